@@ -1,0 +1,49 @@
+# make run    set everything up and watch real calls go through the switch
+# make test   set everything up (Debian packages too) and run the whole suite
+# make check  style, types and the quick tests
+# make bench  every benchmark, quick
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup run test check bench lock clean test-packages
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	scripts/setup-venv $(PYTHON) $(VENV)
+	touch $@
+
+test-packages:
+	scripts/install-test-packages
+
+run: setup
+	$(BIN)/ringback demo
+
+test: setup test-packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 -m "not live" tests
+
+bench: setup
+	$(BIN)/python -m benchmarks.signalling --quick
+	$(BIN)/python -m benchmarks.media --quick
+	$(BIN)/python -m pytest benchmarks/micro --benchmark-only
+
+# The lock holds versions and hashes and no registry address: pip asks whatever index the machine is set up for.
+lock:
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --all-extras pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

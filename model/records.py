@@ -1,0 +1,105 @@
+"""What is kept of a call: the rows of FEATURES REC-04 and P-34, as plain values the switch makes and the storage writes.
+
+Instants are UTC seconds since 1970 as floats; 0.0 means "did not happen". Texts are masked of control characters.
+"""
+
+import msgspec
+
+
+class LegRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One dialog of a call."""
+
+    leg_id: str
+    call_id: str
+    direction: str
+    """in: they called us; out: we called them."""
+    kind: str
+    """extension, trunk"""
+    name: str
+    """Extension number or trunk name."""
+    remote_address: str = ""
+    """Signalling address, "host:port"."""
+    sip_call_id: str = ""
+    caller: str = ""
+    dialed: str = ""
+    created_utc: float
+    ringing_utc: float = 0.0
+    answered_utc: float = 0.0
+    bridged_utc: float = 0.0
+    ended_utc: float = 0.0
+    hangup_cause: str = ""
+    hangup_side: str = ""
+    """caller, agent, system or remote (FEATURES 4.3)."""
+    sip_status: int = 0
+    """Final status of the INVITE, 0 when there was none."""
+    codec: str = ""
+    packets_received: int = 0
+    packets_sent: int = 0
+    packets_lost: int = 0
+    jitter_ms: float = 0.0
+
+
+class SegmentRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A continuous stretch of a call with one purpose (FEATURES 4.1)."""
+
+    call_id: str
+    leg_id: str = ""
+    purpose: str
+    """ring, talk, hold, ivr, queue, …"""
+    started_utc: float
+    ended_utc: float
+    cause: str = ""
+
+
+class CallRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The CDR: one row a call, its legs and segments with it."""
+
+    call_id: str
+    direction: str
+    """internal, inbound, outbound"""
+    caller: str
+    dialed: str
+    access_number: str = ""
+    extension: str = ""
+    """The extension that talked, or was rung last."""
+    agent_id: str = ""
+    trunk: str = ""
+    route: str = ""
+    created_utc: float
+    ringing_utc: float = 0.0
+    answered_utc: float = 0.0
+    bridged_utc: float = 0.0
+    ended_utc: float
+    duration_s: float
+    """created to ended"""
+    talk_s: float = 0.0
+    """bridged to ended, holds included"""
+    hold_s: float = 0.0
+    hangup_cause: str
+    hangup_side: str = ""
+    legs: list[LegRecord] = []
+    segments: list[SegmentRecord] = []
+
+
+class RecordingRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One file of a call's audio."""
+
+    recording_id: str
+    call_id: str
+    path: str
+    started_utc: float
+    ended_utc: float = 0.0
+    duration_s: float = 0.0
+    size: int = 0
+    sha256: str = ""
+    channels: int = 2
+    encoding: str = "g711"
+    state: str = "finished"
+    """recording, finished, failed, recovered"""
+    caller: str = ""
+    dialed: str = ""
+    extension: str = ""
+    agent_id: str = ""
+    pauses: list[tuple[float, float]] = []
+    speech_s: list[float] = []
+    error: str = ""

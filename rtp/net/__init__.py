@@ -1,0 +1,1 @@
+"""Batched socket I/O for RTP: datagrams straight into numpy arrays and out of them."""

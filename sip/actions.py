@@ -1,0 +1,141 @@
+"""What `SipStack` returns: things to do on the network, and things the application must know.
+
+Actions are imperatives (`Send`, `Resolve`), events are facts about a session or a transaction. A session is one INVITE
+usage seen from our side; its id is our tag of the dialog. All are plain data; the driver dispatches them by class.
+"""
+
+import msgspec
+
+from sip.flow import Flow
+from sip.message import Request, Response
+
+
+class _Action(msgspec.Struct, frozen=True, gc=False):
+    pass
+
+
+class Send(_Action):
+    data: bytes
+    flow: Flow
+
+
+class Resolve(_Action):
+    """Look up where `uri` leads (RFC 3263), then call `SipStack.resolved(token, flows, now)`; [] when it leads nowhere."""
+
+    token: int
+    uri: str
+    listener: int = 0
+
+
+# -- sessions (INVITE usage) -------------------------------------------------------------------------------------------
+
+
+class IncomingInvite(_Action):
+    """A new INVITE outside a dialog. Answer with progress, answer or reject."""
+
+    session: str
+    request: Request
+
+
+class Progressed(_Action):
+    """A provisional response above 100 to our INVITE; `body` is SDP or b""."""
+
+    session: str
+    status: int
+    reason: str
+    body: bytes
+    remote_tag: str
+
+
+class Answered(_Action):
+    """2xx to our INVITE. The ACK is sent already, unless our INVITE carried no offer (then call `acknowledge`)."""
+
+    session: str
+    response: Response
+    body: bytes
+
+
+class Rejected(_Action):
+    """Our INVITE failed for good. `response` is None when it timed out (408) or could not be sent (503)."""
+
+    session: str
+    status: int
+    reason: str
+    response: Response | None
+
+
+class Confirmed(_Action):
+    """The ACK to our 2xx came; `body` is the answer when the INVITE carried no offer, else b""."""
+
+    session: str
+    body: bytes
+
+
+class Cancelled(_Action):
+    """The caller gave up before a final response (487 is sent already)."""
+
+    session: str
+    reason: str
+    """Value of the Reason header, or ""."""
+
+
+class Offered(_Action):
+    """A re-INVITE or UPDATE came; answer with `accept_offer` or `refuse_offer`. `body` b"": it asks us for an offer."""
+
+    session: str
+    body: bytes
+
+
+class OfferAnswered(_Action):
+    """Our re-INVITE was accepted; `body` is the answer (or the offer, if ours carried none)."""
+
+    session: str
+    body: bytes
+
+
+class OfferRefused(_Action):
+    """Our re-INVITE was refused; the session goes on as it was."""
+
+    session: str
+    status: int
+
+
+class InfoReceived(_Action):
+    """INFO in the session, answered 200 already."""
+
+    session: str
+    content_type: str
+    body: bytes
+
+
+class Ended(_Action):
+    """The session is over: BYE came (200 is sent already), the peer lost the dialog (408, 481), or no ACK came."""
+
+    session: str
+    why: str
+    """bye, no_ack, dialog_lost, transport_failed"""
+    reason: str
+    """Value of the Reason header, or ""."""
+
+
+class Closed(_Action):
+    """Our BYE or CANCEL is through (or gave up): nothing of the session is left."""
+
+    session: str
+
+
+# -- outside sessions --------------------------------------------------------------------------------------------------
+
+
+class IncomingRequest(_Action):
+    """REGISTER, OPTIONS, MESSAGE … outside a session. Answer with `respond(transaction, …)`."""
+
+    transaction: str
+    request: Request
+
+
+class RequestDone(_Action):
+    """The final response to a request of ours made with `request()`; None when it timed out or could not be sent."""
+
+    token: str
+    response: Response | None

@@ -1,0 +1,1 @@
+"""`ringback demo`: a switch on free loopback ports, our own SIP/RTP phones in another process, a live table, a summary."""
