@@ -1,0 +1,401 @@
+"""What the switch can be told over the control API. `switch/commands.py` handles all but auth, events and ping.
+
+Limits stand in the types (`Meta`), so that every door refuses the same.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType, field
+
+from model.causes import HangupCause
+from model.declare import Command, command
+from model.errors import (
+    AlreadyExists,
+    Congested,
+    Draining,
+    InvalidValue,
+    NoRoute,
+    NoSuchCall,
+    NoSuchExtension,
+    NoSuchLeg,
+    NoSuchRecording,
+    NotAuthenticated,
+    StorageUnavailable,
+    TooManyRequests,
+    WrongState,
+)
+from model.records import RecordingRecord
+from model.views import (
+    CallDetail,
+    CallHistory,
+    CallList,
+    CallView,
+    Done,
+    DrainState,
+    ExtensionCreated,
+    ExtensionList,
+    ExtensionView,
+    LoggedIn,
+    PlayStarted,
+    Pong,
+    RecordingList,
+    RecordingState,
+    RegistrationList,
+    Subscription,
+    SystemStatus,
+    TrunkList,
+)
+
+Id = Annotated[str, Meta(min_length=1, max_length=64)]
+OptionalId = Annotated[str, Meta(max_length=64)]
+Number = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+OptionalText = Annotated[str, Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+ExtensionNumber = Annotated[str, Meta(pattern=r"^[0-9A-Za-z._-]{1,32}$")]
+Password = Annotated[str, Meta(min_length=8, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+Instant = Annotated[float, Meta(ge=0.0, le=253402300799.0)]
+Limit = Annotated[int, Meta(ge=1, le=1000)]
+Cursor = Annotated[str, Meta(max_length=256)]
+RingTimeout = Annotated[float, Meta(ge=0.0, le=600.0)]
+Direction = Literal["", "internal", "inbound", "outbound"]
+VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$")]
+VariableText = Annotated[str, Meta(max_length=1024)]
+
+
+# -- calls ------------------------------------------------------------------------------------------------------------
+
+
+@command("call.list", role="viewer", result=CallList)
+class ListCalls(Command, frozen=True, kw_only=True):
+    """Live calls, oldest first."""
+
+    number: OptionalText = ""
+    """Only calls whose caller or dialed number contains this."""
+    extension: OptionalText = ""
+    """Only calls with a leg to this extension."""
+    trunk: OptionalText = ""
+    """Only calls with a leg over this trunk."""
+    direction: Direction = ""
+    """internal, inbound or outbound; empty = all."""
+    limit: Limit = 100
+
+
+@command("call.get", role="viewer", result=CallDetail, errors=(NoSuchCall, StorageUnavailable))
+class GetCall(Command, frozen=True, kw_only=True):
+    """One call: live, or from the records."""
+
+    call_id: Id
+
+
+@command("call.originate", role="operator", result=CallView, errors=(NoRoute, InvalidValue, Draining, Congested))
+class Originate(Command, frozen=True, kw_only=True):
+    """Rings `from`; when it answers, calls `to` and connects the two. Answers at once; events tell how it goes."""
+
+    from_: Number = field(name="from")
+    """Extension or number to ring first."""
+    to: Number
+    """Extension or number to connect it with."""
+    caller_id: OptionalText = ""
+    """Number that `to` sees; empty = that of the extension or trunk."""
+    timeout_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 60.0
+    """How long each of the two may ring, seconds."""
+    variables: Annotated[dict[VariableName, VariableText], Meta(max_length=64)] = field(default_factory=dict)
+    """Kept with the call and shown in `call.get`."""
+    record: bool | None = None
+    """Whether to record; null = as configured for the extension."""
+    play_ringback: bool = True
+    """Whether `from` hears ringback until `to` answers."""
+
+
+@command("call.hangup", role="operator", result=CallView, errors=(NoSuchCall, NoSuchLeg))
+class Hangup(Command, frozen=True, kw_only=True):
+    """Ends every leg of a call, or one leg."""
+
+    call_id: Id
+    leg_id: OptionalId = ""
+    """Only this leg; empty = the whole call."""
+    cause: HangupCause = HangupCause.NORMAL_CLEARING
+    """Goes to the peers as a Reason header and into the record."""
+
+
+@command("call.hold", role="operator", result=CallView, errors=(NoSuchCall, NoSuchLeg, WrongState))
+class Hold(Command, frozen=True, kw_only=True):
+    """Puts a leg on hold: it hears music on hold, its peer silence or music as configured."""
+
+    call_id: Id
+    leg_id: Id
+
+
+@command("call.resume", role="operator", result=CallView, errors=(NoSuchCall, NoSuchLeg, WrongState))
+class Resume(Command, frozen=True, kw_only=True):
+    """Takes a leg back from hold."""
+
+    call_id: Id
+    leg_id: Id
+
+
+@command("call.dtmf", role="operator", result=Done, errors=(NoSuchCall, NoSuchLeg, WrongState))
+class SendDtmf(Command, frozen=True, kw_only=True):
+    """Sends DTMF digits to a leg (RFC 4733, in-band where the peer has none)."""
+
+    call_id: Id
+    leg_id: Id
+    digits: Annotated[str, Meta(pattern=r"^[0-9*#A-D]{1,64}$")]
+    """0-9, *, #, A-D; at most 64."""
+    duration_ms: Annotated[int, Meta(ge=40, le=6000)] = 100
+    """Of each digit."""
+    gap_ms: Annotated[int, Meta(ge=20, le=6000)] = 60
+    """Between digits."""
+
+
+@command("call.play", role="operator", result=PlayStarted, errors=(NoSuchCall, NoSuchLeg, WrongState, InvalidValue))
+class Play(Command, frozen=True, kw_only=True):
+    """Plays to one leg or to all; the conversation is not heard meanwhile."""
+
+    call_id: Id
+    leg_id: OptionalId = ""
+    """Empty = every answered leg."""
+    sources: Annotated[list[Annotated[str, Meta(min_length=1, max_length=512)]], Meta(min_length=1, max_length=64)]
+    """Played one after the other: "tone:NAME/PLAN", "moh:NAME", "file:PATH" within the prompts folder, "silence:MS"."""
+    loop: bool = False
+    """Whether to start again at the end, until `call.stop_play`."""
+
+
+@command("call.stop_play", role="operator", result=Done, errors=(NoSuchCall, NoSuchLeg))
+class StopPlay(Command, frozen=True, kw_only=True):
+    """Stops what is played to one leg or to all."""
+
+    call_id: Id
+    leg_id: OptionalId = ""
+    """Empty = every leg."""
+    play_id: OptionalId = ""
+    """Only this one; empty = whatever is playing."""
+
+
+@command("call.history", role="viewer", result=CallHistory, errors=(StorageUnavailable, InvalidValue))
+class SearchHistory(Command, frozen=True, kw_only=True):
+    """Call records, latest first; filters are combined."""
+
+    from_utc: Instant = 0.0
+    """Created at this instant or later."""
+    to_utc: Instant = 0.0
+    """Created before this instant; 0 = now."""
+    number: OptionalText = ""
+    """Caller or dialed number: exact, or a prefix when it ends with "*"."""
+    caller: OptionalText = ""
+    """As `number`, the caller only."""
+    dialed: OptionalText = ""
+    """As `number`, the dialed number only."""
+    extension: OptionalText = ""
+    agent_id: OptionalText = ""
+    trunk: OptionalText = ""
+    direction: Direction = ""
+    """internal, inbound or outbound; empty = all."""
+    hangup_cause: HangupCause | None = None
+    is_answered: bool | None = None
+    """null = both."""
+    min_talk_s: Annotated[float, Meta(ge=0.0)] = 0.0
+    max_talk_s: Annotated[float, Meta(ge=0.0)] = 0.0
+    """0 = no limit."""
+    limit: Limit = 100
+    cursor: Cursor = ""
+    """From the page before."""
+
+
+# -- recordings -------------------------------------------------------------------------------------------------------
+
+
+@command("recording.list", role="viewer", result=RecordingList, errors=(StorageUnavailable, InvalidValue))
+class ListRecordings(Command, frozen=True, kw_only=True):
+    """Recordings, latest first; filters are combined."""
+
+    from_utc: Instant = 0.0
+    """Started at this instant or later."""
+    to_utc: Instant = 0.0
+    """Started before this instant; 0 = now."""
+    call_id: OptionalId = ""
+    number: OptionalText = ""
+    """Caller or dialed number: exact, or a prefix when it ends with "*"."""
+    extension: OptionalText = ""
+    agent_id: OptionalText = ""
+    min_duration_s: Annotated[float, Meta(ge=0.0)] = 0.0
+    max_duration_s: Annotated[float, Meta(ge=0.0)] = 0.0
+    """0 = no limit."""
+    state: Literal["", "recording", "finished", "failed", "recovered"] = ""
+    """Empty = all."""
+    limit: Limit = 100
+    cursor: Cursor = ""
+    """From the page before."""
+
+
+@command("recording.get", role="viewer", result=RecordingRecord, errors=(NoSuchRecording, StorageUnavailable))
+class GetRecording(Command, frozen=True, kw_only=True):
+    """One recording: path, size, checksum, duration, pauses."""
+
+    recording_id: Id
+
+
+@command("recording.start", role="operator", result=RecordingState, errors=(NoSuchCall, WrongState, Congested))
+class StartRecording(Command, frozen=True, kw_only=True):
+    """Begins to record a call that is not being recorded."""
+
+    call_id: Id
+
+
+@command("recording.pause", role="operator", result=RecordingState, errors=(NoSuchCall, NoSuchRecording))
+class PauseRecording(Command, frozen=True, kw_only=True):
+    """Writes silence from now on, e.g. while a card number is said; the pause is noted in the record."""
+
+    call_id: Id
+
+
+@command("recording.resume", role="operator", result=RecordingState, errors=(NoSuchCall, NoSuchRecording))
+class ResumeRecording(Command, frozen=True, kw_only=True):
+    """Goes on recording after a pause."""
+
+    call_id: Id
+
+
+@command("recording.stop", role="operator", result=RecordingState, errors=(NoSuchCall, NoSuchRecording))
+class StopRecording(Command, frozen=True, kw_only=True):
+    """Ends the recording of a call that goes on."""
+
+    call_id: Id
+
+
+# -- extensions, registrations, trunks --------------------------------------------------------------------------------
+
+
+@command("extension.list", role="viewer", result=ExtensionList, errors=(StorageUnavailable,))
+class ListExtensions(Command, frozen=True, kw_only=True):
+    """Extensions, by number."""
+
+    prefix: OptionalText = ""
+    """Only numbers that begin with this."""
+    limit: Limit = 1000
+    cursor: Cursor = ""
+    """From the page before."""
+
+
+@command("extension.get", role="viewer", result=ExtensionView, errors=(NoSuchExtension, StorageUnavailable))
+class GetExtension(Command, frozen=True, kw_only=True):
+    """One extension."""
+
+    extension: ExtensionNumber
+
+
+@command(
+    "extension.create", role="admin", result=ExtensionCreated, errors=(AlreadyExists, InvalidValue, StorageUnavailable)
+)
+class CreateExtension(Command, frozen=True, kw_only=True):
+    """Adds an extension; a phone can register at once."""
+
+    extension: ExtensionNumber
+    """Its number: digits, letters, ".", "_" and "-", at most 32."""
+    password: Password | None = None
+    """SIP password, printable ASCII without blanks; null = the switch makes a strong one."""
+    name: OptionalText = ""
+    """Shown to who is called."""
+    caller_id: OptionalText = ""
+    """Number shown on trunks; empty = the trunk's."""
+    ring_timeout_s: RingTimeout = 0.0
+    """Seconds it rings; 0 = the switch's default."""
+    busy_to: OptionalText = ""
+    """Number called instead when it is busy or not registered."""
+    no_answer_to: OptionalText = ""
+    """Number called instead when it does not answer in time."""
+    may_call_external: bool = True
+    """May call by trunk; emergency numbers always."""
+    may_call_international: bool = False
+    """May call foreign countries by trunk."""
+    is_recorded: bool = True
+    """Its calls are recorded, when recording is on at all."""
+    media: Literal["relay", "direct"] = "relay"
+    """relay: audio through the switch; direct: from phone to phone, never recorded."""
+
+
+@command(
+    "extension.update", role="admin", result=ExtensionView, errors=(NoSuchExtension, InvalidValue, StorageUnavailable)
+)
+class UpdateExtension(Command, frozen=True, kw_only=True):
+    """Changes the fields that are given, as in `extension.create`, without touching live calls."""
+
+    extension: ExtensionNumber
+    password: Password | UnsetType = UNSET
+    name: OptionalText | UnsetType = UNSET
+    caller_id: OptionalText | UnsetType = UNSET
+    ring_timeout_s: RingTimeout | UnsetType = UNSET
+    busy_to: OptionalText | UnsetType = UNSET
+    no_answer_to: OptionalText | UnsetType = UNSET
+    may_call_external: bool | UnsetType = UNSET
+    may_call_international: bool | UnsetType = UNSET
+    is_recorded: bool | UnsetType = UNSET
+    media: Literal["relay", "direct"] | UnsetType = UNSET
+
+
+@command("extension.delete", role="admin", result=Done, errors=(NoSuchExtension, StorageUnavailable))
+class DeleteExtension(Command, frozen=True, kw_only=True):
+    """Removes an extension and its registrations; its live calls go on."""
+
+    extension: ExtensionNumber
+
+
+@command("registration.list", role="viewer", result=RegistrationList)
+class ListRegistrations(Command, frozen=True, kw_only=True):
+    """Which phones are registered, and where."""
+
+    extension: OptionalText = ""
+    """Only this extension; empty = all."""
+
+
+@command("trunk.list", role="viewer", result=TrunkList)
+class ListTrunks(Command, frozen=True, kw_only=True):
+    """All trunks and their state."""
+
+
+# -- the connection and the switch ------------------------------------------------------------------------------------
+
+
+@command("auth.login", role="", result=LoggedIn, errors=(NotAuthenticated, TooManyRequests))
+class Login(Command, frozen=True, kw_only=True):
+    """Says who this connection is. Nothing else is answered before."""
+
+    token: Annotated[str, Meta(max_length=256)]
+    """The API token, as `ringback init` wrote it."""
+
+
+EventPattern = Annotated[str, Meta(pattern=r"^(\*|[a-z_]+\.(\*|[a-z_]+))$")]
+
+
+@command("events.subscribe", role="viewer", result=Subscription)
+class Subscribe(Command, frozen=True, kw_only=True):
+    """Sends events over this connection from now on, in place of an earlier subscription of it."""
+
+    names: Annotated[list[EventPattern], Meta(max_length=64)] = field(default_factory=list)
+    """"call.ended", "call.*" or "*"; empty = all."""
+    call_ids: Annotated[list[Id], Meta(max_length=1000)] = field(default_factory=list)
+    """Only events of these calls; empty = all, also those that belong to no call."""
+    from_seq: Annotated[int, Meta(ge=0, le=9007199254740991)] | None = None
+    """Begin with this number, from what is kept; null = with the next event."""
+
+
+@command("events.unsubscribe", role="viewer", result=Done)
+class Unsubscribe(Command, frozen=True, kw_only=True):
+    """Ends the subscription of this connection."""
+
+
+@command("system.status", role="viewer", result=SystemStatus)
+class GetStatus(Command, frozen=True, kw_only=True):
+    """The whole switch in one answer: calls, workers, storage, counters."""
+
+
+@command("system.ping", role="viewer", result=Pong)
+class Ping(Command, frozen=True, kw_only=True):
+    """Answers at once."""
+
+
+@command("system.drain", role="admin", result=DrainState)
+class Drain(Command, frozen=True, kw_only=True):
+    """Takes no new calls, waits for the live ones, then ends the switch."""
+
+    timeout_s: Annotated[float, Meta(ge=0.0, le=86400.0)] | None = None
+    """After this many seconds the calls that are left are ended; 0 = wait for ever, null = as configured."""

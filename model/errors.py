@@ -1,0 +1,103 @@
+"""What a command may be refused with. Codes up to -32600 are JSON-RPC 2.0's own, from -32000 down to -32099 ours."""
+
+from model.declare import ApiError, error
+
+
+@error(-32700, "parse_error")
+class ParseError(ApiError):
+    """The line is not JSON."""
+
+
+@error(-32600, "invalid_request")
+class InvalidRequest(ApiError):
+    """The line is JSON but not a JSON-RPC 2.0 request."""
+
+
+@error(-32601, "unknown_command")
+class UnknownCommand(ApiError):
+    """There is no command of that name."""
+
+
+@error(-32602, "invalid_params")
+class InvalidParams(ApiError):
+    """A parameter is missing, unknown or of the wrong type; the message names it, as does `data.field`."""
+
+
+@error(-32603, "internal_error")
+class InternalError(ApiError):
+    """The switch failed to carry out the command; `data.incident` is to be found in its log."""
+
+
+@error(-32001, "not_authenticated")
+class NotAuthenticated(ApiError):
+    """Nobody is logged in on this connection, or the login was refused."""
+
+
+@error(-32002, "permission_denied")
+class PermissionDenied(ApiError):
+    """The role of this user does not allow the command."""
+
+
+@error(-32003, "too_many_requests")
+class TooManyRequests(ApiError):
+    """Too many connections or failed logins from this address; `data.retry_after_s` says when to come back."""
+
+
+@error(-32004, "command_timed_out")
+class CommandTimedOut(ApiError):
+    """The command did not finish in time; what it started may still happen."""
+
+
+@error(-32010, "no_such_call")
+class NoSuchCall(ApiError):
+    """There is no call with that id."""
+
+
+@error(-32011, "no_such_leg")
+class NoSuchLeg(ApiError):
+    """The call has no leg with that id."""
+
+
+@error(-32012, "no_such_recording")
+class NoSuchRecording(ApiError):
+    """There is no recording with that id, or the call is not being recorded."""
+
+
+@error(-32013, "no_such_extension")
+class NoSuchExtension(ApiError):
+    """There is no extension with that number."""
+
+
+@error(-32014, "already_exists")
+class AlreadyExists(ApiError):
+    """Something of that name is there already."""
+
+
+@error(-32015, "wrong_state")
+class WrongState(ApiError):
+    """This cannot be done in the present state; `data.state` names it."""
+
+
+@error(-32016, "invalid_value")
+class InvalidValue(ApiError):
+    """A parameter is well formed but makes no sense here; `data.field` names it."""
+
+
+@error(-32017, "no_route")
+class NoRoute(ApiError):
+    """No extension and no trunk leads to that number, or calling it is not allowed."""
+
+
+@error(-32018, "draining")
+class Draining(ApiError):
+    """The switch is draining and takes no new calls."""
+
+
+@error(-32019, "congested")
+class Congested(ApiError):
+    """A limit of the switch is reached (calls, media ports, writer backlog); try again later."""
+
+
+@error(-32020, "storage_unavailable")
+class StorageUnavailable(ApiError):
+    """The database cannot be reached; calls go on, records cannot be read or changed now."""

@@ -1,0 +1,241 @@
+"""What happens in the switch, as told to subscribers. Each also carries event, seq, at and node (see control.hub).
+
+Fields are only added, never renamed. Durations are seconds.
+"""
+
+from model.causes import HangupCause
+from model.declare import Event, event
+
+
+@event("call.created")
+class CallCreated(Event, frozen=True, kw_only=True):
+    """A call began: somebody called us, or the switch was asked to place it."""
+
+    call_id: str
+    direction: str
+    """internal, inbound or outbound."""
+    caller: str
+    """Number of who calls."""
+    dialed: str
+    """Number that was dialed."""
+    leg_id: str = ""
+    """The first leg."""
+
+
+@event("call.ringing")
+class CallRinging(Event, frozen=True, kw_only=True):
+    """A called leg rings."""
+
+    call_id: str
+    leg_id: str
+
+
+@event("call.answered")
+class CallAnswered(Event, frozen=True, kw_only=True):
+    """A leg was answered."""
+
+    call_id: str
+    leg_id: str
+
+
+@event("call.connected")
+class CallConnected(Event, frozen=True, kw_only=True):
+    """Two legs hear each other."""
+
+    call_id: str
+    leg_id: str
+    peer_leg_id: str
+
+
+@event("call.held")
+class CallHeld(Event, frozen=True, kw_only=True):
+    """A leg was put on hold."""
+
+    call_id: str
+    leg_id: str
+    """The leg that holds."""
+
+
+@event("call.resumed")
+class CallResumed(Event, frozen=True, kw_only=True):
+    """A leg is back from hold."""
+
+    call_id: str
+    leg_id: str
+
+
+@event("call.digit")
+class CallDigit(Event, frozen=True, kw_only=True):
+    """A DTMF digit came in from a leg."""
+
+    call_id: str
+    leg_id: str
+    digit: str
+    """0-9, *, #, A-D."""
+    duration_ms: int = 0
+
+
+@event("call.play_finished")
+class CallPlayFinished(Event, frozen=True, kw_only=True):
+    """What was played to a leg has ended."""
+
+    call_id: str
+    leg_id: str
+    play_id: str
+    reason: str
+    """finished, stopped, replaced, released or error."""
+
+
+@event("call.ended")
+class CallEnded(Event, frozen=True, kw_only=True):
+    """A call is over; its record is in `call.history`."""
+
+    call_id: str
+    cause: HangupCause
+    side: str
+    """Who ended it: caller, agent, system or remote."""
+    duration_s: float
+    """From created to ended."""
+    talk_s: float
+    """From connected to ended, holds included; 0 when nobody answered."""
+    caller: str
+    dialed: str
+    direction: str
+    """internal, inbound or outbound."""
+
+
+@event("recording.started")
+class RecordingStarted(Event, frozen=True, kw_only=True):
+    """A recording began."""
+
+    recording_id: str
+    call_id: str
+    path: str
+    """File, relative to the recordings folder."""
+
+
+@event("recording.paused")
+class RecordingPaused(Event, frozen=True, kw_only=True):
+    """A recording was paused: silence is written until it is resumed."""
+
+    recording_id: str
+    call_id: str
+    path: str = ""
+
+
+@event("recording.resumed")
+class RecordingResumed(Event, frozen=True, kw_only=True):
+    """A recording goes on after a pause."""
+
+    recording_id: str
+    call_id: str
+    path: str = ""
+
+
+@event("recording.finished")
+class RecordingFinished(Event, frozen=True, kw_only=True):
+    """A recording is closed and on disk."""
+
+    recording_id: str
+    call_id: str
+    path: str
+    duration_s: float
+    size: int
+    """Bytes."""
+    sha256: str = ""
+
+
+@event("recording.failed")
+class RecordingFailed(Event, frozen=True, kw_only=True):
+    """A recording could not be written, wholly or in part; the call went on."""
+
+    recording_id: str
+    call_id: str
+    path: str
+    error: str
+    duration_s: float = 0.0
+    """What could be saved."""
+    size: int = 0
+    """Bytes."""
+
+
+@event("registration.added")
+class RegistrationAdded(Event, frozen=True, kw_only=True):
+    """A phone registered (a refresh of the same binding is not told)."""
+
+    extension: str
+    address: str
+    """Where it is reached: "transport:host:port"."""
+    user_agent: str = ""
+    expires_s: float = 0.0
+
+
+@event("registration.removed")
+class RegistrationRemoved(Event, frozen=True, kw_only=True):
+    """A binding is gone."""
+
+    extension: str
+    address: str
+    user_agent: str = ""
+    why: str
+    """unregistered, expired, replaced, connection_lost or removed."""
+
+
+@event("trunk.state_changed")
+class TrunkStateChanged(Event, frozen=True, kw_only=True):
+    """A trunk came up or went down."""
+
+    trunk: str
+    state: str
+    """up, down, registering, rejected or disabled."""
+    reason: str = ""
+
+
+@event("extension.changed")
+class ExtensionChanged(Event, frozen=True, kw_only=True):
+    """An extension was created, changed or deleted."""
+
+    extension: str
+    change: str
+    """created, updated or deleted."""
+    by: str = ""
+    """The API user that did it."""
+
+
+@event("media.worker_changed")
+class MediaWorkerChanged(Event, frozen=True, kw_only=True):
+    """A media worker started, failed, or was restarted."""
+
+    worker: str
+    state: str
+    """starting, up, down or failing."""
+    reason: str = ""
+
+
+@event("storage.state_changed")
+class StorageStateChanged(Event, frozen=True, kw_only=True):
+    """The writer of records began to fail, or works again; nothing accepted is lost meanwhile."""
+
+    is_failing: bool
+    error: str = ""
+    backlog: int = 0
+    """Records waiting to be written."""
+
+
+@event("system.draining")
+class SystemDraining(Event, frozen=True, kw_only=True):
+    """The switch takes no new calls any more and ends when the live ones have, or at the deadline."""
+
+    n_calls: int
+    deadline_s: float = 0.0
+    """Seconds until it ends whatever is left; 0 = no limit."""
+
+
+@event("events.lost")
+class EventsLost(Event, frozen=True, kw_only=True):
+    """Events of this subscription could not be delivered; read the present state again with the `list` commands."""
+
+    from_seq: int
+    """The first number that is missing."""
+    to_seq: int
+    """The last number that is missing."""
