@@ -164,6 +164,14 @@ def quote(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9\-.!%*_+`'~\[\]:]++")
+
+
+def quote_unless_token(value: str) -> str:
+    """A parameter value as it may stand after the equals sign: token or host as it is, anything else quoted."""
+    return value if _PLAIN_VALUE.fullmatch(value) else quote(value)
+
+
 def parse_integer(value: str, maximum: int, what: str) -> int:
     """A decimal number 0..maximum.
 

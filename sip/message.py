@@ -1,7 +1,7 @@
-"""SIP messages as plain data, and the two ways one leaves: passed through (`serialize`) or answered (`build_response`).
+"""SIP messages as plain data, and the two ways one leaves: passed on (`serialize`) or answered (`build_response`).
 
-RFC 3261 §7, §8.2.6, §18.2; RFC 3581. Messages come from `sip.parser.parse_message`; typed values are parsed on first use
-and cached. Pure.
+RFC 3261 §7, §8.2.6, §18.2; RFC 3581. Messages come from `sip.parser.parse_message`; typed values are parsed on first
+use and cached. Pure.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from sip import limits
 from sip.errors import SipParseError
 from sip.flow import Flow
-from sip.headers import CANONICAL, COMMA_LISTS, is_known, parse_integer, parse_params, split_list
+from sip.headers import CANONICAL, COMMA_LISTS, is_known, parse_integer, parse_params, quote_unless_token, split_list
 from sip.uri import NameAddr, parse_name_addr
 
 __all__ = ["Message", "Request", "Response", "Via", "build_response", "note_source", "reply_flow", "serialize"]
@@ -235,10 +235,8 @@ def _note_source_carefully(request: Request, flow: Flow) -> None:
         params["received"] = flow.host
     if wants_port:
         params["rport"] = str(flow.port)
-    # Values that were quoted are tokens or hosts in every Via parameter there is; drop what would need quotes again.
-    rendered = "".join(
-        f";{name}={value}" if value else f";{name}" for name, value in params.items() if '"' not in value
-    )
+    pairs = [(name, quote_unless_token(value) if value else "") for name, value in params.items()]
+    rendered = "".join(f";{name}={value}" if value else f";{name}" for name, value in pairs)
     _with_via(request, "Via", f"SIP/2.0/{via.transport} {via.sent_by}{rendered}")
 
 
@@ -252,7 +250,10 @@ def reply_flow(request: Request) -> Flow:
         raise ValueError("request without a flow")
     if flow.transport != "udp" or ";rport" in request.via:
         return flow
-    via = request.top_via
+    try:
+        via = request.top_via
+    except SipParseError:
+        return flow
     return flow if "rport" in via.params else flow._replace(port=via.port or 5060)
 
 
@@ -299,8 +300,8 @@ def build_response(
     """A response to `request` (RFC 3261 §8.2.6): Via in order, From, To with `to_tag` unless it has one, Call-ID, CSeq;
     Record-Route for 101…299 that form a dialog (§12.1.1); Timestamp in a 100.
 
-    `contact` is a whole Contact value; `headers` holds rendered lines, each `Name: value` with its line end (values from
-    outside go through `sip.headers.header_line`). Call `note_source` on the request before.
+    `contact` is a whole Contact value; `headers` holds rendered lines, each `Name: value` with its line end (values
+    from outside go through `sip.headers.header_line`). Call `note_source` on the request before.
 
     Raises:
         ValueError: a line end in what the caller passed, or `headers` not ending with one.
@@ -330,20 +331,19 @@ def build_response(
     else:
         extra = f"{extra}{headers}"
     if not (via and to and "From" in fields and "Call-ID" in fields and "CSeq" in fields):
-        return _build_partial_response(request, status, reason, via, to, extra, body)
+        start = f"SIP/2.0 {status} {reason}\r\n"
+        return _build_partial_response(request, start, {"Via": via, "To": to}, extra, body)
     return (
-        f"SIP/2.0 {status} {reason}\r\nVia: {via}\r\nFrom: {fields['From']}\r\nTo: {to}\r\nCall-ID: {fields['Call-ID']}\r\n"
-        f"CSeq: {fields['CSeq']}\r\n{extra}Content-Length: {len(body)}\r\n\r\n"
+        f"SIP/2.0 {status} {reason}\r\nVia: {via}\r\nFrom: {fields['From']}\r\nTo: {to}\r\n"
+        f"Call-ID: {fields['Call-ID']}\r\nCSeq: {fields['CSeq']}\r\n{extra}Content-Length: {len(body)}\r\n\r\n"
     ).encode("utf-8", "surrogateescape") + body
 
 
-def _build_partial_response(
-    request: Request, status: int, reason: str, via: str, to: str, extra: str, body: bytes
-) -> bytes:
+def _build_partial_response(request: Request, start: str, own: dict[str, str], extra: str, body: bytes) -> bytes:
     """The answer to a request that lacks mandatory headers (RFC 4475 §3.3.1): what there is, is copied."""
-    values = {"Via": via, "To": to} | {name: request.headers.get(name, "") for name in ("From", "Call-ID", "CSeq")}
+    values = own | {name: request.headers.get(name, "") for name in ("From", "Call-ID", "CSeq")}
     copied = "".join(f"{name}: {value}\r\n" for name, value in values.items() if value)
-    head = f"SIP/2.0 {status} {reason}\r\n{copied}{extra}Content-Length: {len(body)}\r\n\r\n"
+    head = f"{start}{copied}{extra}Content-Length: {len(body)}\r\n\r\n"
     return head.encode("utf-8", "surrogateescape") + body
 
 

@@ -74,9 +74,9 @@ def _parse(head: bytes, body: bytes, flow: Flow | None) -> Request | Response:
                 repeats = {}
             if name not in repeats:
                 repeats[name] = [headers[name]]
-            repeats[name].append(value.strip(" \t"))
+            repeats[name].append(value.strip())
         else:
-            headers[name] = value.strip(" \t")
+            headers[name] = value.strip()
     try:
         call_id = headers["Call-ID"]
         number, _, method = headers["CSeq"].partition(" ")
@@ -128,12 +128,11 @@ def _tag(value: str) -> str:
     """Tag of a From or To value. Quick for the usual spelling, by the grammar for any other."""
     if value[-1:] == ">":
         return ""
-    start = value.rfind(">") + 1
-    i = value.find(";tag=", start)
-    if i < 0 or '"' in value[start:] or " " in value[start:] or "\t" in value[start:]:
-        return _unusual_tag(value)
-    j = value.find(";", i + 5)
-    return value[i + 5 :] if j < 0 else value[i + 5 : j]
+    before, _, tag = value.rpartition(">;tag=")
+    # A token to the very end cannot lie inside quotes: they would never be closed.
+    if before and (tag.isalnum() or is_token(tag)):
+        return tag
+    return _unusual_tag(value)
 
 
 _UP_TO_PARAMS = re.compile(r'(?:[^"<;]|"(?:[^"\\]|\\.)*+"|<[^>]*+>)*+', re.DOTALL)
@@ -202,10 +201,10 @@ def _salvage(head: bytes, flow: Flow | None) -> Request | None:
         except SipParseError:
             continue
         if name not in request.headers:
-            request.headers[name] = value.strip(" \t")
+            request.headers[name] = value.strip()
         elif name == "Via":
             request.repeats = request.repeats or {name: [request.headers[name]]}
-            request.repeats[name].append(value.strip(" \t"))
+            request.repeats[name].append(value.strip())
     if "Via" not in request.headers:
         return None
     request.via = request.headers["Via"]

@@ -11,7 +11,7 @@ import msgspec
 
 from sip import limits
 from sip.errors import SipParseError
-from sip.headers import parse_params, quote, unquote
+from sip.headers import parse_params, quote, quote_unless_token, unquote
 
 DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
 
@@ -73,10 +73,10 @@ class NameAddr(msgspec.Struct, frozen=True, gc=False):
 
     def __str__(self) -> str:
         display = f"{quote(self.display)} " if self.display else ""
-        params = "".join(
-            f";{name}={_param_value(value)}" if value else f";{name}" for name, value in self.params.items()
-        )
-        return f"{display}<{self.uri}>{params}"
+        params = [
+            f";{name}={quote_unless_token(value)}" if value else f";{name}" for name, value in self.params.items()
+        ]
+        return f"{display}<{self.uri}>{''.join(params)}"
 
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+):")
@@ -177,17 +177,14 @@ _HEADER_SAFE = frozenset((_UNRESERVED + "[]/?:+$").encode())
 
 def escape(text: str, safe: frozenset[int] = _USER_SAFE) -> str:
     """With %-escapes for every octet outside `safe` (default: what a user part may hold)."""
-    return "".join(
-        chr(octet) if octet in safe else f"%{octet:02X}" for octet in text.encode("utf-8", "surrogateescape")
-    )
+    octets = text.encode("utf-8", "surrogateescape")
+    return "".join(chr(octet) if octet in safe else f"%{octet:02X}" for octet in octets)
 
 
 def render_uri(uri: SipUri) -> str:
     """The URI in its own right spelling, whatever it was received as."""
-    params = "".join(
-        f";{escape(name, _PARAM_SAFE)}={escape(value, _PARAM_SAFE)}" if value else f";{escape(name, _PARAM_SAFE)}"
-        for name, value in uri.params.items()
-    )
+    pairs = [(escape(name, _PARAM_SAFE), escape(value, _PARAM_SAFE)) for name, value in uri.params.items()]
+    params = "".join(f";{name}={value}" if value else f";{name}" for name, value in pairs)
     if uri.scheme == "tel":
         return f"tel:{uri.user}{params}"
     if not uri.is_sip:
@@ -197,9 +194,8 @@ def render_uri(uri: SipUri) -> str:
         user += ":" + escape(uri.password, _PASSWORD_SAFE)
     host = f"[{uri.host}]" if ":" in uri.host else uri.host
     port = f":{uri.port}" if uri.port else ""
-    headers = "&".join(
-        f"{escape(name, _HEADER_SAFE)}={escape(value, _HEADER_SAFE)}" for name, value in uri.headers.items()
-    )
+    pairs = [(escape(name, _HEADER_SAFE), escape(value, _HEADER_SAFE)) for name, value in uri.headers.items()]
+    headers = "&".join(f"{name}={value}" for name, value in pairs)
     return f"{uri.scheme}:{user}{'@' if user else ''}{host}{port}{params}{'?' if headers else ''}{headers}"
 
 
