@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
+from model import views
 from model.causes import HangupCause
 from model.declare import Command, command
 from model.errors import (
@@ -25,26 +26,6 @@ from model.errors import (
     WrongState,
 )
 from model.records import RecordingRecord
-from model.views import (
-    CallDetail,
-    CallHistory,
-    CallList,
-    CallView,
-    Done,
-    DrainState,
-    ExtensionCreated,
-    ExtensionList,
-    ExtensionView,
-    LoggedIn,
-    PlayStarted,
-    Pong,
-    RecordingList,
-    RecordingState,
-    RegistrationList,
-    Subscription,
-    SystemStatus,
-    TrunkList,
-)
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 OptionalId = Annotated[str, Meta(max_length=64)]
@@ -64,7 +45,7 @@ VariableText = Annotated[str, Meta(max_length=1024)]
 # -- calls ------------------------------------------------------------------------------------------------------------
 
 
-@command("call.list", role="viewer", result=CallList)
+@command("call.list", role="viewer", result=views.CallList)
 class ListCalls(Command, frozen=True, kw_only=True):
     """Live calls, oldest first."""
 
@@ -79,14 +60,14 @@ class ListCalls(Command, frozen=True, kw_only=True):
     limit: Limit = 100
 
 
-@command("call.get", role="viewer", result=CallDetail, errors=(NoSuchCall, StorageUnavailable))
+@command("call.get", role="viewer", result=views.CallDetail, errors=(NoSuchCall, StorageUnavailable))
 class GetCall(Command, frozen=True, kw_only=True):
     """One call: live, or from the records."""
 
     call_id: Id
 
 
-@command("call.originate", role="operator", result=CallView, errors=(NoRoute, InvalidValue, Draining, Congested))
+@command("call.originate", role="operator", result=views.CallView, errors=(NoRoute, InvalidValue, Draining, Congested))
 class Originate(Command, frozen=True, kw_only=True):
     """Rings `from`; when it answers, calls `to` and connects the two. Answers at once; events tell how it goes."""
 
@@ -106,7 +87,7 @@ class Originate(Command, frozen=True, kw_only=True):
     """Whether `from` hears ringback until `to` answers."""
 
 
-@command("call.hangup", role="operator", result=CallView, errors=(NoSuchCall, NoSuchLeg))
+@command("call.hangup", role="operator", result=views.CallView, errors=(NoSuchCall, NoSuchLeg))
 class Hangup(Command, frozen=True, kw_only=True):
     """Ends every leg of a call, or one leg."""
 
@@ -117,7 +98,7 @@ class Hangup(Command, frozen=True, kw_only=True):
     """Goes to the peers as a Reason header and into the record."""
 
 
-@command("call.hold", role="operator", result=CallView, errors=(NoSuchCall, NoSuchLeg, WrongState))
+@command("call.hold", role="operator", result=views.CallView, errors=(NoSuchCall, NoSuchLeg, WrongState))
 class Hold(Command, frozen=True, kw_only=True):
     """Puts a leg on hold: it hears music on hold, its peer silence or music as configured."""
 
@@ -125,7 +106,7 @@ class Hold(Command, frozen=True, kw_only=True):
     leg_id: Id
 
 
-@command("call.resume", role="operator", result=CallView, errors=(NoSuchCall, NoSuchLeg, WrongState))
+@command("call.resume", role="operator", result=views.CallView, errors=(NoSuchCall, NoSuchLeg, WrongState))
 class Resume(Command, frozen=True, kw_only=True):
     """Takes a leg back from hold."""
 
@@ -133,7 +114,7 @@ class Resume(Command, frozen=True, kw_only=True):
     leg_id: Id
 
 
-@command("call.dtmf", role="operator", result=Done, errors=(NoSuchCall, NoSuchLeg, WrongState))
+@command("call.dtmf", role="operator", result=views.Done, errors=(NoSuchCall, NoSuchLeg, WrongState))
 class SendDtmf(Command, frozen=True, kw_only=True):
     """Sends DTMF digits to a leg (RFC 4733, in-band where the peer has none)."""
 
@@ -147,7 +128,9 @@ class SendDtmf(Command, frozen=True, kw_only=True):
     """Between digits."""
 
 
-@command("call.play", role="operator", result=PlayStarted, errors=(NoSuchCall, NoSuchLeg, WrongState, InvalidValue))
+@command(
+    "call.play", role="operator", result=views.PlayStarted, errors=(NoSuchCall, NoSuchLeg, WrongState, InvalidValue)
+)
 class Play(Command, frozen=True, kw_only=True):
     """Plays to one leg or to all; the conversation is not heard meanwhile."""
 
@@ -160,7 +143,7 @@ class Play(Command, frozen=True, kw_only=True):
     """Whether to start again at the end, until `call.stop_play`."""
 
 
-@command("call.stop_play", role="operator", result=Done, errors=(NoSuchCall, NoSuchLeg))
+@command("call.stop_play", role="operator", result=views.Done, errors=(NoSuchCall, NoSuchLeg))
 class StopPlay(Command, frozen=True, kw_only=True):
     """Stops what is played to one leg or to all."""
 
@@ -171,7 +154,7 @@ class StopPlay(Command, frozen=True, kw_only=True):
     """Only this one; empty = whatever is playing."""
 
 
-@command("call.history", role="viewer", result=CallHistory, errors=(StorageUnavailable, InvalidValue))
+@command("call.history", role="operator", result=views.CallHistory, errors=(StorageUnavailable, InvalidValue))
 class SearchHistory(Command, frozen=True, kw_only=True):
     """Call records, latest first; filters are combined."""
 
@@ -204,7 +187,7 @@ class SearchHistory(Command, frozen=True, kw_only=True):
 # -- recordings -------------------------------------------------------------------------------------------------------
 
 
-@command("recording.list", role="viewer", result=RecordingList, errors=(StorageUnavailable, InvalidValue))
+@command("recording.list", role="operator", result=views.RecordingList, errors=(StorageUnavailable, InvalidValue))
 class ListRecordings(Command, frozen=True, kw_only=True):
     """Recordings, latest first; filters are combined."""
 
@@ -227,35 +210,35 @@ class ListRecordings(Command, frozen=True, kw_only=True):
     """From the page before."""
 
 
-@command("recording.get", role="viewer", result=RecordingRecord, errors=(NoSuchRecording, StorageUnavailable))
+@command("recording.get", role="operator", result=RecordingRecord, errors=(NoSuchRecording, StorageUnavailable))
 class GetRecording(Command, frozen=True, kw_only=True):
     """One recording: path, size, checksum, duration, pauses."""
 
     recording_id: Id
 
 
-@command("recording.start", role="operator", result=RecordingState, errors=(NoSuchCall, WrongState, Congested))
+@command("recording.start", role="operator", result=views.RecordingState, errors=(NoSuchCall, WrongState, Congested))
 class StartRecording(Command, frozen=True, kw_only=True):
     """Begins to record a call that is not being recorded."""
 
     call_id: Id
 
 
-@command("recording.pause", role="operator", result=RecordingState, errors=(NoSuchCall, NoSuchRecording))
+@command("recording.pause", role="operator", result=views.RecordingState, errors=(NoSuchCall, NoSuchRecording))
 class PauseRecording(Command, frozen=True, kw_only=True):
     """Writes silence from now on, e.g. while a card number is said; the pause is noted in the record."""
 
     call_id: Id
 
 
-@command("recording.resume", role="operator", result=RecordingState, errors=(NoSuchCall, NoSuchRecording))
+@command("recording.resume", role="operator", result=views.RecordingState, errors=(NoSuchCall, NoSuchRecording))
 class ResumeRecording(Command, frozen=True, kw_only=True):
     """Goes on recording after a pause."""
 
     call_id: Id
 
 
-@command("recording.stop", role="operator", result=RecordingState, errors=(NoSuchCall, NoSuchRecording))
+@command("recording.stop", role="operator", result=views.RecordingState, errors=(NoSuchCall, NoSuchRecording))
 class StopRecording(Command, frozen=True, kw_only=True):
     """Ends the recording of a call that goes on."""
 
@@ -265,7 +248,7 @@ class StopRecording(Command, frozen=True, kw_only=True):
 # -- extensions, registrations, trunks --------------------------------------------------------------------------------
 
 
-@command("extension.list", role="viewer", result=ExtensionList, errors=(StorageUnavailable,))
+@command("extension.list", role="viewer", result=views.ExtensionList, errors=(StorageUnavailable,))
 class ListExtensions(Command, frozen=True, kw_only=True):
     """Extensions, by number."""
 
@@ -276,7 +259,7 @@ class ListExtensions(Command, frozen=True, kw_only=True):
     """From the page before."""
 
 
-@command("extension.get", role="viewer", result=ExtensionView, errors=(NoSuchExtension, StorageUnavailable))
+@command("extension.get", role="viewer", result=views.ExtensionView, errors=(NoSuchExtension, StorageUnavailable))
 class GetExtension(Command, frozen=True, kw_only=True):
     """One extension."""
 
@@ -284,7 +267,10 @@ class GetExtension(Command, frozen=True, kw_only=True):
 
 
 @command(
-    "extension.create", role="admin", result=ExtensionCreated, errors=(AlreadyExists, InvalidValue, StorageUnavailable)
+    "extension.create",
+    role="administrator",
+    result=views.ExtensionCreated,
+    errors=(AlreadyExists, InvalidValue, StorageUnavailable),
 )
 class CreateExtension(Command, frozen=True, kw_only=True):
     """Adds an extension; a phone can register at once."""
@@ -314,7 +300,10 @@ class CreateExtension(Command, frozen=True, kw_only=True):
 
 
 @command(
-    "extension.update", role="admin", result=ExtensionView, errors=(NoSuchExtension, InvalidValue, StorageUnavailable)
+    "extension.update",
+    role="administrator",
+    result=views.ExtensionView,
+    errors=(NoSuchExtension, InvalidValue, StorageUnavailable),
 )
 class UpdateExtension(Command, frozen=True, kw_only=True):
     """Changes the fields that are given, as in `extension.create`, without touching live calls."""
@@ -332,14 +321,14 @@ class UpdateExtension(Command, frozen=True, kw_only=True):
     media: Literal["relay", "direct"] | UnsetType = UNSET
 
 
-@command("extension.delete", role="admin", result=Done, errors=(NoSuchExtension, StorageUnavailable))
+@command("extension.delete", role="administrator", result=views.Done, errors=(NoSuchExtension, StorageUnavailable))
 class DeleteExtension(Command, frozen=True, kw_only=True):
     """Removes an extension and its registrations; its live calls go on."""
 
     extension: ExtensionNumber
 
 
-@command("registration.list", role="viewer", result=RegistrationList)
+@command("registration.list", role="viewer", result=views.RegistrationList)
 class ListRegistrations(Command, frozen=True, kw_only=True):
     """Which phones are registered, and where."""
 
@@ -347,7 +336,7 @@ class ListRegistrations(Command, frozen=True, kw_only=True):
     """Only this extension; empty = all."""
 
 
-@command("trunk.list", role="viewer", result=TrunkList)
+@command("trunk.list", role="viewer", result=views.TrunkList)
 class ListTrunks(Command, frozen=True, kw_only=True):
     """All trunks and their state."""
 
@@ -355,7 +344,7 @@ class ListTrunks(Command, frozen=True, kw_only=True):
 # -- the connection and the switch ------------------------------------------------------------------------------------
 
 
-@command("auth.login", role="", result=LoggedIn, errors=(NotAuthenticated, TooManyRequests))
+@command("auth.login", role="", result=views.LoggedIn, errors=(NotAuthenticated, TooManyRequests))
 class Login(Command, frozen=True, kw_only=True):
     """Says who this connection is. Nothing else is answered before."""
 
@@ -366,7 +355,7 @@ class Login(Command, frozen=True, kw_only=True):
 EventPattern = Annotated[str, Meta(pattern=r"^(\*|[a-z_]+\.(\*|[a-z_]+))$")]
 
 
-@command("events.subscribe", role="viewer", result=Subscription)
+@command("events.subscribe", role="viewer", result=views.Subscription)
 class Subscribe(Command, frozen=True, kw_only=True):
     """Sends events over this connection from now on, in place of an earlier subscription of it."""
 
@@ -378,22 +367,22 @@ class Subscribe(Command, frozen=True, kw_only=True):
     """Begin with this number, from what is kept; null = with the next event."""
 
 
-@command("events.unsubscribe", role="viewer", result=Done)
+@command("events.unsubscribe", role="viewer", result=views.Done)
 class Unsubscribe(Command, frozen=True, kw_only=True):
     """Ends the subscription of this connection."""
 
 
-@command("system.status", role="viewer", result=SystemStatus)
+@command("system.status", role="viewer", result=views.SystemStatus)
 class GetStatus(Command, frozen=True, kw_only=True):
     """The whole switch in one answer: calls, workers, storage, counters."""
 
 
-@command("system.ping", role="viewer", result=Pong)
+@command("system.ping", role="viewer", result=views.Pong)
 class Ping(Command, frozen=True, kw_only=True):
     """Answers at once."""
 
 
-@command("system.drain", role="admin", result=DrainState)
+@command("system.drain", role="administrator", result=views.DrainState)
 class Drain(Command, frozen=True, kw_only=True):
     """Takes no new calls, waits for the live ones, then ends the switch."""
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-ROLES = ("viewer", "operator", "admin")
+ROLES = ("viewer", "operator", "supervisor", "administrator")
 """Each role may do what those before it may."""
 
 
@@ -93,6 +93,8 @@ def event(name: str) -> Callable[[E], E]:
         reserved = {"event", "seq", "at", "node"} & set(cls.__struct_encode_fields__)
         if reserved:
             raise TypeError(f"{name}: {sorted(reserved)} belong to the envelope of every event")
+        if not cls.__struct_fields__:
+            raise TypeError(f"{name}: an event needs at least one field")
         spec = EventSpec(name=name, params=cls, has_call_id="call_id" in cls.__struct_fields__)
         EVENTS[name] = _event_specs[cls] = spec
         return cls

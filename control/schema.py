@@ -1,0 +1,113 @@
+"""Reads requests: one JSON line to a declared command, or one error that names the field and what would be right."""
+
+import difflib
+import re
+from typing import Any, Literal
+
+import msgspec
+
+from model.declare import COMMANDS, Command, CommandSpec
+from model.errors import InvalidParams, InvalidRequest, ParseError, UnknownCommand
+
+_EMPTY = msgspec.Raw(b"{}")
+_AT = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)
+_MISSING = re.compile(r"missing required field `(.*)`", re.DOTALL)
+
+RequestId = int | str | None
+
+
+class Request(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A JSON-RPC 2.0 request; without `id` it is a notification and gets no answer."""
+
+    jsonrpc: Literal["2.0"]
+    method: str
+    id: int | str | msgspec.UnsetType | None = msgspec.UNSET
+    params: msgspec.Raw = _EMPTY
+
+
+class _JustId(msgspec.Struct, gc=False):
+    id: int | str | None = None
+
+
+_decode_request = msgspec.json.Decoder(Request).decode
+_decode_id = msgspec.json.Decoder(_JustId).decode
+_decoders: dict[str, msgspec.json.Decoder[Any]] = {}
+
+
+def parse_request(line: bytes) -> Request:
+    """Reads the envelope. Raises ParseError (no JSON) or InvalidRequest (JSON, but no request)."""
+    try:
+        request = _decode_request(line)
+    except msgspec.ValidationError as problem:
+        if line.lstrip()[:1] == b"[":
+            raise InvalidRequest("batches are not taken: send one request per line") from None
+        raise InvalidRequest(f"not a request: {_plain(str(problem))}") from None
+    except msgspec.DecodeError as problem:
+        raise ParseError(f"not JSON: {problem}") from None
+    except RecursionError:
+        raise ParseError("nested too deeply") from None
+    except UnicodeDecodeError:
+        raise ParseError("not UTF-8") from None
+    if isinstance(request.id, str) and len(request.id) > 128:
+        raise InvalidRequest("id: at most 128 characters")
+    if isinstance(request.id, int) and abs(request.id) > 2**63:
+        raise InvalidRequest("id: at most 64 bits")
+    return request
+
+
+def find_id(line: bytes) -> RequestId:
+    """The id of a faulty request, None when it cannot be read."""
+    try:
+        found = _decode_id(line).id
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    is_fit = (isinstance(found, str) and len(found) <= 128) or (isinstance(found, int) and abs(found) <= 2**63)
+    return found if is_fit else None
+
+
+def find_command(name: str) -> CommandSpec:
+    """The declaration of a command. Raises UnknownCommand with the nearest name."""
+    spec = COMMANDS.get(name)
+    if spec is None:
+        close = difflib.get_close_matches(name[:64], COMMANDS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise UnknownCommand(f"no command {name[:64]!r}{hint}")
+    return spec
+
+
+def parse_params(spec: CommandSpec, params: msgspec.Raw | bytes) -> Command:
+    """Reads the parameters of a command. Raises InvalidParams naming the field and what would be right."""
+    decoder = _decoders.get(spec.name)
+    if decoder is None:
+        decoder = _decoders[spec.name] = msgspec.json.Decoder(spec.params)
+    try:
+        command: Command = decoder.decode(params)
+    except msgspec.ValidationError as problem:
+        raise _explain(spec, str(problem)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise InvalidParams(f"{spec.name}: params cannot be read: {problem}") from None
+    except RecursionError:
+        raise InvalidParams(f"{spec.name}: params are nested too deeply") from None
+    return command
+
+
+def _explain(spec: CommandSpec, problem: str) -> InvalidParams:
+    known = spec.params.__struct_encode_fields__
+    found = _AT.match(problem)
+    what, where = (found.group(1), found.group(2) or "") if found else (problem, "")
+    unknown = _UNKNOWN.search(what)
+    if unknown:
+        name = unknown.group(1)[:64]
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
+        return InvalidParams(f"{spec.name}: no parameter {name!r}; {hint}", field=name)
+    missing = _MISSING.search(what)
+    if missing:
+        return InvalidParams(f"{spec.name}: {missing.group(1)!r} is missing", field=missing.group(1))
+    field = where.strip(".") or "params"
+    return InvalidParams(f"{spec.name}: {field}: {_plain(what)}", field=field)
+
+
+def _plain(text: str) -> str:
+    return (text[:1].lower() + text[1:]).replace("`", '"')[:300]

@@ -1,0 +1,246 @@
+"""The control server: accepts connections, carries commands to their handlers, and owns every task it starts."""
+
+import asyncio
+import inspect
+import logging
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from control.auth import ApiUser, Caller, FailureTable
+from control.connection import Connection
+from control.hub import EventHub
+from model import commands, errors
+from model.declare import COMMANDS, ApiError, Command, CommandSpec
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Any, Caller], Awaitable[Any] | Any]
+"""Takes the command and who sent it; returns (or awaits) the declared result, or raises an `ApiError`."""
+
+BUILT_IN: frozenset[type[Command]] = frozenset(
+    {commands.Login, commands.Subscribe, commands.Unsubscribe, commands.Ping}
+)
+"""Commands the connection answers itself."""
+
+
+class ControlLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one server and one connection may use."""
+
+    connections: int = 256
+    connections_per_source: int = 32
+    """Before login; who is logged in counts against `connections` alone."""
+    line_bytes: int = 65_536
+    login_line_bytes: int = 4096
+    """Longest line before login."""
+    login_s: float = 10.0
+    """Seconds from connecting to a login."""
+    commands_at_once: int = 8
+    """Commands of one connection that may be under way."""
+    command_s: float = 30.0
+    """Seconds a command may take."""
+    write_buffer: int = 262_144
+    """Bytes waiting for a slow reader before we stop reading from it and hold its events back."""
+    close_s: float = 5.0
+    """Seconds a closing connection may take to accept what was written."""
+
+
+class ControlStats:
+    """Counters since the start."""
+
+    __slots__ = ("connections", "internal_errors", "logins_failed", "refused", "requests")
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.requests = 0
+        self.refused = 0
+        self.logins_failed = 0
+        self.internal_errors = 0
+
+
+class MissingHandler(RuntimeError):
+    """A declared command has no handler, or a handler has no declaration."""
+
+
+def check_handlers(handlers: Mapping[type[Command], Handler]) -> None:
+    """Raises MissingHandler unless every declared command but the built-in ones has exactly one handler."""
+    declared = {spec.params for spec in COMMANDS.values() if spec.params.__module__ == commands.__name__}
+    missing = declared - BUILT_IN - handlers.keys()
+    unknown = handlers.keys() - (declared - BUILT_IN)
+    if missing:
+        raise MissingHandler(f"no handler for {', '.join(sorted(cls.__name__ for cls in missing))}")
+    if unknown:
+        raise MissingHandler(f"no such command: {', '.join(sorted(cls.__name__ for cls in unknown))}")
+
+
+class ControlServer:
+    """Answers JSON-RPC 2.0 over TCP. Raises MissingHandler when `handlers` is not complete.
+
+    `authenticate` finds the user of a token (`TokenTable.authenticate`). Handlers run on the loop and
+    must not block it.
+    """
+
+    def __init__(
+        self,
+        handlers: Mapping[type[Command], Handler],
+        authenticate: Callable[[str], ApiUser | None],
+        hub: EventHub,
+        *,
+        version: str = "",
+        limits: ControlLimits | None = None,
+        failures: FailureTable | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        check_handlers(handlers)
+        self._handlers = dict(handlers)
+        self.authenticate = authenticate
+        self.hub = hub
+        self.version = version
+        self.limits = limits or ControlLimits()
+        self.failures = failures or FailureTable()
+        self.wall = wall
+        self.stats = ControlStats()
+        self._servers: list[asyncio.Server] = []
+        self._connections: set[Connection] = set()
+        self._strangers: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def start(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        sockets: Sequence[socket.socket] = (),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Listens on host:port (0 = any free one), or on sockets that are bound already. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        if sockets:
+            for sock in sockets:
+                self._servers.append(await loop.create_server(lambda: Connection(self), sock=sock, ssl=tls))
+        else:
+            self._servers.append(await loop.create_server(lambda: Connection(self), host, port, ssl=tls))
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens."""
+        return [sock.getsockname()[:2] for server in self._servers for sock in server.sockets]
+
+    async def close(self) -> None:
+        """Takes no new connections, delivers what is due, cancels commands under way and ends all connections."""
+        for server in self._servers:
+            server.close()
+        self.hub.flush()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for connection in list(self._connections):
+            connection.close()
+        await self._idle.wait()
+        self._servers.clear()
+
+    def counters(self) -> dict[str, int]:
+        """For `SystemStatus.events`."""
+        hub = self.hub.stats
+        return {
+            "published": hub.published,
+            "writes": hub.writes,
+            "subscribers": hub.subscribers,
+            "subscribers_dropped": hub.subscribers_dropped,
+            "connections": self.stats.connections,
+            "requests": self.stats.requests,
+            "refused": self.stats.refused,
+            "logins_failed": self.stats.logins_failed,
+            "internal_errors": self.stats.internal_errors,
+        }
+
+    # -- called by connections ------------------------------------------------------------------------------------
+
+    def opened(self, connection: Connection) -> None:
+        """Counts a connection. Raises TooManyRequests when there are too many, of all or of strangers at one source."""
+        self._connections.add(connection)
+        self._idle.clear()
+        self.stats.connections = len(self._connections)
+        n_strangers = self._strangers.get(connection.source, 0) + 1
+        self._strangers[connection.source] = n_strangers
+        if len(self._connections) > self.limits.connections or n_strangers > self.limits.connections_per_source:
+            log.warning("! connection refused source=%s reason=too-many-connections", connection.address)
+            raise errors.TooManyRequests("too many connections", retry_after_s=self.limits.login_s)
+
+    def logged_in(self, connection: Connection) -> None:
+        """The connection is no stranger any more."""
+        self._forget_stranger(connection.source)
+
+    def closed(self, connection: Connection) -> None:
+        """The connection is gone."""
+        if connection in self._connections:
+            self._connections.discard(connection)
+            if connection.caller is None:
+                self._forget_stranger(connection.source)
+        self.stats.connections = len(self._connections)
+        if not self._connections:
+            self._idle.set()
+
+    def dispatch(
+        self,
+        connection: Connection,
+        request_id: int | str | msgspec.UnsetType | None,
+        spec: CommandSpec,
+        command: Command,
+    ) -> bool:
+        """Hands a command to its handler; True when it goes on in a task and `connection.finished` will be called."""
+        assert connection.caller is not None
+        try:
+            result = self._handlers[type(command)](command, connection.caller)
+            if inspect.isawaitable(result):
+                task = asyncio.ensure_future(self._await(connection, request_id, spec, result))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                return True
+            connection.answer(request_id, result)
+        except ApiError:
+            raise
+        except Exception as problem:  # the edge of a request: the fault ends here
+            raise self._internal_error(connection, spec, problem) from problem
+        return False
+
+    async def _await(
+        self,
+        connection: Connection,
+        request_id: int | str | msgspec.UnsetType | None,
+        spec: CommandSpec,
+        result: Awaitable[Any],
+    ) -> None:
+        """Finishes a command; it goes on when the client leaves, since half a change would be worse."""
+        try:
+            async with asyncio.timeout(self.limits.command_s):
+                value = await result
+            connection.answer(request_id, value)
+        except TimeoutError:
+            connection.refuse(request_id, errors.CommandTimedOut(f"{spec.name} took over {self.limits.command_s:g} s"))
+        except ApiError as problem:
+            connection.refuse(request_id, problem)
+        except Exception as problem:  # the edge of a request: the fault ends here
+            connection.refuse(request_id, self._internal_error(connection, spec, problem))
+        finally:
+            connection.finished()
+
+    def _internal_error(self, connection: Connection, spec: CommandSpec, problem: Exception) -> errors.InternalError:
+        incident = secrets.token_hex(6)
+        self.stats.internal_errors += 1
+        log.error("! %s %s failed, incident %s", connection, spec.name, incident, exc_info=problem)
+        return errors.InternalError(f"{spec.name} failed; incident {incident} in the log", incident=incident)
+
+    def _forget_stranger(self, source: str) -> None:
+        left = self._strangers.get(source, 0) - 1
+        if left > 0:
+            self._strangers[source] = left
+        else:
+            self._strangers.pop(source, None)
