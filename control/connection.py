@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import socket
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,9 +32,15 @@ def render_result(request_id: schema.RequestId, result: object) -> bytes:
 
 
 def render_error(request_id: schema.RequestId, problem: ApiError) -> bytes:
-    """The refusal of a request."""
+    """The refusal of a request; `data` that has no JSON form is left out."""
     body = {"code": problem.code, "message": problem.message, "data": {"name": problem.name, **problem.data}}
-    return b'{"jsonrpc":"2.0","id":%b,"error":%b}\n' % (_encode(request_id), _encode(body))
+    try:
+        text = _encode(body)
+    except (TypeError, ValueError) as fault:
+        log.error("! data of %s has no JSON form: %s", problem.name, fault)
+        message = problem.message.encode("utf-8", "replace").decode()
+        text = _encode({"code": problem.code, "message": message, "data": {"name": problem.name}})
+    return b'{"jsonrpc":"2.0","id":%b,"error":%b}\n' % (_encode(request_id), text)
 
 
 class Connection(asyncio.Protocol):
@@ -45,10 +54,11 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._turn: asyncio.Handle | None = None
         self._n_running = 0
-        self._n_failures = 0
         self._is_paused = False
         self._is_write_blocked = False
         self._is_closing = False
+        self._is_refused = False
+        self._is_at_eof = False
         self.source = ""
         self.address = ""
         self.caller: Caller | None = None
@@ -59,14 +69,17 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.set_write_buffer_limits(high=self._server.limits.write_buffer)
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         peer = transport.get_extra_info("peername")
-        self.source, self.address = (peer[0], f"{peer[0]}:{peer[1]}") if isinstance(peer, tuple) else ("local", "local")
+        if peer:
+            self.source, self.address = peer[0], f"{peer[0]}:{peer[1]}"
         try:
             self._server.opened(self)
         except ApiError as problem:
             self._refuse_and_close(None, problem)
         else:
-            self._timer = asyncio.get_running_loop().call_later(self._server.limits.login_s, self._login_overdue)
+            self._set_timer(self._server.limits.login_s, self._login_overdue)
 
     def data_received(self, data: bytes) -> None:
         if not self._is_closing:
@@ -77,23 +90,33 @@ class Connection(asyncio.Protocol):
                 self._pause_reading(True)
 
     def eof_received(self) -> bool:
-        return self._n_running > 0 or self._turn is not None
+        """The peer sends no more; what it asked for before is still answered (TLS knows no half-closed connection)."""
+        self._is_at_eof = True
+        if self._transport is None or self._transport.get_extra_info("sslcontext") is not None:
+            return False
+        if self._is_closing or self._is_refused:
+            return False
+        return self._n_running > 0 or self._turn is not None or (self._is_write_blocked and b"\n" in self._buffer)
 
     def pause_writing(self) -> None:
         self._is_write_blocked = True
+        if self.caller is not None and not self._is_closing:
+            self._set_timer(self._server.limits.write_s, self._not_reading)
         self._adjust()
 
     def resume_writing(self) -> None:
         self._is_write_blocked = False
+        if self.caller is not None and not self._is_closing:
+            self._set_timer(0.0, self._not_reading)
         self._server.hub.ready(self)
         self._adjust()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_closing = True
-        for handle in (self._timer, self._turn):
-            if handle is not None:
-                handle.cancel()
-        self._timer = self._turn = None
+        self._set_timer(0.0, self.abort)
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
         self._buffer.clear()
         self._server.hub.unsubscribe(self)
         self._server.closed(self)
@@ -116,14 +139,12 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Closes after what is written has gone, at the latest `limits.close_s` from now."""
-        if self._transport is None or self._is_closing:
+        if self._transport is None:
             return
         self._is_closing = True
         self._buffer.clear()
+        self._set_timer(self._server.limits.close_s, self.abort)
         self._transport.close()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(self._server.limits.close_s, self.abort)
 
     def abort(self) -> None:
         """Closes at once."""
@@ -166,7 +187,8 @@ class Connection(asyncio.Protocol):
         return line
 
     def _must_pause(self) -> bool:
-        return self._is_write_blocked or self._n_running >= self._server.limits.commands_at_once
+        limit = self._server.limits.commands_at_once
+        return self._is_write_blocked or self._is_refused or self._n_running >= limit
 
     def _adjust(self) -> None:
         """Reads on, or not, as the state of the connection asks; continues with lines that are there already."""
@@ -175,8 +197,10 @@ class Connection(asyncio.Protocol):
         must_pause = self._must_pause() or self._turn is not None
         was_paused = self._is_paused
         self._pause_reading(must_pause)
-        if was_paused and not must_pause and self._buffer and self._turn is None:
+        if was_paused and not must_pause and self._buffer:
             self._turn = asyncio.get_running_loop().call_soon(self._work)
+        elif self._is_at_eof and not must_pause and self._n_running == 0:
+            self.close()
 
     def _pause_reading(self, must_pause: bool) -> None:
         if self._transport is not None and must_pause != self._is_paused:
@@ -185,6 +209,12 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
+
+    def _set_timer(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Replaces the connection's one timer; 0 = none."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(delay_s, action) if delay_s else None
 
     # -- handling -------------------------------------------------------------------------------------------------
 
@@ -253,11 +283,8 @@ class Connection(asyncio.Protocol):
         if user is None:
             self._login_failed(request_id)
             return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._set_timer(0.0, self._login_overdue)
         server.failures.succeeded(self.source)
-        self._n_failures = 0
         self.caller = Caller(user.name, user.role, self.address)
         server.logged_in(self)
         log.info("= login accepted source=%s user=%s role=%s", self.address, user.name, user.role)
@@ -274,12 +301,13 @@ class Connection(asyncio.Protocol):
         if is_over:
             delay_s = 0.0
             problem = errors.TooManyRequests("too many failed logins", retry_after_s=server.failures.window_s)
-        self._pause_reading(True)
+        self._is_refused = True
         self._buffer.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-        known_id = None if request_id is msgspec.UNSET else request_id
-        self._timer = loop.call_later(delay_s, self._refuse_and_close, known_id, problem)
+        known_id = None if isinstance(request_id, msgspec.UnsetType) else request_id
+        if delay_s:
+            self._set_timer(delay_s, partial(self._refuse_and_close, known_id, problem))
+        else:
+            self._refuse_and_close(known_id, problem)
 
     def _subscribe(self, request_id: int | str | msgspec.UnsetType | None, command: commands.Subscribe) -> None:
         hub = self._server.hub
@@ -295,11 +323,24 @@ class Connection(asyncio.Protocol):
         log.warning("%% login refused source=%s reason=deadline", self.address)
         self._refuse_and_close(None, errors.NotAuthenticated("no login in time"))
 
+    def _not_reading(self) -> None:
+        log.warning("x %s dropped: does not read its answers", self)
+        self.abort()
+
     def _refuse_and_close(self, request_id: schema.RequestId, problem: ApiError) -> None:
+        """Refuses, then discards what still comes: closing at once would destroy the answer on its way (TCP reset)."""
         self._server.stats.refused += 1
         self._write(render_error(request_id, problem))
-        self.close()
+        if self._transport is None or self._is_at_eof or not self._transport.can_write_eof():
+            self.close()
+            return
+        self._is_closing = True
+        self._buffer.clear()
+        self._server.hub.unsubscribe(self)
+        self._transport.write_eof()
+        self._pause_reading(False)
+        self._set_timer(self._server.limits.close_s, self.abort)
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self._is_closing and not self._transport.is_closing():
             self._transport.write(data)

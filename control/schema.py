@@ -105,8 +105,24 @@ def _explain(spec: CommandSpec, problem: str) -> InvalidParams:
     missing = _MISSING.search(what)
     if missing:
         return InvalidParams(f"{spec.name}: {missing.group(1)!r} is missing", field=missing.group(1))
-    field = where.strip(".") or "params"
-    return InvalidParams(f"{spec.name}: {field}: {_plain(what)}", field=field)
+    field = where.strip(".")[:64] or "params"
+    choices = _choices(spec, field) if "enum value" in what else []
+    hint = f"; one of {', '.join(choices)}" if choices else ""
+    return InvalidParams(f"{spec.name}: {field}: {_plain(what)}{hint}", field=field)
+
+
+def _choices(spec: CommandSpec, field: str) -> list[str]:
+    """What an enumerated parameter may be."""
+    info = msgspec.inspect.type_info(spec.params)
+    for known in info.fields if isinstance(info, msgspec.inspect.StructType) else ():
+        if known.encode_name == field:
+            kinds = known.type.types if isinstance(known.type, msgspec.inspect.UnionType) else (known.type,)
+            for kind in kinds:
+                if isinstance(kind, msgspec.inspect.EnumType):
+                    return [str(member.value) for member in kind.cls]
+                if isinstance(kind, msgspec.inspect.LiteralType):
+                    return [str(value) or '""' for value in kind.values]
+    return []
 
 
 def _plain(text: str) -> str:

@@ -35,6 +35,8 @@ class ControlLimits(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 256
     connections_per_source: int = 32
     """Before login; who is logged in counts against `connections` alone."""
+    strangers: int = 64
+    """Connections before login, of all sources."""
     line_bytes: int = 65_536
     login_line_bytes: int = 4096
     """Longest line before login."""
@@ -46,6 +48,8 @@ class ControlLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds a command may take."""
     write_buffer: int = 262_144
     """Bytes waiting for a slow reader before we stop reading from it and hold its events back."""
+    write_s: float = 60.0
+    """Seconds a peer may leave its answers unread before it is cut off."""
     close_s: float = 5.0
     """Seconds a closing connection may take to accept what was written."""
 
@@ -108,6 +112,7 @@ class ControlServer:
         self._servers: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
         self._strangers: dict[str, int] = {}
+        self._n_strangers = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -170,7 +175,12 @@ class ControlServer:
         self.stats.connections = len(self._connections)
         n_strangers = self._strangers.get(connection.source, 0) + 1
         self._strangers[connection.source] = n_strangers
-        if len(self._connections) > self.limits.connections or n_strangers > self.limits.connections_per_source:
+        self._n_strangers += 1
+        if (
+            len(self._connections) > self.limits.connections
+            or self._n_strangers > self.limits.strangers
+            or n_strangers > self.limits.connections_per_source
+        ):
             log.warning("! connection refused source=%s reason=too-many-connections", connection.address)
             raise errors.TooManyRequests("too many connections", retry_after_s=self.limits.login_s)
 
@@ -200,7 +210,7 @@ class ControlServer:
         try:
             result = self._handlers[type(command)](command, connection.caller)
             if inspect.isawaitable(result):
-                task = asyncio.ensure_future(self._await(connection, request_id, spec, result))
+                task = asyncio.get_running_loop().create_task(self._await(connection, request_id, spec, result))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 return True
@@ -220,15 +230,17 @@ class ControlServer:
     ) -> None:
         """Finishes a command; it goes on when the client leaves, since half a change would be worse."""
         try:
-            async with asyncio.timeout(self.limits.command_s):
+            async with asyncio.timeout(self.limits.command_s) as patience:
                 value = await result
             connection.answer(request_id, value)
-        except TimeoutError:
-            connection.refuse(request_id, errors.CommandTimedOut(f"{spec.name} took over {self.limits.command_s:g} s"))
         except ApiError as problem:
             connection.refuse(request_id, problem)
         except Exception as problem:  # the edge of a request: the fault ends here
-            connection.refuse(request_id, self._internal_error(connection, spec, problem))
+            if isinstance(problem, TimeoutError) and patience.expired():
+                refusal: ApiError = errors.CommandTimedOut(f"{spec.name} took over {self.limits.command_s:g} s")
+            else:
+                refusal = self._internal_error(connection, spec, problem)
+            connection.refuse(request_id, refusal)
         finally:
             connection.finished()
 
@@ -239,6 +251,7 @@ class ControlServer:
         return errors.InternalError(f"{spec.name} failed; incident {incident} in the log", incident=incident)
 
     def _forget_stranger(self, source: str) -> None:
+        self._n_strangers -= 1
         left = self._strangers.get(source, 0) - 1
         if left > 0:
             self._strangers[source] = left
