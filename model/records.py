@@ -100,6 +100,8 @@ class RecordingRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     dialed: str = ""
     extension: str = ""
     agent_id: str = ""
+    trunk: str = ""
+    """The line (channel) of REC-09: the trunk the outside party came over, empty for internal calls."""
     pauses: list[tuple[float, float]] = []
     speech_s: list[float] = []
     error: str = ""

@@ -1,0 +1,147 @@
+"""What is asked of call records: one call with all that belongs to it, lists, totals."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import msgspec
+from sqlalchemy import BigInteger, Double, Row, case, column, func, select, values
+
+from model.records import CallRecord, LegRecord, SegmentRecord
+from storage import schema
+from storage.database import Database
+from storage.errors import NotFoundError
+from storage.filters import CallFilter, Page, clauses, format_cursor, page_statement
+from storage.recordings import StoredRecording, recordings_of
+from storage.rows import CALL_COLUMNS, LEG_COLUMNS
+
+_CALL = [schema.calls.c[name] for name in CALL_COLUMNS if not name.endswith("_reversed")]
+_LEG = [schema.legs.c[name] for name in LEG_COLUMNS]
+_SEGMENT = [schema.segments.c[name] for name in SegmentRecord.__struct_fields__]
+
+
+class StoredCall(msgspec.Struct, frozen=True):
+    """A call with its legs and segments, and its recordings."""
+
+    call: CallRecord
+    recordings: list[StoredRecording]
+
+
+class CallTotals(msgspec.Struct, frozen=True):
+    """Sums over calls."""
+
+    key: str
+    """What they are grouped by: an extension, a cause …; for intervals the beginning (UTC seconds) as text."""
+    calls: int
+    answered: int
+    duration_s: float
+    talk_s: float
+    hold_s: float
+    ring_s: float
+    """From ringing (created, where the other side never rang) to answer, answered calls only."""
+
+
+GroupBy = Literal["direction", "extension", "agent_id", "trunk", "access_number", "hangup_cause", "hangup_side"]
+
+_c = schema.calls.c
+_is_answered = _c.answered_utc > 0
+_TOTALS = [
+    func.count().label("calls"),
+    func.coalesce(func.sum(case((_is_answered, 1), else_=0)), 0).label("answered"),
+    func.coalesce(func.sum(_c.duration_s), 0.0).label("duration_s"),
+    func.coalesce(func.sum(_c.talk_s), 0.0).label("talk_s"),
+    func.coalesce(func.sum(_c.hold_s), 0.0).label("hold_s"),
+    func.coalesce(
+        func.sum(
+            case((_is_answered, _c.answered_utc - case((_c.ringing_utc > 0, _c.ringing_utc), else_=_c.created_utc)))
+        ),
+        0.0,
+    ).label("ring_s"),
+]
+
+
+class CallQueries:
+    """Read-only; UnavailableError when the database cannot be read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, call_id: str) -> StoredCall:
+        """NotFoundError when no such call has ended."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(*_CALL).where(_c.call_id == call_id))).first()
+            if row is None:
+                raise NotFoundError("call", call_id)
+            legs = select(*_LEG).where(schema.legs.c.call_id == call_id)
+            legs = legs.order_by(schema.legs.c.created_utc, schema.legs.c.leg_id)
+            segments = (
+                select(*_SEGMENT).where(schema.segments.c.call_id == call_id).order_by(schema.segments.c.position)
+            )
+            call = msgspec.structs.replace(
+                _call(row),
+                legs=[LegRecord(**leg._asdict()) for leg in await connection.execute(legs)],
+                segments=[SegmentRecord(**segment._asdict()) for segment in await connection.execute(segments)],
+            )
+            return StoredCall(call, await recordings_of(connection, call_id))
+
+    async def find(self, criteria: CallFilter | None = None, *, after: str = "", limit: int = 50) -> Page[CallRecord]:
+        """Calls without legs and segments, newest first. ValueError for a bad limit, CursorError for a bad `after`."""
+        criteria = criteria or CallFilter()
+        statement = page_statement(schema.calls, "call_id", "created_utc", _CALL, criteria, after, limit)
+        async with self._database.read() as connection:
+            found = [_call(row) for row in await connection.execute(statement)]
+        items = found[:limit]
+        is_last = len(found) <= limit
+        return Page(items, "" if is_last else format_cursor(items[-1].created_utc, items[-1].call_id))
+
+    async def totals(self, by: GroupBy, criteria: CallFilter | None = None) -> list[CallTotals]:
+        """Sums for each value of the column `by`, in its order. ValueError for another column, or `number`."""
+        if by not in get_args(GroupBy):
+            raise ValueError(f"cannot group by {by}")
+        key = _c[by]
+        statement = select(key, *_TOTALS).where(*_conditions(criteria)).group_by(key).order_by(key)
+        async with self._database.read() as connection:
+            return [_totals(str(row[0]), row) for row in await connection.execute(statement)]
+
+    async def totals_by_interval(
+        self, boundaries: Sequence[float], criteria: CallFilter | None = None
+    ) -> list[CallTotals]:
+        """Sums for each interval between neighbouring `boundaries` (UTC seconds, ascending), empty ones too.
+
+        The caller names the boundaries, as only it knows where a day begins in its time zone.
+        """
+        if len(boundaries) < 2:
+            return []
+        spans = [(i, boundaries[i], boundaries[i + 1]) for i in range(len(boundaries) - 1)]
+        interval = values(
+            column("i", BigInteger), column("start_utc", Double), column("end_utc", Double), name="interval"
+        )
+        interval_cte = interval.data(spans).cte("interval")
+        begin, end = interval_cte.c.start_utc, interval_cte.c.end_utc
+        conditions = [_c.created_utc >= begin, _c.created_utc < end, *_conditions(criteria)]
+        statement = (
+            select(interval_cte.c.i, *_TOTALS)
+            .select_from(interval_cte.join(schema.calls, conditions[0] & conditions[1]))
+            .where(*conditions[2:])
+            .group_by(interval_cte.c.i)
+        )
+        async with self._database.read() as connection:
+            rows = {row[0]: row for row in await connection.execute(statement)}
+        return [
+            _totals(repr(start), rows[i]) if i in rows else CallTotals(repr(start), 0, 0, 0.0, 0.0, 0.0, 0.0)
+            for i, start, _ in spans
+        ]
+
+
+def _conditions(criteria: CallFilter | None) -> list[Any]:
+    criteria = criteria or CallFilter()
+    if criteria.number:
+        raise ValueError("totals take caller or dialed, not number")
+    return list(clauses(schema.calls, "created_utc", criteria))
+
+
+def _totals(key: str, row: Row[Any]) -> CallTotals:
+    return CallTotals(key, row.calls, int(row.answered), row.duration_s, row.talk_s, row.hold_s, row.ring_s)
+
+
+def _call(row: Row[Any]) -> CallRecord:
+    return CallRecord(**row._asdict())

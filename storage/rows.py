@@ -1,0 +1,84 @@
+"""Records to rows. Columns are written in the order of the record's fields, so a row is one C call away.
+
+`plan(records)` turns a batch into the statements of one transaction: of the same record put twice the last counts, and
+what an earlier version of a call had beyond the new one is removed.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec.structs import astuple
+
+from model.records import CallRecord, LegRecord, RecordingRecord, SegmentRecord
+from storage import schema
+from storage.upsert import Row, Statement, delete_by, insert, upsert
+
+Record = CallRecord | RecordingRecord
+"""What `Writer.put` takes."""
+
+RECORD_TYPES: dict[str, type[Record]] = {"CallRecord": CallRecord, "RecordingRecord": RecordingRecord}
+
+
+def _fields(record: type[msgspec.Struct], *without: str) -> list[str]:
+    return [name for name in record.__struct_fields__ if name not in without]
+
+
+_REVERSED = ["caller_reversed", "dialed_reversed"]
+CALL_COLUMNS = _fields(CallRecord, "legs", "segments") + _REVERSED
+LEG_COLUMNS = _fields(LegRecord)
+SEGMENT_COLUMNS = ["position", *_fields(SegmentRecord)]
+RECORDING_COLUMNS = _fields(RecordingRecord) + _REVERSED
+
+_UPSERT_CALLS = upsert(schema.calls, CALL_COLUMNS)
+_DELETE_LEGS = delete_by(schema.legs, "call_id")
+_DELETE_SEGMENTS = delete_by(schema.segments, "call_id")
+_INSERT_LEGS = insert(schema.legs, LEG_COLUMNS)
+_INSERT_SEGMENTS = insert(schema.segments, SEGMENT_COLUMNS)
+_UPSERT_RECORDINGS = upsert(schema.recordings, RECORDING_COLUMNS)
+
+_encode = msgspec.json.Encoder().encode
+_N_BEHIND_CALL = 2
+_LISTS = (RECORDING_COLUMNS.index("pauses"), RECORDING_COLUMNS.index("speech_s"))
+
+
+def key(record: Record) -> tuple[type[Record], str]:
+    """What makes two records the same."""
+    return type(record), record.call_id if type(record) is CallRecord else record.recording_id  # type: ignore[union-attr]
+
+
+def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
+    """The statements that write `records`, in order, each with its rows."""
+    calls: dict[str, CallRecord] = {}
+    recordings: dict[str, RecordingRecord] = {}
+    for record in records:
+        if type(record) is CallRecord:
+            calls[record.call_id] = record
+        else:
+            assert type(record) is RecordingRecord
+            recordings[record.recording_id] = record
+    statements: list[tuple[Statement, Sequence[Row]]] = []
+    if calls:
+        ids = [(call_id,) for call_id in calls]
+        legs = [astuple(leg) for call in calls.values() for leg in call.legs]
+        segments = [(i, *astuple(s)) for call in calls.values() for i, s in enumerate(call.segments)]
+        statements += [
+            (_UPSERT_CALLS, [_call_row(call) for call in calls.values()]),
+            (_DELETE_LEGS, ids),
+            (_DELETE_SEGMENTS, ids),
+            (_INSERT_LEGS, legs),
+            (_INSERT_SEGMENTS, segments),
+        ]
+    if recordings:
+        statements.append((_UPSERT_RECORDINGS, [_recording_row(r) for r in recordings.values()]))
+    return statements
+
+
+def _call_row(call: CallRecord) -> Row:
+    return (*astuple(call)[:-_N_BEHIND_CALL], call.caller[::-1], call.dialed[::-1])
+
+
+def _recording_row(recording: RecordingRecord) -> Row:
+    values = list(astuple(recording))
+    for i in _LISTS:
+        values[i] = _encode(values[i]).decode() if values[i] else ""
+    return (*values, recording.caller[::-1], recording.dialed[::-1])

@@ -1,0 +1,259 @@
+"""The tables, once for SQLite and PostgreSQL. Migrations bring a database here; a test compares the two.
+
+Decisions that hold everywhere:
+- Instants are UTC seconds since 1970 as doubles, as in `model/records.py`: exact to less than a microsecond, the same
+  in both databases, compared and subtracted without time zones; 0.0 means "did not happen".
+- Texts are NOT NULL; "" means "none". In PostgreSQL they sort by code point (collation "C") as in SQLite, so that
+  prefixes are index ranges.
+- `domain` (tenant) is "" while there is one; it leads every index, which costs a byte a row now and no rebuild later.
+- Numbers are kept reversed too: the end of a number (what people remember) is then a prefix, so one index serves
+  exact and suffix search. These indexes hold the sort key as well, so even an end that millions of calls share (our own
+  access number) is answered from the index alone.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+from sqlalchemy.sql import literal_column, text
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+RECORDING = literal_column("'recording'", Text())
+"""The state of an unfinished recording, spelled out in a query: with a parameter the partial index is not used."""
+
+_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _text(name: str, *args: ForeignKey, is_key: bool = False) -> Column[str]:
+    if is_key:
+        return Column(name, _TEXT, *args, nullable=False)
+    return Column(name, _TEXT, *args, nullable=False, server_default=text("''"))
+
+
+def _float(name: str) -> Column[float]:
+    return Column(name, Double(), nullable=False, server_default=text("0"))
+
+
+def _int(name: str) -> Column[int]:
+    return Column(name, BigInteger(), nullable=False, server_default=text("0"))
+
+
+def _flag(name: str, is_set: bool) -> Column[bool]:
+    return Column(name, Boolean(), nullable=False, server_default=text("true" if is_set else "false"))
+
+
+def _call_number_columns() -> list[Column[str]]:
+    return [_text("caller_reversed"), _text("dialed_reversed")]
+
+
+extensions = Table(
+    "extensions",
+    metadata,
+    _text("domain"),
+    _text("number", is_key=True),
+    _text("name"),
+    # Digest secrets as HA1 for `realm`, not as passwords: whoever reads this table cannot try the password elsewhere.
+    _text("realm"),
+    _text("ha1_md5"),
+    _text("ha1_sha256"),
+    _text("caller_id"),
+    _float("ring_timeout_s"),
+    _text("forward_always"),
+    _text("forward_busy"),
+    _text("forward_no_answer"),
+    _flag("is_recorded", True),
+    _flag("may_call_external", True),
+    _flag("is_enabled", True),
+    _text("source"),
+    _float("created_utc"),
+    _float("updated_utc"),
+    PrimaryKeyConstraint("domain", "number"),
+)
+
+trunks = Table(
+    "trunks",
+    metadata,
+    _text("domain"),
+    _text("name", is_key=True),
+    _text("host"),
+    _int("port"),
+    _text("transport"),
+    _text("proxy"),
+    _text("username"),
+    # In clear: we are the client, and the realm it is hashed with is the carrier's choice.
+    _text("secret"),
+    _flag("is_registering", False),
+    _float("register_expires_s"),
+    _text("caller_id"),
+    _int("max_channels"),
+    _text("codecs"),
+    _text("accept_from"),
+    _flag("is_enabled", True),
+    _text("source"),
+    _float("created_utc"),
+    _float("updated_utc"),
+    PrimaryKeyConstraint("domain", "name"),
+)
+
+access_numbers = Table(
+    "access_numbers",
+    metadata,
+    _text("domain"),
+    _text("number", is_key=True),
+    _text("name"),
+    _text("trunk"),
+    _text("destination"),
+    _flag("is_enabled", True),
+    _text("source"),
+    _float("created_utc"),
+    _float("updated_utc"),
+    PrimaryKeyConstraint("domain", "number"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    _text("call_id", is_key=True),
+    _text("direction"),
+    _text("caller"),
+    _text("dialed"),
+    _text("access_number"),
+    _text("extension"),
+    _text("agent_id"),
+    _text("trunk"),
+    _text("route"),
+    _float("created_utc"),
+    _float("ringing_utc"),
+    _float("answered_utc"),
+    _float("bridged_utc"),
+    _float("ended_utc"),
+    _float("duration_s"),
+    _float("talk_s"),
+    _float("hold_s"),
+    _text("hangup_cause"),
+    _text("hangup_side"),
+    *_call_number_columns(),
+    _text("domain"),
+    PrimaryKeyConstraint("call_id"),
+    Index("ix_calls_created", "domain", "created_utc"),
+    Index("ix_calls_caller", "domain", "caller_reversed", "created_utc", "call_id"),
+    Index("ix_calls_dialed", "domain", "dialed_reversed", "created_utc", "call_id"),
+    Index("ix_calls_extension", "domain", "extension", "created_utc"),
+    Index("ix_calls_agent", "domain", "agent_id", "created_utc"),
+    Index("ix_calls_trunk", "domain", "trunk", "created_utc"),
+    Index("ix_calls_cause", "domain", "hangup_cause", "created_utc"),
+    Index("ix_calls_duration", "domain", "duration_s", "created_utc", "call_id"),
+)
+
+# Legs and segments lie in the order of their calls (no rowid): a call's are read in one go and need no second index.
+legs = Table(
+    "legs",
+    metadata,
+    _text("leg_id", is_key=True),
+    _text("call_id", ForeignKey("calls.call_id", ondelete="CASCADE"), is_key=True),
+    _text("direction"),
+    _text("kind"),
+    _text("name"),
+    _text("remote_address"),
+    _text("sip_call_id"),
+    _text("caller"),
+    _text("dialed"),
+    _float("created_utc"),
+    _float("ringing_utc"),
+    _float("answered_utc"),
+    _float("bridged_utc"),
+    _float("ended_utc"),
+    _text("hangup_cause"),
+    _text("hangup_side"),
+    _int("sip_status"),
+    _text("codec"),
+    _int("packets_received"),
+    _int("packets_sent"),
+    _int("packets_lost"),
+    _float("jitter_ms"),
+    PrimaryKeyConstraint("call_id", "leg_id"),
+    sqlite_with_rowid=False,
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    _text("call_id", ForeignKey("calls.call_id", ondelete="CASCADE"), is_key=True),
+    _int("position"),
+    _text("leg_id"),
+    _text("purpose"),
+    _float("started_utc"),
+    _float("ended_utc"),
+    _text("cause"),
+    PrimaryKeyConstraint("call_id", "position"),
+    sqlite_with_rowid=False,
+)
+
+# No foreign key to `calls`: a recording is noted when it begins, its call when it has ended, or never after a crash.
+recordings = Table(
+    "recordings",
+    metadata,
+    _text("recording_id", is_key=True),
+    _text("call_id", is_key=True),
+    _text("path"),
+    _float("started_utc"),
+    _float("ended_utc"),
+    _float("duration_s"),
+    _int("size"),
+    _text("sha256"),
+    _int("channels"),
+    _text("encoding"),
+    _text("state"),
+    _text("caller"),
+    _text("dialed"),
+    _text("extension"),
+    _text("agent_id"),
+    _text("trunk"),
+    _text("pauses"),
+    _text("speech_s"),
+    _text("error"),
+    *_call_number_columns(),
+    # From here on what people add; the writer never touches these.
+    _text("remark"),
+    _flag("is_important", False),
+    _text("domain"),
+    PrimaryKeyConstraint("recording_id"),
+    Index("ix_recordings_call", "call_id"),
+    Index("ix_recordings_started", "domain", "started_utc"),
+    Index("ix_recordings_caller", "domain", "caller_reversed", "started_utc", "recording_id"),
+    Index("ix_recordings_dialed", "domain", "dialed_reversed", "started_utc", "recording_id"),
+    Index("ix_recordings_extension", "domain", "extension", "started_utc"),
+    Index("ix_recordings_agent", "domain", "agent_id", "started_utc"),
+    Index("ix_recordings_trunk", "domain", "trunk", "started_utc"),
+    Index("ix_recordings_duration", "domain", "duration_s", "started_utc", "recording_id"),
+    # Only the few that are unfinished or marked: both are looked for by themselves.
+    Index(
+        "ix_recordings_unfinished",
+        "started_utc",
+        sqlite_where=text("state = 'recording'"),
+        postgresql_where=text("state = 'recording'"),
+    ),
+    Index(
+        "ix_recordings_important",
+        "domain",
+        "started_utc",
+        sqlite_where=text("is_important"),
+        postgresql_where=text("is_important"),
+    ),
+)
