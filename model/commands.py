@@ -158,16 +158,17 @@ class StopPlay(Command, frozen=True, kw_only=True):
 class SearchHistory(Command, frozen=True, kw_only=True):
     """Call records, latest first; filters are combined."""
 
-    from_utc: Instant = 0.0
+    start_utc: Instant = 0.0
     """Created at this instant or later."""
-    to_utc: Instant = 0.0
-    """Created before this instant; 0 = now."""
+    end_utc: Instant = 0.0
+    """Created before this instant; 0 = no end."""
     number: OptionalText = ""
-    """Caller or dialed number: exact, or a prefix when it ends with "*"."""
+    """Caller or dialed."""
     caller: OptionalText = ""
-    """As `number`, the caller only."""
     dialed: OptionalText = ""
-    """As `number`, the dialed number only."""
+    is_suffix: bool = False
+    """`number`, `caller` and `dialed` give the end of the number, not all of it."""
+    access_number: OptionalText = ""
     extension: OptionalText = ""
     agent_id: OptionalText = ""
     trunk: OptionalText = ""
@@ -176,8 +177,8 @@ class SearchHistory(Command, frozen=True, kw_only=True):
     hangup_cause: HangupCause | None = None
     is_answered: bool | None = None
     """null = both."""
-    min_talk_s: Annotated[float, Meta(ge=0.0)] = 0.0
-    max_talk_s: Annotated[float, Meta(ge=0.0)] = 0.0
+    min_duration_s: Annotated[float, Meta(ge=0.0)] = 0.0
+    max_duration_s: Annotated[float, Meta(ge=0.0)] = 0.0
     """0 = no limit."""
     limit: Limit = 100
     cursor: Cursor = ""
@@ -191,13 +192,17 @@ class SearchHistory(Command, frozen=True, kw_only=True):
 class ListRecordings(Command, frozen=True, kw_only=True):
     """Recordings, latest first; filters are combined."""
 
-    from_utc: Instant = 0.0
+    start_utc: Instant = 0.0
     """Started at this instant or later."""
-    to_utc: Instant = 0.0
-    """Started before this instant; 0 = now."""
+    end_utc: Instant = 0.0
+    """Started before this instant; 0 = no end."""
     call_id: OptionalId = ""
     number: OptionalText = ""
-    """Caller or dialed number: exact, or a prefix when it ends with "*"."""
+    """Caller or dialed."""
+    caller: OptionalText = ""
+    dialed: OptionalText = ""
+    is_suffix: bool = False
+    """`number`, `caller` and `dialed` give the end of the number, not all of it."""
     extension: OptionalText = ""
     agent_id: OptionalText = ""
     min_duration_s: Annotated[float, Meta(ge=0.0)] = 0.0
@@ -295,6 +300,8 @@ class CreateExtension(Command, frozen=True, kw_only=True):
     """May call foreign countries by trunk."""
     is_recorded: bool = True
     """Its calls are recorded, when recording is on at all."""
+    is_enabled: bool = True
+    """False: it can neither register nor call nor be called."""
     media: Literal["relay", "direct"] = "relay"
     """relay: audio through the switch; direct: from phone to phone, never recorded."""
 
@@ -318,6 +325,7 @@ class UpdateExtension(Command, frozen=True, kw_only=True):
     may_call_external: bool | UnsetType = UNSET
     may_call_international: bool | UnsetType = UNSET
     is_recorded: bool | UnsetType = UNSET
+    is_enabled: bool | UnsetType = UNSET
     media: Literal["relay", "direct"] | UnsetType = UNSET
 
 

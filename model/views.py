@@ -180,8 +180,10 @@ class ExtensionView(View, frozen=True, kw_only=True):
     """Its calls are recorded, when recording is on at all."""
     media: str = "relay"
     """relay: audio through the switch; direct: from phone to phone, never recorded."""
-    is_configured: bool = False
-    """Stands in the configuration file, so it can be changed only there."""
+    is_enabled: bool = True
+    """False: it can neither register nor call nor be called."""
+    source: str = "file"
+    """file: from the configuration, changed only there; database: made by this API."""
     n_registrations: int = 0
     n_calls: int = 0
 
