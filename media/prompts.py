@@ -3,8 +3,8 @@
 "tone:NAME/PLAN" (`media.tones`), "moh:NAME" (a WAV file of that name in one of the music folders, or the built-in
 "default"), "file:PATH" (a WAV file, any sample rate, mono or stereo, PCM, A-law or µ-law) and "silence:MS".
 
-The tick asks with `PromptCache.get`, a dictionary look-up; loading, decoding and resampling happen in a thread. A file that was changed on disk is noticed and loaded again within
-`RECHECK_S`.
+The tick asks with `PromptCache.get`, a dictionary look-up; loading, decoding and resampling happen in a thread. A file
+that was changed on disk is noticed and loaded again within `RECHECK_S`.
 """
 
 import os
