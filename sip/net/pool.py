@@ -7,6 +7,7 @@ Every task (a handshake, a connect) is owned by the pool, and so is the one time
 import asyncio
 import contextlib
 import ipaddress
+import os
 import socket
 import ssl
 from collections.abc import Coroutine
@@ -71,6 +72,7 @@ class StreamPool:
         self._per_source: dict[str, int] = {}
         self._server_names: dict[Peer, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._opening: set[int] = set()
         self._next_id = 1
         self._sweep: asyncio.TimerHandle | None = None
         self._resume: dict[int, asyncio.TimerHandle] = {}
@@ -137,6 +139,7 @@ class StreamPool:
     # -- stream.Owner --------------------------------------------------------------------------------------------------
 
     def opened(self, connection: StreamConnection) -> None:
+        self._opening.discard(connection.flow.connection)
         self._open[connection.flow.connection] = connection
         if connection.is_outgoing:
             flow = connection.flow
@@ -228,6 +231,7 @@ class StreamPool:
         except OSError:
             self.stats.failed_handshakes += 1
         finally:
+            self._opening.discard(flow.connection)
             if not is_open:
                 client.close()
                 self._leave(connection)
@@ -260,8 +264,12 @@ class StreamPool:
             waiting.messages.append(data)
 
     def _why_not(self, flow: Flow) -> str:
-        if flow.transport == "tls" and self._client_tls is None:
-            return "TLS is not configured"
+        if flow.transport == "tls":
+            if self._client_tls is None:
+                return "TLS is not configured"
+            name = self._server_names.get((flow.transport, flow.host, flow.port), "")
+            if not _may_be_server_name(name):
+                return f"{name!r} is no name a certificate can be for"
         if self._n_connections() >= self.limits.max_connections:
             return "too many connections"
         try:
@@ -287,10 +295,10 @@ class StreamPool:
             self.stats.opened += 1
         except TimeoutError:
             why = "no answer to the connection attempt"
-        except (OSError, ValueError) as error:
-            # ValueError: the server name is nothing a certificate can be for.
-            why = getattr(error, "strerror", "") or str(error)
+        except OSError as error:
+            why = _text(error)
         finally:
+            self._opening.discard(connection.flow.connection)
             self._waiting.pop(peer, None)
         if why:
             self.stats.failed_connects += 1
@@ -328,13 +336,30 @@ class StreamPool:
         }
 
     def _n_connections(self) -> int:
-        return len(self._open) + len(self._tasks)
+        return len(self._open) + len(self._opening)
 
     def _take_id(self) -> int:
+        taken = self._next_id
         self._next_id += 1
-        return self._next_id - 1
+        self._opening.add(taken)
+        return taken
 
     def _own(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _may_be_server_name(name: str) -> bool:
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return "\0" not in name and not name.startswith(".")
+
+
+def _text(error: OSError) -> str:
+    """asyncio and uvloop put texts of their own into the errors of the system."""
+    if error.errno and not isinstance(error, ssl.SSLError):
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__

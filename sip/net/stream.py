@@ -135,7 +135,9 @@ class StreamConnection(asyncio.Protocol):
         if self._framer.pongs:
             self._pong()
         if messages:
-            self._has_message = True
+            if not self._has_message:
+                self._has_message = True
+                self._owner.watch(self.deadline())
             flow = self.flow
             self._owner.received([(message, flow) for message in messages])
         if broken:

@@ -55,6 +55,8 @@ class UdpSocket:
         self.stats = UdpStats()
         self._flows: dict[object, Flow] = {}
         self._addresses: dict[Flow, SocketAddress] = {}
+        # Sent on this listener because the one in the flow did not fit: an ICMP error is told for the flow as given.
+        self._given: dict[Flow, Flow] = {}
         self._backlog: deque[tuple[bytes, Flow]] = deque()
         if sys.platform == "linux":
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
@@ -137,7 +139,10 @@ class UdpSocket:
                 break
             why = _reason(ancillary)
             if why and address:
-                self._failures.report(Flow("udp", host_of(address), int(address[1]), self._index), why)
+                flow = Flow("udp", host_of(address), int(address[1]), self._index)
+                self._failures.report(flow, why)
+                if flow in self._given:
+                    self._failures.report(self._given[flow], why)
         # libuv stops watching a descriptor after an error event; watching anew is the way out.
         self._loop.remove_reader(self._sock.fileno())
         self._loop.add_reader(self._sock.fileno(), self._readable)
@@ -152,7 +157,10 @@ class UdpSocket:
             return None
         if len(self._addresses) >= _MAX_CACHED:
             self._addresses.clear()
+            self._given.clear()
         self._addresses[flow] = address
+        if flow.listener != self._index:
+            self._given[flow._replace(listener=self._index)] = flow
         return address
 
     def _transmit(self, data: bytes, address: SocketAddress, flow: Flow) -> bool:

@@ -62,7 +62,7 @@ class Recorder:
 async def eventually(is_reached: Callable[[], bool]) -> None:
     """For what no callback tells: look after every round of the loop, up to the patience of a loaded machine."""
     async with asyncio.timeout(PATIENCE_S):
-        while not is_reached():
+        while not is_reached():  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.005)
 
 
