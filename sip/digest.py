@@ -321,7 +321,7 @@ def make_challenge(
 
 
 _COUNT = re.compile(r"[0-9A-Fa-f]{8}")
-_FIELDS = ("username", "realm", "nonce", "uri", "response", "qop", "nc", "cnonce")
+_FIELDS = frozenset(("username", "realm", "nonce", "uri", "response", "qop", "nc", "cnonce"))
 
 
 def check_digest(
@@ -353,7 +353,7 @@ def check_digest(
         return DigestResult(Outcome.MISSING)
     if "username*" in params and "username" not in params:
         params["username"] = percent_decode(params["username*"].partition("''")[2])
-    is_whole = all([name in params for name in _FIELDS])
+    is_whole = params.keys() >= _FIELDS
     if not is_whole or params["qop"].lower() != "auth" or not _COUNT.fullmatch(params["nc"]):
         return DigestResult(Outcome.MALFORMED, params.get("username", ""))
     username, nonce, cnonce = params["username"], params["nonce"], params["cnonce"]

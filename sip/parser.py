@@ -118,7 +118,12 @@ def _parse(head: bytes, body: bytes, flow: Flow | None) -> Request | Response:
     if len(parts) != 3 or not parts[1]:
         raise SipParseError("malformed start line")
     if parts[0] != method:
+        if is_token(parts[0]) and parts[0] not in _COMMON_METHODS:
+            raise SipParseError("unknown method", 501, "Not Implemented")
         raise SipParseError("method and CSeq differ")
+    if branch == "z9hG4bK":
+        # RFC 4475 §3.2.1: requests of this sender cannot be told apart, so none of them gets a transaction.
+        raise SipParseError("branch names no transaction")
     return Request(
         headers, repeats, body, flow, call_id, cseq, method, via, branch, sent_by, from_tag, to_tag, None, parts[1]
     )
