@@ -37,13 +37,13 @@ class ApiUser(msgspec.Struct, frozen=True, kw_only=True):
     """As `hash_token` makes it."""
 
 
-def make_token() -> str:
+def new_token() -> str:
     """A new token."""
     return "rbk_" + secrets.token_urlsafe(32)
 
 
 def hash_token(token: str) -> str:
-    """What to store in place of the token. Raises ValueError when it was not made by `make_token`."""
+    """What to store in place of the token. Raises ValueError when it was not made by `new_token`."""
     if not _FORM.fullmatch(token):
         raise ValueError("not a Ringback token: make one with `ringback token`")
     return "sha256:" + hashlib.sha256(token.encode()).hexdigest()
