@@ -1,0 +1,62 @@
+"""The state of all legs as arrays, one entry per leg row; what is touched for every packet lives here."""
+
+import numpy as np
+
+PCMU = 0
+PCMA = 1
+LAWS = {"PCMU": PCMU, "PCMA": PCMA}
+SILENCE_BY_LAW = np.array([0xFF, 0xD5], np.uint8)
+
+TICK_S = 0.02
+FRAME = 160
+"""Samples of one tick."""
+CHUNK = 80
+"""Samples of one ring chunk (10 ms)."""
+
+
+class LegTable:
+    """Columns over leg rows. `reset(row)` before a leg is used."""
+
+    def __init__(self, capacity: int) -> None:
+        n = capacity
+        self.capacity = n
+        self.audio_type = np.full(n, -1, np.int16)
+        """RTP payload type of the audio, both ways; -1 while the row is free."""
+        self.event_type = np.full(n, -1, np.int16)
+        """RTP payload type of telephone-event, both ways; -1 = none."""
+        self.law = np.zeros(n, np.uint8)
+        self.may_receive = np.zeros(n, np.bool_)
+        self.is_ringed = np.zeros(n, np.bool_)
+        """Somebody reads the leg's ring (the tick, a recording)."""
+        self.relay_to = np.full(n, -1, np.int64)
+        """Row that hears this leg by relay, -1 = none."""
+        self.is_relay_set = np.zeros(n, np.bool_)
+        """`relay_seq` and `relay_ts` fit the stream that comes in."""
+        self.relay_seq = np.zeros(n, np.uint16)
+        """What is added to the sequence numbers of this leg's packets on their way to `relay_to`."""
+        self.relay_ts = np.zeros(n, np.uint32)
+        self.out_ssrc = np.zeros(n, np.uint32)
+        self.out_seq = np.zeros(n, np.uint16)
+        """Highest sequence number sent to the leg."""
+        self.out_ts = np.zeros(n, np.uint32)
+        """Timestamp of the newest packet sent to the leg."""
+        self.out_samples = np.zeros(n, np.int64)
+        """Length of that packet."""
+        self.sent_at = np.full(n, -1.0, np.float64)
+        """Monotonic seconds; -1 = nothing sent yet."""
+        self.packets_sent = np.zeros(n, np.int64)
+        self.bytes_sent = np.zeros(n, np.int64)
+        self.received_at = np.zeros(n, np.float64)
+        """When the last packet came (or the leg was allocated, or began to expect audio)."""
+        self.rejected = np.zeros(n, np.int64)
+        self.inactivity_s = np.zeros(n, np.float64)
+        self.is_inactive = np.zeros(n, np.bool_)
+        """`Inactivity` was sent for the silence that lasts."""
+
+    def reset(self, row: int) -> None:
+        """Forgets everything about the leg."""
+        for name, column in vars(self).items():
+            if name != "capacity":
+                column[row] = 0
+        for column in (self.audio_type, self.event_type, self.relay_to, self.sent_at):
+            column[row] = -1

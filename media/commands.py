@@ -1,0 +1,262 @@
+"""What each command of the switch does to the engine. A command that makes no sense is refused and changes nothing."""
+
+import ipaddress
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from media.arrays import LAWS
+from media.learning import Address
+from media.session import Leg, Session
+from model import media as protocol
+from model.media import CommandRefused, Statistics
+
+if TYPE_CHECKING:
+    from media.engine import Engine
+
+PTIMES = (10, 20, 30, 40, 60)
+MAX_EDGES = 4096
+MAX_SOURCES = 256
+
+
+class Refused(ValueError):
+    """The command cannot be carried out; the text says why."""
+
+
+class Commands:
+    """Carries out commands on an engine."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self._handlers: dict[type, Callable[..., None]] = {
+            protocol.ConfigureLeg: self._configure_leg,
+            protocol.ConnectMatrix: self._connect_matrix,
+            protocol.Play: self._play,
+            protocol.StopPlay: self._stop_play,
+            protocol.SendDigits: self._send_digits,
+            protocol.StartRecording: self._start_recording,
+            protocol.PauseRecording: self._pause_recording,
+            protocol.ResumeRecording: self._resume_recording,
+            protocol.StopRecording: self._stop_recording,
+            protocol.ReleaseLeg: self._release_leg,
+            protocol.ReleaseSession: self._release_session,
+            protocol.GetStatistics: self._get_statistics,
+        }
+
+    def apply(self, command: protocol.Command, now: float) -> None:
+        """Carries `command` out; emits `CommandRefused` when it makes no sense."""
+        try:
+            self._handlers[type(command)](command, now)
+        except Refused as error:
+            name = type(command).__name__
+            self._engine.emit(CommandRefused(command=name, session=command.session, error=str(error)))
+
+    # -- legs ---------------------------------------------------------------------------------------------------------
+
+    def _configure_leg(self, command: protocol.ConfigureLeg, now: float) -> None:
+        engine = self._engine
+        row = engine.ports.ports.get(command.port)
+        if row is None:
+            raise Refused(f"port {command.port} is not one of this worker's")
+        remote = _check_leg(command)
+        session = engine.sessions.get(command.session)
+        leg = session.legs.get(command.leg) if session is not None else None
+        owner = engine.by_row[row]
+        if owner is not None and owner is not leg:
+            raise Refused(f"port {command.port} belongs to leg {owner.id} of session {owner.session}")
+        if leg is not None and leg.row != row:
+            raise Refused(f"leg {leg.id} is on port {leg.settings.port} and cannot move")
+        is_new = leg is None
+        if leg is None:
+            if session is None:
+                session = engine.sessions[command.session] = Session(command.session)
+            leg = self._allocate(session, command, row, now)
+        try:
+            self._apply_leg(leg, command, remote, now)
+        except OSError as error:
+            if is_new:
+                engine.release(leg, now, quietly=True)
+            raise Refused(f"{command.remote_host}:{command.remote_port} cannot be reached: {error}") from error
+        assert session is not None
+        session.apply_edges()
+        engine.changed.add(session.id)
+
+    def _allocate(self, session: Session, command: protocol.ConfigureLeg, row: int, now: float) -> Leg:
+        engine, table = self._engine, self._engine.table
+        leg = Leg(session.id, command.leg, row, command, now)
+        session.legs[command.leg] = leg
+        engine.by_row[row] = leg
+        engine.n_legs += 1
+        table.reset(row)
+        engine.receiver.reset(row)
+        engine.ring.reset(row)
+        table.out_ssrc[row] = secrets.randbits(32)
+        table.out_seq[row] = secrets.randbits(16)
+        table.out_ts[row] = secrets.randbits(32)
+        table.received_at[row] = now
+        engine.ports.open(row)
+        engine.reports.add(leg, now)
+        return leg
+
+    def _apply_leg(self, leg: Leg, command: protocol.ConfigureLeg, remote: Address | None, now: float) -> None:
+        engine, table, row = self._engine, self._engine.table, leg.row
+        leg.guard.configure(remote, command.learn_from)
+        engine.ports.connect(row, leg.guard.source, leg.guard.destination)
+        leg.packets_at_configure = int(engine.receiver.packets[row])
+        if table.law[row] != LAWS[command.codec]:
+            engine.taps.flush_leg(leg)
+            engine.ring.reset(row)
+        table.audio_type[row] = command.payload_type
+        table.event_type[row] = command.dtmf_payload_type
+        table.law[row] = LAWS[command.codec]
+        if command.may_receive and not table.may_receive[row]:
+            table.received_at[row] = now
+            table.is_inactive[row] = False
+        table.may_receive[row] = command.may_receive
+        table.inactivity_s[row] = command.inactivity_s
+        leg.settings = command
+        rtcp_port = command.remote_rtcp_port or command.remote_port + 1
+        if remote is None:
+            leg.report_to = None
+        elif leg.guard.destination == remote:
+            leg.report_to = (remote[0], rtcp_port) if rtcp_port <= 65535 else None
+
+    def _release_leg(self, command: protocol.ReleaseLeg, now: float) -> None:
+        leg = self._find_leg(command.session, command.leg)
+        if leg is not None:
+            self._engine.release(leg, now)
+
+    def _release_session(self, command: protocol.ReleaseSession, now: float) -> None:
+        session = self._engine.sessions.get(command.session)
+        if session is None:
+            return
+        self._engine.finish_session(session, now)
+
+    def _get_statistics(self, command: protocol.GetStatistics, now: float) -> None:
+        engine = self._engine
+        if command.session:
+            sessions = [engine.sessions[command.session]] if command.session in engine.sessions else []
+        else:
+            sessions = list(engine.sessions.values())
+        if not sessions:
+            engine.emit(Statistics(session=command.session, legs={}))
+        for session in sessions:
+            legs = {leg.id: engine.statistics(leg) for leg in session.legs.values()}
+            engine.emit(Statistics(session=session.id, legs=legs))
+
+    # -- what is heard ------------------------------------------------------------------------------------------------
+
+    def _connect_matrix(self, command: protocol.ConnectMatrix, now: float) -> None:
+        session = self._need_session(command.session)
+        if len(command.edges) > MAX_EDGES:
+            raise Refused(f"more than {MAX_EDGES} edges")
+        for edge in command.edges:
+            if not 0.0 <= edge.gain <= 16.0:
+                raise Refused(f"gain {edge.gain} is not between 0 and 16")
+            if edge.speaker == edge.listener:
+                raise Refused(f"leg {edge.speaker} cannot hear itself")
+        session.edges = list(command.edges)
+        session.apply_edges()
+        self._engine.changed.add(session.id)
+
+    def _play(self, command: protocol.Play, now: float) -> None:
+        leg = self._need_leg(command.session, command.leg)
+        if not command.sources or len(command.sources) > MAX_SOURCES:
+            raise Refused(f"1 to {MAX_SOURCES} sources are needed, {len(command.sources)} came")
+        try:
+            self._engine.players.play(leg, command.play_id, command.sources, is_looped=command.is_looped)
+        except ValueError as error:
+            raise Refused(str(error)) from error
+
+    def _stop_play(self, command: protocol.StopPlay, now: float) -> None:
+        leg = self._find_leg(command.session, command.leg)
+        if leg is not None:
+            self._engine.players.stop(leg, command.play_id)
+
+    def _send_digits(self, command: protocol.SendDigits, now: float) -> None:
+        leg = self._need_leg(command.session, command.leg)
+        try:
+            self._engine.digits.send(leg, command.digits, command.duration_ms, command.gap_ms)
+        except ValueError as error:
+            raise Refused(str(error)) from error
+
+    # -- recording ----------------------------------------------------------------------------------------------------
+
+    def _start_recording(self, command: protocol.StartRecording, now: float) -> None:
+        session = self._need_session(command.session)
+        try:
+            self._engine.taps.start(session, command)
+        except ValueError as error:
+            raise Refused(str(error)) from error
+        self._engine.changed.add(session.id)
+
+    def _pause_recording(self, command: protocol.PauseRecording, now: float) -> None:
+        self._need_recording(command.session, command.recording)
+        self._engine.taps.pause(command.recording)
+
+    def _resume_recording(self, command: protocol.ResumeRecording, now: float) -> None:
+        self._need_recording(command.session, command.recording)
+        self._engine.taps.resume(command.recording)
+
+    def _stop_recording(self, command: protocol.StopRecording, now: float) -> None:
+        if self._engine.taps.session_of(command.recording) == command.session:
+            self._engine.taps.stop(command.recording)
+            self._engine.changed.add(command.session)
+
+    # -- looking up ---------------------------------------------------------------------------------------------------
+
+    def _find_leg(self, session: str, leg: str) -> Leg | None:
+        found = self._engine.sessions.get(session)
+        return found.legs.get(leg) if found is not None else None
+
+    def _need_session(self, session: str) -> Session:
+        found = self._engine.sessions.get(session)
+        if found is None:
+            raise Refused(f"there is no session {session}")
+        return found
+
+    def _need_leg(self, session: str, leg: str) -> Leg:
+        found = self._find_leg(session, leg)
+        if found is None:
+            raise Refused(f"there is no leg {leg} in session {session}")
+        return found
+
+    def _need_recording(self, session: str, recording: str) -> None:
+        if self._engine.taps.session_of(recording) != session:
+            raise Refused(f"there is no recording {recording} in session {session}")
+
+
+def _check_leg(command: protocol.ConfigureLeg) -> Address | None:
+    """The remote address of a sane command, None while it is unknown; `Refused` otherwise."""
+    if not command.session or not command.leg:
+        raise Refused("session and leg must be named")
+    if command.codec not in LAWS:
+        raise Refused(f"codec {command.codec} is not one of {', '.join(LAWS)}")
+    for payload_type in (command.payload_type, command.dtmf_payload_type):
+        if not (0 <= payload_type <= 127 and not 64 <= payload_type <= 95) and payload_type != -1:
+            raise Refused(f"payload type {payload_type} is not possible")
+    if command.payload_type in (-1, command.dtmf_payload_type):
+        raise Refused("the codec needs a payload type of its own")
+    if command.ptime_ms not in PTIMES:
+        raise Refused(f"ptime {command.ptime_ms} ms is not one of {PTIMES}")
+    if not 0 <= command.remote_port <= 65535 or not 0 <= command.remote_rtcp_port <= 65535:
+        raise Refused("a port is 0 to 65535")
+    if not command.inactivity_s >= 0:
+        raise Refused("inactivity_s is negative")
+    for host in (command.remote_host, command.learn_from):
+        _check_host(host)
+    if not command.remote_host or not command.remote_port:
+        return None
+    address = ipaddress.ip_address(command.remote_host)
+    return None if address.is_unspecified else (str(address), command.remote_port)
+
+
+def _check_host(host: str) -> None:
+    if not host:
+        return
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError as error:
+        raise Refused(f"{host!r} is no IP address") from error
+    if address.is_multicast or host == "255.255.255.255":
+        raise Refused(f"{host} is no address of one peer")

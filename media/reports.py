@@ -1,0 +1,142 @@
+"""RTCP of all legs: a report every 5 s from each, staggered over the ticks, and what the peers report of ours."""
+
+from collections.abc import Callable
+
+from media.arrays import LegTable
+from media.session import Leg
+from rtp import rtcp
+from rtp.net.leg_ports import Address, LegPorts
+from rtp.receiver import ReceiverTable
+
+PERIOD = 250
+"""Ticks between two reports of a leg (5 s, RFC 3550 §6.2)."""
+MAX_REPORTS = 8
+"""Compound packets taken of one leg in one poll."""
+
+
+class _State:
+    __slots__ = ("fraction_lost", "last_sr", "last_sr_at", "round_trip_s", "was_learned")
+
+    def __init__(self) -> None:
+        self.last_sr = 0
+        self.last_sr_at = 0.0
+        self.round_trip_s = -1.0
+        self.fraction_lost = -1.0
+        self.was_learned = False
+
+
+class Reports:
+    """Sends and takes RTCP. `wall` gives seconds since 1970 for the NTP times."""
+
+    def __init__(
+        self, table: LegTable, receiver: ReceiverTable, ports: LegPorts, cname: str, wall: Callable[[], float]
+    ) -> None:
+        self._table = table
+        self._receiver = receiver
+        self._ports = ports
+        self._cname = cname
+        self._wall = wall
+        self._states: dict[int, _State] = {}
+        self._due: list[set[int]] = [set() for _ in range(PERIOD)]
+        self._next = 0
+
+    def add(self, leg: Leg, now: float) -> None:
+        self._states[leg.row] = _State()
+        # Far enough from now that the first report has something to say, and legs allocated together are apart.
+        self._due[(self._next + PERIOD // 2 + leg.row) % PERIOD].add(leg.row)
+
+    def remove(self, leg: Leg, now: float) -> None:
+        """Says BYE to the peer and forgets the leg."""
+        for due in self._due:
+            due.discard(leg.row)
+        if leg.report_to is not None and self._table.sent_at[leg.row] >= 0:
+            self._send(leg, now, is_leaving=True)
+        del self._states[leg.row]
+
+    def run(self, by_row: list[Leg | None], now: float) -> None:
+        """Once a tick."""
+        due = self._due[self._next]
+        self._next = (self._next + 1) % PERIOD
+        for row in due:
+            leg = by_row[row]
+            if leg is not None and leg.report_to is not None:
+                self._send(leg, now, is_leaving=False)
+
+    def redirect(self, leg: Leg) -> None:
+        """The leg's RTP address was learned: RTCP goes beside it, until the peer's own tells better."""
+        destination = leg.guard.destination
+        if destination is not None and not self._states[leg.row].was_learned and destination[1] < 65535:
+            leg.report_to = (destination[0], destination[1] + 1)
+
+    def round_trip_ms(self, leg: Leg) -> float:
+        seconds = self._states[leg.row].round_trip_s
+        return seconds * 1000 if seconds >= 0 else -1.0
+
+    def remote_lost_fraction(self, leg: Leg) -> float:
+        return self._states[leg.row].fraction_lost
+
+    def take(self, leg: Leg, now: float) -> None:
+        """Reads what came for the leg. Only hosts that may send RTP may report."""
+        for _ in range(MAX_REPORTS):
+            read = self._ports.read_report(leg.row)
+            if read is None:
+                return
+            data, address = read
+            report = rtcp.parse(data)
+            if report is None or not self._is_peer(leg, address):
+                self._table.rejected[leg.row] += 1
+                continue
+            state = self._states[leg.row]
+            if leg.guard.may_learn_from(address[0]) and address != leg.report_to:
+                leg.report_to = address
+                state.was_learned = True
+            self._apply(leg, state, report, now)
+
+    def _is_peer(self, leg: Leg, address: Address) -> bool:
+        source = leg.guard.source
+        return leg.guard.is_allowed_host(address[0]) or (source is not None and source[0] == address[0])
+
+    def _apply(self, leg: Leg, state: _State, report: rtcp.Report, now: float) -> None:
+        if report.sender is not None:
+            state.last_sr = rtcp.middle(report.sender.ntp)
+            state.last_sr_at = now
+        for block in report.blocks:
+            if block.ssrc != int(self._table.out_ssrc[leg.row]):
+                continue
+            state.fraction_lost = block.fraction_lost / 256
+            if block.last_sr:
+                arrived = rtcp.middle(rtcp.ntp_time(self._wall()))
+                trip = (arrived - block.last_sr - block.delay) & 0xFFFFFFFF
+                if trip < 1 << 31:  # the peer's rounding can make it a hair less than nothing
+                    state.round_trip_s = trip / 65536
+                else:
+                    state.round_trip_s = 0.0
+
+    def _send(self, leg: Leg, now: float, *, is_leaving: bool) -> None:
+        table, receiver, row = self._table, self._receiver, leg.row
+        ssrc = int(table.out_ssrc[row])
+        sender = None
+        if table.sent_at[row] >= 0 and (is_leaving or now - table.sent_at[row] < 10):
+            since = int((now - float(table.sent_at[row])) * 8000)
+            sender = rtcp.SenderInfo(
+                rtcp.ntp_time(self._wall()),
+                int(table.out_ts[row]) + since,
+                int(table.packets_sent[row]),
+                int(table.bytes_sent[row]),
+            )
+        blocks = (self._block(leg, now),) if receiver.ssrc[row] >= 0 else ()
+        report = rtcp.Report(ssrc, sender, blocks, self._cname, (ssrc,) if is_leaving else ())
+        assert leg.report_to is not None
+        self._ports.send_report(row, rtcp.build(report), leg.report_to)
+
+    def _block(self, leg: Leg, now: float) -> rtcp.ReportBlock:
+        receiver, row, state = self._receiver, leg.row, self._states[leg.row]
+        return rtcp.ReportBlock(
+            ssrc=int(receiver.ssrc[row]),
+            fraction_lost=receiver.take_fraction_lost(row),
+            lost=receiver.lost(row),
+            highest_seq=int(receiver.highest[row]),
+            jitter=int(receiver.jitter[row]),
+            last_sr=state.last_sr,
+            delay=int((now - state.last_sr_at) * 65536) & 0xFFFFFFFF if state.last_sr else 0,
+        )

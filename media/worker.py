@@ -1,0 +1,255 @@
+"""The media worker process: `python -m media.worker --name w0 --socket PATH --rtp-fds FIRST:COUNT`.
+
+It inherits bound UDP sockets as file descriptors FIRST … FIRST+COUNT-1, RTP (even port) and RTCP (the odd one after
+it), and takes commands on a Unix socket (`model.media`). With no legs it sleeps in epoll. SIGTERM closes the recordings and
+ends it with status 0.
+"""
+
+import argparse
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from types import FrameType
+
+from media.arrays import TICK_S
+from media.engine import Engine
+from media.link import CommandLink
+from media.prompts import PromptCache
+from media.recorder import RecordingWriter
+from model.media import PROTOCOL_VERSION, Health, Hello
+from rtp.net.leg_ports import LegPorts
+
+log = logging.getLogger("media.worker")
+
+POLL_S = 0.01
+"""How often the sockets are looked at while legs are there: the most a relayed packet waits."""
+HEALTH_S = 5.0
+IDLE_S = 60.0
+_BEHIND_S = 0.5
+"""A tick later than this is not made up for: the machine was stopped."""
+
+
+class Worker:
+    """The loop: epoll, the engine's polls and ticks on their time, the link to the switch."""
+
+    def __init__(
+        self, name: str, path: str, pairs: list[tuple[socket.socket, socket.socket]], host: str, music: list[str]
+    ) -> None:
+        self._name = name
+        self._host = host
+        self._ports = LegPorts(pairs)
+        self._prompts = PromptCache(music)
+        self._writer = RecordingWriter()
+        self._link = CommandLink(path, self._hello, self._watch, self._ports.unwatch)
+        self._engine = Engine(
+            self._ports,
+            self._link.emit,
+            prompts=self._prompts,
+            writer=self._writer,
+            cname=f"{name}@{host or 'ringback'}",
+            wall=time.time,
+        )
+        self._is_stopping = False
+        self._wake, self._waker = socket.socketpair()
+        self._waker.setblocking(False)
+        self._watch(self._wake.fileno(), False)
+        self._watch(self._writer.wake_fd, False)
+        self._watch(self._prompts.wake_fd, False)
+        self._late_max_s = 0.0
+        self._next_tick = self._next_poll = self._next_health = 0.0
+        self._was_active = False
+
+    def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:
+        """Ends `run` soon; may be called by a signal handler."""
+        self._is_stopping = True
+        try:
+            self._waker.send(b"x")
+        except BlockingIOError:
+            pass
+
+    def run(self) -> None:
+        """Serves until `stop`."""
+        try:
+            while not self._is_stopping:
+                self._step()
+        finally:
+            self._close()
+
+    def _step(self) -> None:
+        engine = self._engine
+        now = time.monotonic()
+        if not engine.is_active:
+            if self._was_active:
+                self._was_active = False
+                self._report_health()
+            self._ports.poll(IDLE_S)
+            self._handle_ready(time.monotonic())
+            return
+        if not self._was_active:
+            self._was_active = True
+            self._next_tick = self._next_poll = now
+            self._next_health = now + HEALTH_S
+        wait = min(self._next_poll, self._next_tick) - now
+        if wait > 0:
+            time.sleep(wait)
+            now = time.monotonic()
+        engine.poll(now)
+        self._handle_ready(now)
+        if now >= self._next_poll:
+            self._next_poll = max(self._next_poll + POLL_S, now)
+        if now >= self._next_tick:
+            self._tick(now)
+        if now >= self._next_health:
+            self._next_health = now + HEALTH_S
+            self._report_health()
+        self._link.flush()
+
+    def _tick(self, now: float) -> None:
+        late = now - self._next_tick
+        self._late_max_s = max(self._late_max_s, late)
+        if late > _BEHIND_S:
+            log.warning("tick %.0f ms late: the machine was stopped, or has too much to do", late * 1000)
+            self._next_tick = now
+        # Ticks that were missed are made up for: what the peers hear keeps its timestamps.
+        while self._next_tick <= now:
+            self._engine.tick(now)
+            self._next_tick += TICK_S
+
+    def _handle_ready(self, now: float) -> None:
+        """The link, the writer and the prompt loader, whichever the last polls found ready."""
+        for fd in self._ports.take_others():
+            if fd == self._wake.fileno():
+                continue
+            if fd == self._writer.wake_fd:
+                for event in self._writer.poll():
+                    self._link.emit(event)
+            elif fd == self._prompts.wake_fd:
+                for source, result in self._prompts.poll():
+                    if isinstance(result, str):
+                        self._engine.players.source_failed(source, result)
+            else:
+                for command in self._link.handle(fd):
+                    self._engine.apply(command, now)
+        self._link.flush()
+
+    def _report_health(self) -> None:
+        engine = self._engine
+        self._link.emit(
+            Health(
+                sessions=len(engine.sessions),
+                legs=engine.n_legs,
+                tick_late_ms_max=round(self._late_max_s * 1000, 3),
+                packets_dropped=self._ports.n_send_failures,
+                writer_backlog=self._writer.backlog,
+                is_disk_failing=self._writer.is_failing,
+            )
+        )
+        self._late_max_s = 0.0
+
+    def _hello(self) -> Hello:
+        return Hello(
+            worker=self._name,
+            version=PROTOCOL_VERSION,
+            ports=sorted(self._ports.ports),
+            sessions=list(self._engine.sessions),
+            host=self._host,
+            pid=os.getpid(),
+        )
+
+    def _watch(self, fd: int, is_writable: bool) -> None:
+        self._ports.watch(fd, writable=is_writable)
+
+    def _close(self) -> None:
+        now = time.monotonic()
+        for session in list(self._engine.sessions.values()):
+            self._engine.finish_session(session, now)
+        for event in self._writer.close():
+            self._link.emit(event)
+        self._prompts.close()
+        self._link.close()
+        self._ports.close_all()
+        self._wake.close()
+        self._waker.close()
+
+
+def inherit_pairs(first: int, count: int) -> list[tuple[socket.socket, socket.socket]]:
+    """The inherited sockets as (RTP, RTCP) pairs, by their ports. ValueError when they do not pair up."""
+    by_port: dict[int, socket.socket] = {}
+    for fd in range(first, first + count):
+        sock = socket.socket(fileno=fd)
+        if sock.type != socket.SOCK_DGRAM:
+            raise ValueError(f"file descriptor {fd} is no UDP socket")
+        by_port[sock.getsockname()[1]] = sock
+    pairs = []
+    for port, sock in sorted(by_port.items()):
+        if port % 2 == 0:
+            if port + 1 not in by_port:
+                raise ValueError(f"RTP port {port} has no neighbour {port + 1} for RTCP")
+            pairs.append((sock, by_port[port + 1]))
+    if not pairs or len(pairs) * 2 != len(by_port) or len(by_port) != count:
+        raise ValueError(f"file descriptors {first} to {first + count - 1} are no pairs of even and odd ports")
+    return pairs
+
+
+def raise_priority(want: str) -> None:
+    """Real-time scheduling, or at least a negative nice value; a warning when neither is permitted."""
+    if want == "none":
+        return
+    try:
+        if want == "fifo":
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+            return
+    except (OSError, AttributeError) as error:
+        log.warning("no real-time scheduling (%s); trying nice", error)
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, -15)
+    except OSError as error:
+        log.warning("no raised priority (%s): other processes can delay the audio", error)
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m media.worker", description="Ringback media worker")
+    parser.add_argument("--name", required=True, help="name in messages and logs")
+    parser.add_argument("--socket", required=True, help="path of the Unix socket for the switch")
+    parser.add_argument("--rtp-fds", required=True, metavar="FIRST:COUNT", help="inherited UDP sockets")
+    parser.add_argument("--host", default="", help="the address peers are told")
+    parser.add_argument("--cpus", default="", help="processors to run on, e.g. 1 or 2,3 (default: all)")
+    parser.add_argument("--priority", choices=("fifo", "nice", "none"), default="fifo")
+    parser.add_argument("--music", action="append", default=[], metavar="FOLDER", help="folder of moh:NAME files")
+    parser.add_argument("--log-level", default="INFO")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the worker; its exit status."""
+    options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(
+        level=options.log_level, format=f"%(asctime)s %(levelname)s {options.name} %(name)s: %(message)s"
+    )
+    try:
+        first, count = map(int, options.rtp_fds.split(":"))
+        pairs = inherit_pairs(first, count)
+        if options.cpus:
+            os.sched_setaffinity(0, {int(cpu) for cpu in options.cpus.split(",")})
+    except (ValueError, OSError) as error:
+        print(f"media worker: {error}", file=sys.stderr)
+        return 2
+    worker = Worker(options.name, options.socket, pairs, options.host, options.music)
+    signal.signal(signal.SIGTERM, worker.stop)
+    signal.signal(signal.SIGINT, worker.stop)
+    # After the threads of writer and loader were started: theirs stay ordinary.
+    raise_priority(options.priority)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    log.info("%d RTP ports, %s", len(pairs), options.socket)
+    worker.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
