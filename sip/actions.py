@@ -14,13 +14,13 @@ class _Action(msgspec.Struct, frozen=True, gc=False):
     pass
 
 
-class Send(_Action):
+class Send(_Action, frozen=True):
     data: bytes
     flow: Flow
 
 
-class Resolve(_Action):
-    """Look up where `uri` leads (RFC 3263), then call `SipStack.resolved(token, flows, now)`; [] when it leads nowhere."""
+class Resolve(_Action, frozen=True):
+    """Look up where `uri` leads (RFC 3263), then call `SipStack.resolved(token, flows, now)`; [] when nowhere."""
 
     token: int
     uri: str
@@ -30,14 +30,14 @@ class Resolve(_Action):
 # -- sessions (INVITE usage) -------------------------------------------------------------------------------------------
 
 
-class IncomingInvite(_Action):
+class IncomingInvite(_Action, frozen=True):
     """A new INVITE outside a dialog. Answer with progress, answer or reject."""
 
     session: str
     request: Request
 
 
-class Progressed(_Action):
+class Progressed(_Action, frozen=True):
     """A provisional response above 100 to our INVITE; `body` is SDP or b""."""
 
     session: str
@@ -47,7 +47,7 @@ class Progressed(_Action):
     remote_tag: str
 
 
-class Answered(_Action):
+class Answered(_Action, frozen=True):
     """2xx to our INVITE. The ACK is sent already, unless our INVITE carried no offer (then call `acknowledge`)."""
 
     session: str
@@ -55,7 +55,7 @@ class Answered(_Action):
     body: bytes
 
 
-class Rejected(_Action):
+class Rejected(_Action, frozen=True):
     """Our INVITE failed for good. `response` is None when it timed out (408) or could not be sent (503)."""
 
     session: str
@@ -64,14 +64,17 @@ class Rejected(_Action):
     response: Response | None
 
 
-class Confirmed(_Action):
-    """The ACK to our 2xx came; `body` is the answer when the INVITE carried no offer, else b""."""
+class Confirmed(_Action, frozen=True):
+    """The ACK to our 2xx came; `body` is the answer when the INVITE carried no offer, else b"".
+
+    It comes a second time for a re-INVITE that carried no offer, with the answer to ours.
+    """
 
     session: str
     body: bytes
 
 
-class Cancelled(_Action):
+class Cancelled(_Action, frozen=True):
     """The caller gave up before a final response (487 is sent already)."""
 
     session: str
@@ -79,28 +82,28 @@ class Cancelled(_Action):
     """Value of the Reason header, or ""."""
 
 
-class Offered(_Action):
+class Offered(_Action, frozen=True):
     """A re-INVITE or UPDATE came; answer with `accept_offer` or `refuse_offer`. `body` b"": it asks us for an offer."""
 
     session: str
     body: bytes
 
 
-class OfferAnswered(_Action):
+class OfferAnswered(_Action, frozen=True):
     """Our re-INVITE was accepted; `body` is the answer (or the offer, if ours carried none)."""
 
     session: str
     body: bytes
 
 
-class OfferRefused(_Action):
+class OfferRefused(_Action, frozen=True):
     """Our re-INVITE was refused; the session goes on as it was."""
 
     session: str
     status: int
 
 
-class InfoReceived(_Action):
+class InfoReceived(_Action, frozen=True):
     """INFO in the session, answered 200 already."""
 
     session: str
@@ -108,7 +111,7 @@ class InfoReceived(_Action):
     body: bytes
 
 
-class Ended(_Action):
+class Ended(_Action, frozen=True):
     """The session is over: BYE came (200 is sent already), the peer lost the dialog (408, 481), or no ACK came."""
 
     session: str
@@ -118,7 +121,7 @@ class Ended(_Action):
     """Value of the Reason header, or ""."""
 
 
-class Closed(_Action):
+class Closed(_Action, frozen=True):
     """Our BYE or CANCEL is through (or gave up): nothing of the session is left."""
 
     session: str
@@ -127,15 +130,33 @@ class Closed(_Action):
 # -- outside sessions --------------------------------------------------------------------------------------------------
 
 
-class IncomingRequest(_Action):
+class IncomingRequest(_Action, frozen=True):
     """REGISTER, OPTIONS, MESSAGE … outside a session. Answer with `respond(transaction, …)`."""
 
     transaction: str
     request: Request
 
 
-class RequestDone(_Action):
+class RequestDone(_Action, frozen=True):
     """The final response to a request of ours made with `request()`; None when it timed out or could not be sent."""
 
     token: str
     response: Response | None
+
+
+SessionEvent = (
+    Progressed
+    | Answered
+    | Rejected
+    | Confirmed
+    | Cancelled
+    | Offered
+    | OfferAnswered
+    | OfferRefused
+    | InfoReceived
+    | Ended
+    | Closed
+)
+"""Facts about a session that exists already."""
+
+Action = Send | Resolve | IncomingInvite | IncomingRequest | RequestDone | SessionEvent

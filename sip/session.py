@@ -1,0 +1,385 @@
+"""One INVITE usage as plain data, and what all its operations share (RFC 3261 §12-§15).
+
+The operations are functions by concern: `session_uac` (our INVITE), `session_uas` (theirs), `session_offer` (re-INVITE,
+UPDATE), `session_requests` (BYE, INFO, OPTIONS, challenges). They get the `Endpoint`, change a `Session` and append
+actions to `out`. Pure.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from sip.actions import Action, Closed, Ended, Resolve, Send
+from sip.dialog import dialog_head, local_and_remote, routing, with_routes
+from sip.digest import Credentials
+from sip.errors import SipParseError
+from sip.flow import Flow
+from sip.message import Message
+from sip.next_hop import Listener, choose_for_size, choose_hop
+from sip.timers import Recent, Timed, TimerLanes, TransactionTimers
+from sip.transaction import ANSWER_INPUT, Finished, Transaction, Transactions
+
+Out = list[Action]
+
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
+
+
+class Session(msgspec.Struct, gc=False):
+    """One INVITE usage.
+
+    States of ours: calling, early, cancelling (the CANCEL waits for a 1xx), cancelled (it is sent), answered (the ACK
+    with our answer is outstanding). Of theirs: incoming, early, answered (their ACK is outstanding). Of both:
+    confirmed, closing.
+    """
+
+    id: str
+    """Our tag; the key everywhere."""
+    call_id: str
+    role: str
+    """uac or uas, of the first INVITE."""
+    state: str
+    flow: Flow
+    """Where our requests go."""
+    remote_tag: str = ""
+    head: str = ""
+    """From, To, Call-ID and Route lines of our requests (`dialog_head`)."""
+    request_uri: str = ""
+    remote_target: str = ""
+    routes: tuple[str, ...] = ()
+    contact_user: str = ""
+    local_cseq: int = 0
+    remote_cseq: int = -1
+    invite_key: str = ""
+    """Their first INVITE while unanswered; our INVITE or re-INVITE until it is acknowledged."""
+    offer_key: str = ""
+    """Their re-INVITE or UPDATE that waits for `accept_offer`."""
+    has_offer: bool = False
+    """Whether the INVITE in progress, of either side, carried an offer."""
+    invite_cseq: int = 0
+    """CSeq of our INVITE that waits for its ACK."""
+    hop_uri: str = ""
+    """A host name that has to be resolved before the next request; "" mostly."""
+    is_behind_nat: bool = False
+    credentials: Credentials | None = None
+    ending: str | None = None
+    """Header lines of the BYE or CANCEL that has to wait (for an ACK, for a 1xx); None when none waits."""
+
+    @property
+    def local(self) -> str:
+        """Our address with our tag, a header value."""
+        return local_and_remote(self.head)[0]
+
+    @property
+    def remote(self) -> str:
+        return local_and_remote(self.head)[1]
+
+
+class Unacknowledged(Timed, gc=False):
+    """A 2xx of ours that is repeated until its ACK comes (§13.3.1.4)."""
+
+    session: str = ""
+    data: bytes = b""
+    flow: Flow = Flow("", "", 0)
+    cseq: int = 0
+    interval: float = 0.0
+    left: float = 0.0
+    is_first: bool = True
+    is_answer_due: bool = False
+    """Our 2xx carried the offer, so the ACK brings the answer."""
+
+
+class Reoffer(Timed, gc=False):
+    """A re-INVITE of ours that waits: for its turn (no deadline), or for the end of a glare (§14.1)."""
+
+    session: str = ""
+    body: bytes = b""
+    n_tries: int = 0
+
+
+class Draft(msgspec.Struct, gc=False):
+    """A request of ours before it has a flow."""
+
+    method: str
+    uri: str
+    head: str
+    cseq: int
+    tail: str
+    body: bytes
+    user: str
+    usage: str
+    credentials: Credentials | None = None
+    max_forwards: int = 70
+    contact_user: str | None = None
+    key: str = ""
+    """ACK: the finished INVITE it belongs to."""
+
+
+class Waiting(Timed, gc=False):
+    """Requests that wait for `resolved`, in their order."""
+
+    token: int = 0
+    session: str = ""
+    """"" for a request outside any session."""
+    flow: Flow | None = None
+    """Where they go if the name leads nowhere; None: then they fail."""
+    drafts: list[Draft] = msgspec.field(default_factory=list)
+
+
+class StackStats(msgspec.Struct):
+    """Counters since the start."""
+
+    n_received: int = 0
+    n_malformed: int = 0
+    """Could not be read; answered when enough of the head could."""
+    n_unmatched: int = 0
+    """Responses and ACKs that belong to nothing we know."""
+    n_refused: int = 0
+    """Requests answered 4xx-6xx by the stack itself."""
+    n_overload: int = 0
+    """Answered 503 because a table was full."""
+    n_sessions: int = 0
+    """INVITE usages begun, both ways."""
+    n_no_ack: int = 0
+    n_faults: int = 0
+    """Exceptions of ours caught at the edge of a datagram; each is in the log."""
+
+
+class Endpoint:
+    """The state of a stack: tables, timers, and the texts of its listeners."""
+
+    __slots__ = (
+        "contacts",
+        "lanes",
+        "listeners",
+        "merged",
+        "reoffers",
+        "sent_bys",
+        "sessions",
+        "stats",
+        "timers",
+        "token",
+        "transactions",
+        "unacknowledged",
+        "user_agent",
+        "vias",
+        "waiting",
+        "waiting_of",
+        "waiting_token",
+    )
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        token: Callable[[int], str],
+        user_agent: str,
+        timers: TransactionTimers,
+        max_finished: int,
+    ) -> None:
+        self.listeners = tuple(listeners)
+        self.vias = [
+            f"SIP/2.0/{listener.transport.upper()} {listener.sent_by};rport;branch=" for listener in self.listeners
+        ]
+        self.contacts = [
+            (listener.sent_by, "" if listener.transport == "udp" else f";transport={listener.transport}")
+            for listener in self.listeners
+        ]
+        self.sent_bys = frozenset(listener.sent_by for listener in self.listeners)
+        self.token = token
+        self.user_agent = user_agent
+        self.timers = timers
+        self.lanes = TimerLanes()
+        self.transactions = Transactions(timers, self.lanes, max_finished)
+        self.sessions: dict[str, Session] = {}
+        self.unacknowledged: dict[str, Unacknowledged] = {}
+        self.reoffers: dict[str, Reoffer] = {}
+        self.merged: Recent[str] = Recent(max_finished)
+        self.waiting: dict[int, Waiting] = {}
+        self.waiting_of: dict[str, Waiting] = {}
+        self.waiting_token = 0
+        self.stats = StackStats()
+
+    # -- sending -------------------------------------------------------------------------------------------------------
+
+    def contact(self, listener: int, user: str) -> str:
+        """A Contact line of ours."""
+        sent_by, params = self.contacts[listener]
+        return f"Contact: <sip:{user}@{sent_by}{params}>\r\n" if user else f"Contact: <sip:{sent_by}{params}>\r\n"
+
+    def render(self, draft: Draft, flow: Flow, branch: str) -> bytes:
+        contact = "" if draft.contact_user is None else self.contact(flow.listener, draft.contact_user)
+        return (
+            f"{draft.method} {draft.uri} SIP/2.0\r\nVia: {self.vias[flow.listener]}{branch}\r\n"
+            f"Max-Forwards: {draft.max_forwards}\r\n{draft.head}CSeq: {draft.cseq} {draft.method}\r\n"
+            f"{contact}{draft.tail}Content-Length: {len(draft.body)}\r\n\r\n"
+        ).encode("utf-8", "surrogateescape") + draft.body
+
+    def submit(self, draft: Draft, flow: Flow, now: float, out: Out) -> Transaction:
+        """Send a request as a transaction of its own, over TCP when it is too large for UDP (§18.1.1)."""
+        branch = f"z9hG4bK{self.token(16)}"
+        data = self.render(draft, flow, branch)
+        other_flows: tuple[Flow, ...] = ()
+        if len(data) > 1300 and flow.transport == "udp":
+            stream = choose_for_size(flow, len(data), self.listeners)
+            if stream is not flow:
+                other_flows = (flow,)
+                flow = stream
+                data = self.render(draft, flow, branch)
+        t = self.transactions.start_client(
+            f"{branch} {draft.method}", draft.method, data, flow, draft.user, draft.usage, now, out
+        )
+        t.credentials = draft.credentials
+        t.other_flows = other_flows
+        return t
+
+    def request(
+        self, session: Session, method: str, usage: str, now: float, out: Out, tail: str = "", body: bytes = b""
+    ) -> None:
+        """A request inside the dialog; it waits when the next hop has to be resolved first."""
+        contact_user = session.contact_user if method in ("INVITE", "UPDATE") else None
+        session.local_cseq += 1
+        draft = Draft(
+            method, session.request_uri, session.head, session.local_cseq, tail, body, session.id, usage,
+            session.credentials, 70, contact_user,
+        )  # fmt: skip
+        if method == "INVITE":
+            session.invite_cseq = session.local_cseq
+        if session.hop_uri:
+            self._wait(session, draft, now, out)
+            return
+        t = self.submit(draft, session.flow, now, out)
+        if method == "INVITE":
+            session.invite_key = t.key
+
+    def acknowledge(self, session: Session, finished: Finished | None, body: bytes, now: float, out: Out) -> None:
+        """ACK to a 2xx (§13.2.2.4); remembered in `finished` for the 2xx that come again."""
+        draft = Draft(
+            "ACK", session.request_uri, session.head, session.invite_cseq,
+            finished.ack_headers if finished is not None else "", body, session.id, "ack", key=session.invite_key,
+        )  # fmt: skip
+        if body:
+            draft.tail += "Content-Type: application/sdp\r\n"
+        session.invite_key = ""
+        if session.hop_uri:
+            self._wait(session, draft, now, out)
+        else:
+            self.send_ack(draft, session.flow, finished, out)
+
+    def send_ack(self, draft: Draft, flow: Flow, finished: Finished | None, out: Out) -> None:
+        ack = self.render(draft, flow, f"z9hG4bK{self.token(16)}")
+        out.append(Send(ack, flow))
+        if finished is not None:
+            finished.last = ack
+            finished.flow = flow
+
+    def _wait(self, session: Session, draft: Draft, now: float, out: Out) -> None:
+        waiting = self.waiting_of.get(session.id)
+        if waiting is None:
+            waiting = self.waiting_of[session.id] = self.ask(session.hop_uri, session.flow.listener, now, out)
+            waiting.session = session.id
+            waiting.flow = session.flow
+        waiting.drafts.append(draft)
+
+    def ask(self, uri: str, listener: int, now: float, out: Out) -> Waiting:
+        """Ask for `uri` to be resolved. The driver's answer is waited for 64*T1 at most."""
+        self.waiting_token += 1
+        waiting = Waiting(0.0, self.waiting_token)
+        self.waiting[waiting.token] = waiting
+        self.lanes.arm(waiting, now, self.timers.timeout)
+        out.append(Resolve(waiting.token, uri, listener))
+        return waiting
+
+    def forget_waiting(self, session_id: str) -> None:
+        waiting = self.waiting_of.pop(session_id, None)
+        if waiting is not None:
+            del self.waiting[waiting.token]
+            waiting.deadline = 0.0
+
+    def via(self, flow: Flow) -> tuple[str, str]:
+        """(Via value, branch) for a new transaction."""
+        branch = f"z9hG4bK{self.token(16)}"
+        return f"{self.vias[flow.listener]}{branch}", branch
+
+    def random(self, n: int) -> int:
+        """0 … n-1."""
+        return int(self.token(8), 16) % n
+
+    def answer(
+        self, t: Transaction, status: int, reason: str, now: float, out: Out, headers: str = "", body: bytes = b""
+    ) -> bytes:
+        """A response of ours; `headers` holds whole lines, Content-Type too when there is a body."""
+        data = (f"SIP/2.0 {status} {reason}\r\n{t.head}{headers}Content-Length: {len(body)}\r\n\r\n").encode(
+            "utf-8", "surrogateescape"
+        ) + body
+        self.transactions.step(t, ANSWER_INPUT[status // 100], now, out, data)
+        if status >= 300 and t.merge_key:
+            # No longer ongoing (§8.2.2.2): some clients repeat a refused request with the same CSeq.
+            self.merged.pop(t.merge_key)
+        return data
+
+    # -- the state of sessions -----------------------------------------------------------------------------------------
+
+    def refresh_target(self, session: Session, message: Message, contact: str) -> None:
+        """Take a new remote target (§12.2) and choose where requests go from now on. `message` came from the peer."""
+        flow = message.flow or session.flow
+        if contact and contact != session.remote_target:
+            try:
+                session.request_uri, lines = routing(contact, session.routes)
+            except SipParseError:
+                return
+            session.remote_target = contact
+            session.head = with_routes(session.head, lines)
+        self.choose_flow(session, flow)
+
+    def establish(
+        self, session: Session, local: str, remote: str, target: str, routes: tuple[str, ...], flow: Flow
+    ) -> None:
+        """Fill in what a dialog consists of.
+
+        Raises:
+            SipParseError: 400, a route that cannot be read.
+        """
+        session.request_uri, lines = routing(target, routes)
+        session.remote_target = target
+        session.routes = routes
+        session.head = dialog_head(local, remote, session.call_id, lines)
+        self.choose_flow(session, flow)
+
+    def choose_flow(self, session: Session, flow: Flow) -> None:
+        session.hop_uri = ""
+        if session.is_behind_nat:
+            session.flow = flow
+            return
+        if session.routes:
+            route = session.routes[0]
+            hop = choose_hop(route[route.find("<") + 1 :].partition(">")[0], flow, self.listeners, is_direct=False)
+        else:
+            hop = choose_hop(session.remote_target, flow, self.listeners, is_direct=True)
+        if isinstance(hop, str):
+            session.flow = flow
+            session.hop_uri = hop
+        else:
+            session.flow = hop
+
+    def remove(self, session: Session) -> None:
+        """Forget a session. What lingers of it are finished transactions, which hold its id and nothing else."""
+        self.sessions.pop(session.id, None)
+        unacknowledged = self.unacknowledged.pop(session.id, None)
+        if unacknowledged is not None:
+            unacknowledged.deadline = 0.0
+        reoffer = self.reoffers.pop(session.id, None)
+        if reoffer is not None:
+            reoffer.deadline = 0.0
+        session.offer_key = session.invite_key = ""
+
+    def close(self, session: Session, out: Out) -> None:
+        self.remove(session)
+        out.append(Closed(session.id))
+
+    def end(self, session: Session, why: str, reason: str, out: Out) -> None:
+        self.remove(session)
+        out.append(Ended(session.id, why, reason))
+
+
+def reason_line(reason: str) -> str:
+    """A Reason header line (RFC 3326) of a header value, "" for none."""
+    return f"Reason: {reason}\r\n" if reason else ""

@@ -1,0 +1,59 @@
+"""The peer's re-INVITE and UPDATE inside a dialog (RFC 3261 §14.2, RFC 3311 §5.2)."""
+
+from sip.actions import Offered
+from sip.dialog import contact_target
+from sip.message import Request
+from sip.session import Endpoint, Out, Session
+from sip.session_ack import accept_invite, confirm
+from sip.session_reoffer import send_next_offer
+from sip.transaction import Transaction
+
+
+def on_offer(endpoint: Endpoint, session: Session, request: Request, t: Transaction, now: float, out: Out) -> None:
+    """A re-INVITE or UPDATE as server transaction `t`: refused or answered at once, or given to the application."""
+    unacknowledged = endpoint.unacknowledged.get(session.id)
+    if unacknowledged is not None and not unacknowledged.is_answer_due:
+        # Who sends the next offer has seen our 2xx: its ACK was lost or overtaken.
+        confirm(endpoint, session, unacknowledged, b"", now, out)
+        unacknowledged = None
+    is_unanswered = session.role == "uas" and session.state in ("incoming", "early")
+    if session.state == "closing":
+        endpoint.answer(t, 481, "Call/Transaction Does Not Exist", now, out)
+    elif session.offer_key or is_unanswered:
+        headers = f"Retry-After: {endpoint.random(11)}\r\n"
+        endpoint.answer(t, 500, "Server Internal Error", now, out, headers)
+    elif session.invite_key or session.state != "confirmed" or unacknowledged is not None:
+        endpoint.answer(t, 491, "Request Pending", now, out)
+    else:
+        endpoint.refresh_target(session, request, contact_target(request))
+        if t.method == "UPDATE" and not request.body:
+            endpoint.answer(t, 200, "OK", now, out, endpoint.contact(t.flow.listener, session.contact_user))
+            return
+        t.user = session.id
+        t.usage = "offer"
+        session.offer_key = t.key
+        session.has_offer = bool(request.body)
+        out.append(Offered(session.id, request.body))
+
+
+def accept_offer(endpoint: Endpoint, session: Session, body: bytes, now: float, out: Out) -> None:
+    t = endpoint.transactions.servers.get(session.offer_key)
+    session.offer_key = ""
+    if t is None:
+        return
+    if t.method == "INVITE":
+        accept_invite(endpoint, session, t, body, now, out, is_first=False)
+        return
+    headers = endpoint.contact(t.flow.listener, session.contact_user)
+    if body:
+        headers += "Content-Type: application/sdp\r\n"
+    endpoint.answer(t, 200, "OK", now, out, headers, body)
+    send_next_offer(endpoint, session, now, out)
+
+
+def refuse_offer(endpoint: Endpoint, session: Session, status: int, reason: str, now: float, out: Out) -> None:
+    t = endpoint.transactions.servers.get(session.offer_key)
+    session.offer_key = ""
+    if t is not None:
+        endpoint.answer(t, status, reason, now, out)
+        send_next_offer(endpoint, session, now, out)

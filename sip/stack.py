@@ -1,0 +1,419 @@
+"""`SipStack`: SIP without I/O. Datagrams, timers and the application's wishes in; actions out (RFC 3261, 6026, 3581).
+
+The driver calls `receive`, `poll` at `deadline`, `resolved` and `flow_failed`, and performs what they return in order.
+The application calls the rest. Sessions are named by id, everything that is kept is plain data. `now` is monotonic
+seconds. Call `receive` for one datagram or one framed message of a stream.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from sip import incoming, session_offer, session_reoffer, session_requests, session_uac, session_uas
+from sip.actions import Action, Rejected, RequestDone
+from sip.dialog import dialog_head, routing
+from sip.digest import Credentials
+from sip.errors import SipParseError
+from sip.flow import Flow
+from sip.message import Request, Response
+from sip.next_hop import Listener
+from sip.parser import parse_message
+from sip.session import ALLOW, Draft, Endpoint, Out, Reoffer, Session, StackStats, Unacknowledged, Waiting, reason_line
+from sip.session_ack import on_no_ack
+from sip.timers import TransactionTimers
+from sip.transaction import Transaction, TransactionStats
+from sip.uri import escape
+
+__all__ = ["Listener", "Session", "SipStack", "StackStats", "TransactionTimers"]
+
+DEFAULT_TIMERS = TransactionTimers()
+
+log = logging.getLogger(__name__)
+
+_has_line_end = re.compile(r"[\r\n]").search
+
+
+class SipStack:
+    """One per process. `token(n)` returns n random hex digits; it is the only source of randomness."""
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        *,
+        token: Callable[[int], str],
+        user_agent: str = "Ringback",
+        timers: TransactionTimers = DEFAULT_TIMERS,
+        methods: frozenset[str] = frozenset(("OPTIONS", "REGISTER")),
+        max_sessions: int = 50_000,
+        max_transactions: int = 50_000,
+        max_finished: int = 200_000,
+        retry_after_s: int = 5,
+    ) -> None:
+        """`methods` outside sessions come to the application as `IncomingRequest`; others are refused (405, 501)."""
+        self._endpoint = Endpoint(listeners, token, user_agent, timers, max_finished)
+        self._limits = incoming.Limits(max_sessions, max_transactions, methods, retry_after_s)
+
+    # -- for the driver ------------------------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float | None:
+        """When `poll` wants to be called; None: nothing waits."""
+        endpoint = self._endpoint
+        earliest = endpoint.lanes.deadline
+        transactions = endpoint.transactions
+        for table in (transactions.finished_servers, transactions.finished_clients, endpoint.merged):
+            forget = table.deadline
+            if forget is not None and (earliest is None or forget + endpoint.timers.tidy_s < earliest):
+                earliest = forget + endpoint.timers.tidy_s
+        return earliest
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        return self._endpoint.sessions
+
+    @property
+    def stats(self) -> StackStats:
+        return self._endpoint.stats
+
+    @property
+    def transaction_stats(self) -> TransactionStats:
+        return self._endpoint.transactions.stats
+
+    @property
+    def n_transactions(self) -> int:
+        """Live transactions."""
+        transactions = self._endpoint.transactions
+        return len(transactions.clients) + len(transactions.servers)
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> list[Action]:
+        """One message from the network. Never raises."""
+        out: Out = []
+        endpoint = self._endpoint
+        endpoint.stats.n_received += 1
+        try:
+            message = parse_message(data, flow)
+            if isinstance(message, Request):
+                try:
+                    incoming.on_request(endpoint, self._limits, message, now, out)
+                except SipParseError as error:
+                    endpoint.stats.n_malformed += 1
+                    incoming.refuse(endpoint, message, error.status, error.reason, out)
+            elif isinstance(message, Response):
+                incoming.on_response(endpoint, message, now, out)
+        except SipParseError as error:
+            incoming.on_malformed(endpoint, error, out)
+        except Exception:
+            # The edge of one datagram: a fault of ours must not reach the other calls.
+            endpoint.stats.n_faults += 1
+            log.exception("! message from %s:%d", flow.host, flow.port)
+        return out
+
+    def poll(self, now: float) -> list[Action]:
+        """Let every timer fire that is due."""
+        out: Out = []
+        endpoint = self._endpoint
+        transactions = endpoint.transactions
+        for timed in endpoint.lanes.poll(now):
+            if isinstance(timed, Transaction):
+                if transactions.fire(timed, now, out):
+                    incoming.on_failure(endpoint, timed, 408, now, out)
+            elif isinstance(timed, Unacknowledged):
+                on_no_ack(endpoint, timed, now, out)
+            elif isinstance(timed, Reoffer):
+                session_reoffer.on_timer(endpoint, timed, now, out)
+            elif isinstance(timed, Waiting):
+                self._resolved(timed, [], now, out)
+        transactions.finished_servers.poll(now)
+        transactions.finished_clients.poll(now)
+        endpoint.merged.poll(now)
+        return out
+
+    def resolved(self, token: int, flows: list[Flow], now: float) -> list[Action]:
+        """The answer to `Resolve`: where the URI leads, best first; [] when it leads nowhere."""
+        out: Out = []
+        waiting = self._endpoint.waiting.get(token)
+        if waiting is not None:
+            self._resolved(waiting, flows, now, out)
+        return out
+
+    def flow_failed(self, flow: Flow, now: float) -> list[Action]:
+        """The transport gave `flow` up (§18.4): what waits on it fails at once. Walks all transactions."""
+        out: Out = []
+        endpoint = self._endpoint
+        transactions = endpoint.transactions
+        failed = [t for table in (transactions.clients, transactions.servers) for t in table.values() if t.flow == flow]
+        for t in failed:
+            if transactions.step(t, "error", now, out):
+                incoming.on_failure(endpoint, t, 503, now, out)
+        if flow.connection:
+            for session in endpoint.sessions.values():
+                if session.flow == flow:
+                    endpoint.choose_flow(session, flow._replace(connection=0))
+        return out
+
+    def _resolved(self, waiting: Waiting, flows: list[Flow], now: float, out: Out) -> None:
+        endpoint = self._endpoint
+        del endpoint.waiting[waiting.token]
+        waiting.deadline = 0.0
+        session = None
+        if waiting.session:
+            endpoint.waiting_of.pop(waiting.session, None)
+            session = endpoint.sessions.get(waiting.session)
+        flow = flows[0] if flows else waiting.flow
+        if session is not None and flow is not None:
+            session.hop_uri = ""
+            session.flow = flow
+        for draft in waiting.drafts:
+            if flow is None:
+                self._unreachable(draft, now, out)
+            elif draft.method == "ACK":
+                finished = endpoint.transactions.finished_clients.get(draft.key)
+                endpoint.send_ack(draft, flow, finished, out)
+            elif session is not None or not waiting.session or draft.method == "BYE":
+                t = endpoint.submit(draft, flow, now, out)
+                t.other_flows += tuple(flows[1:])
+                if session is not None and draft.method == "INVITE":
+                    session.invite_key = t.key
+
+    def _unreachable(self, draft: Draft, now: float, out: Out) -> None:
+        if draft.usage == "request":
+            out.append(RequestDone(draft.user, None))
+        elif draft.usage == "invite":
+            session = self._endpoint.sessions.get(draft.user)
+            if session is not None:
+                self._endpoint.remove(session)
+                out.append(Rejected(session.id, 503, "Service Unavailable", None))
+
+    # -- our INVITE ----------------------------------------------------------------------------------------------------
+
+    def invite(
+        self,
+        *,
+        flow: Flow | None,
+        uri: str,
+        from_: str,
+        to: str,
+        now: float,
+        body: bytes = b"",
+        content_type: str = "application/sdp",
+        contact_user: str = "",
+        headers: str = "",
+        route: Sequence[str] = (),
+        credentials: Credentials | None = None,
+        max_forwards: int = 70,
+    ) -> tuple[str, list[Action]]:
+        """Begin a session. `from_` and `to` are header values without tag; `flow` None: the first route or `uri` is
+        resolved first.
+
+        Without `body` the peer is asked for an offer, and its 2xx waits for `acknowledge`. A 401 or 407 that
+        `credentials` can answer is answered inside. There is no timer on ringing: `cancel` is the caller's.
+
+        Raises:
+            ValueError: a line end in an argument that is one header value, or a route without URI.
+        """
+        endpoint = self._endpoint
+        _refuse_line_ends(uri, from_, to, content_type, *route)
+        out: Out = []
+        session_id = endpoint.token(16)
+        call_id = endpoint.token(24)
+        request_uri, lines = routing(uri, tuple(route))
+        head = dialog_head(f"{from_};tag={session_id}", to, call_id, lines)
+        contact_user = escape(contact_user) if contact_user else ""
+        session = Session(
+            session_id,
+            call_id,
+            "uac",
+            "calling",
+            flow or _NOWHERE,
+            "",
+            head,
+            request_uri,
+            uri,
+            contact_user=contact_user,
+            local_cseq=1,
+            has_offer=bool(body),
+            invite_cseq=1,
+            credentials=credentials,
+        )
+        tail = f"Allow: {ALLOW}\r\nUser-Agent: {endpoint.user_agent}\r\n{headers}"
+        if body:
+            tail = f"{tail}Content-Type: {content_type}\r\n"
+        draft = Draft(
+            "INVITE", request_uri, head, 1, tail, body, session_id, "invite", credentials, max_forwards, contact_user
+        )
+        session_uac.invite(endpoint, session, draft, flow, hop_uri(route, uri), now, out)
+        return session_id, out
+
+    def cancel(self, session: str, now: float, reason: str = "") -> list[Action]:
+        """Give up our INVITE; `reason` is a Reason header value. `Closed` tells when it is through."""
+        out: Out = []
+        found = self._endpoint.sessions.get(session)
+        if found is not None:
+            session_uac.cancel(self._endpoint, found, reason_line(reason), now, out)
+        return out
+
+    def acknowledge(self, session: str, body: bytes, now: float) -> list[Action]:
+        """Send the ACK with our answer to the offer that came in a 2xx."""
+        out: Out = []
+        found = self._endpoint.sessions.get(session)
+        if found is not None:
+            session_uac.acknowledge(self._endpoint, found, body, now, out)
+        return out
+
+    # -- their INVITE --------------------------------------------------------------------------------------------------
+
+    def progress(
+        self, session: str, status: int, reason: str, now: float, body: bytes = b"", headers: str = ""
+    ) -> list[Action]:
+        """A provisional response (100-199); repeated every minute until the next one."""
+        out: Out = []
+        found = self._endpoint.sessions.get(session)
+        if found is not None:
+            session_uas.progress(self._endpoint, found, status, reason, now, out, body, headers)
+        return out
+
+    def answer(self, session: str, body: bytes, now: float, headers: str = "") -> list[Action]:
+        """200 with our answer, or our offer when the INVITE carried none; repeated until `Confirmed`."""
+        out: Out = []
+        found = self._endpoint.sessions.get(session)
+        if found is not None:
+            session_uas.answer(self._endpoint, found, body, now, out, headers)
+        return out
+
+    def reject(self, session: str, status: int, reason: str, now: float, headers: str = "") -> list[Action]:
+        """A final response of 300 or more; the session is `Closed` by it."""
+        out: Out = []
+        found = self._endpoint.sessions.get(session)
+        if found is not None:
+            session_uas.reject(self._endpoint, found, status, reason, now, out, headers)
+        return out
+
+    # -- both ----------------------------------------------------------------------------------------------------------
+
+    def bye(self, session: str, now: float, reason: str = "") -> list[Action]:
+        """End an answered session; `reason` is a Reason header value. `Closed` tells when it is through."""
+        out: Out = []
+        found = self._endpoint.sessions.get(session)
+        if found is not None and found.state in ("answered", "confirmed"):
+            session_requests.bye(self._endpoint, found, reason_line(reason), now, out)
+        return out
+
+    def hang_up(
+        self, session: str, now: float, status: int = 480, reason: str = "", reason_header: str = ""
+    ) -> list[Action]:
+        """Reject with `status` and `reason`, cancel or bye, whichever fits; each with the Reason header value."""
+        found = self._endpoint.sessions.get(session)
+        if found is None:
+            return []
+        if found.state in ("answered", "confirmed"):
+            return self.bye(session, now, reason_header)
+        if found.role == "uac":
+            return self.cancel(session, now, reason_header)
+        return self.reject(session, status, reason or "Temporarily Unavailable", now, reason_line(reason_header))
+
+    def reinvite(self, session: str, body: bytes, now: float) -> list[Action]:
+        """Offer `body`, or ask for an offer (b""), by re-INVITE; it waits its turn. Ends in `OfferAnswered`,
+        `OfferRefused` or the end of the session."""
+        out: Out = []
+        found = self._endpoint.sessions.get(session)
+        if found is not None:
+            session_reoffer.reinvite(self._endpoint, found, body, now, out)
+        return out
+
+    def accept_offer(self, session: str, body: bytes, now: float) -> list[Action]:
+        """200 to the re-INVITE or UPDATE that `Offered` told of."""
+        out: Out = []
+        found = self._endpoint.sessions.get(session)
+        if found is not None:
+            session_offer.accept_offer(self._endpoint, found, body, now, out)
+        return out
+
+    def refuse_offer(self, session: str, status: int, reason: str, now: float) -> list[Action]:
+        """488 for instance; the session goes on as it was."""
+        out: Out = []
+        found = self._endpoint.sessions.get(session)
+        if found is not None:
+            session_offer.refuse_offer(self._endpoint, found, status, reason, now, out)
+        return out
+
+    def info(self, session: str, content_type: str, body: bytes, now: float) -> list[Action]:
+        out: Out = []
+        found = self._endpoint.sessions.get(session)
+        if found is not None:
+            session_requests.info(self._endpoint, found, content_type, body, now, out)
+        return out
+
+    # -- outside sessions ----------------------------------------------------------------------------------------------
+
+    def request(
+        self,
+        method: str,
+        uri: str,
+        *,
+        flow: Flow | None,
+        from_: str,
+        to: str,
+        now: float,
+        headers: str = "",
+        body: bytes = b"",
+        content_type: str = "",
+        credentials: Credentials | None = None,
+        route: Sequence[str] = (),
+        call_id: str = "",
+        cseq: int = 1,
+    ) -> tuple[str, list[Action]]:
+        """A request outside any session; `RequestDone` with the returned token brings its outcome.
+
+        `call_id` and `cseq` continue a series (REGISTER). A retry with credentials uses the next CSeq.
+
+        Raises:
+            ValueError: a line end in an argument that is one header value.
+        """
+        endpoint = self._endpoint
+        _refuse_line_ends(method, uri, from_, to, content_type, call_id, *route)
+        out: Out = []
+        token = endpoint.token(16)
+        request_uri, lines = routing(uri, tuple(route))
+        head = dialog_head(f"{from_};tag={token}", to, call_id or endpoint.token(24), lines)
+        tail = f"User-Agent: {endpoint.user_agent}\r\n{headers}"
+        if body:
+            tail = f"{tail}Content-Type: {content_type}\r\n"
+        draft = Draft(method, request_uri, head, cseq, tail, body, token, "request", credentials)
+        if flow is None:
+            endpoint.ask(hop_uri(route, uri), 0, now, out).drafts.append(draft)
+        else:
+            endpoint.submit(draft, flow, now, out)
+        return token, out
+
+    def respond(
+        self,
+        transaction: str,
+        status: int,
+        reason: str,
+        now: float,
+        headers: str = "",
+        body: bytes = b"",
+        content_type: str = "",
+    ) -> list[Action]:
+        """Answer an `IncomingRequest`; nothing happens when it is answered, or gone, already."""
+        out: Out = []
+        t = self._endpoint.transactions.servers.get(transaction)
+        if t is not None:
+            if body:
+                headers = f"{headers}Content-Type: {content_type}\r\n"
+            self._endpoint.answer(t, status, reason, now, out, headers, body)
+        return out
+
+
+_NOWHERE = Flow("udp", "", 0)
+
+
+def hop_uri(route: Sequence[str], uri: str) -> str:
+    if not route:
+        return uri
+    return route[0][route[0].find("<") + 1 :].partition(">")[0]
+
+
+def _refuse_line_ends(*values: str) -> None:
+    if _has_line_end("".join(values)):
+        raise ValueError("line end in a header value")

@@ -1,0 +1,173 @@
+"""Time inside the SIP stack: the RFC 3261 timer values, timers in FIFO lanes, and tables that forget.
+
+A SIP stack arms many timers of few distinct delays (0.5, 1, 2, 4, 5, 32 s). Timers of one delay fall due in the order
+they were armed, so a deque per delay replaces the heap (measured: 0.47 µs for arm and cancel, a heap 1.5). Pure: `now`
+is monotonic seconds and always an argument, and never goes backwards.
+"""
+
+from collections import deque
+from typing import Generic, TypeVar
+
+import msgspec
+
+V = TypeVar("V")
+
+
+class TransactionTimers(msgspec.Struct, frozen=True):
+    """RFC 3261 table 4 and RFC 6026; all in seconds. A, B, E, F, G, H, J, L and M follow from T1, T2 and 64*T1."""
+
+    t1: float = 0.5
+    """Estimate of the round trip: first retransmission (timers A, E, G)."""
+    t2: float = 4.0
+    """Longest gap between retransmissions of non-INVITE requests and INVITE responses (timers E, G, the TU's 2xx)."""
+    t4: float = 5.0
+    """How long a message may stay in the network (timers I and K)."""
+    timer_d: float = 32.0
+    """How long a failed INVITE client transaction answers retransmitted responses with ACK (> 32 s for UDP)."""
+    trying_s: float = 0.2
+    """After this time without a response of ours, 100 Trying goes out (§17.2.1). 0: at once."""
+    provisional_s: float = 60.0
+    """A ringing INVITE repeats its provisional response this often, so that no proxy cancels it (§13.3.1.1)."""
+    tidy_s: float = 5.0
+    """How much longer than needed finished transactions may be kept, to save wake-ups."""
+
+    @property
+    def timeout(self) -> float:
+        """64*T1: timers B, F, H, J, L and M, and the wait for an ACK."""
+        return 64 * self.t1
+
+
+class Timed(msgspec.Struct, gc=False):
+    """Base of what a timer can be armed for. `deadline` 0.0: no timer; assigning 0.0 cancels."""
+
+    deadline: float = 0.0
+
+
+_KEEP_LANES = 24
+
+
+class TimerLanes:
+    """One timer per `Timed`. A cancelled or re-armed one leaves a stale entry, dropped when it gets to the head."""
+
+    __slots__ = ("_lanes",)
+
+    def __init__(self) -> None:
+        self._lanes: dict[float, deque[tuple[float, Timed]]] = {}
+
+    def arm(self, timed: Timed, now: float, delay: float) -> None:
+        timed.deadline = when = now + delay
+        lane = self._lanes.get(delay)
+        if lane is None:
+            lane = self._lanes[delay] = deque()
+        lane.append((when, timed))
+
+    def poll(self, now: float) -> list[Timed]:
+        """What is due, disarmed, in the order of its deadlines."""
+        due: list[tuple[float, Timed]] = []
+        n_lanes_due = 0
+        for lane in self._lanes.values():
+            n_before = len(due)
+            while lane:
+                when, timed = lane[0]
+                if timed.deadline != when:
+                    lane.popleft()
+                elif when <= now:
+                    lane.popleft()
+                    timed.deadline = 0.0
+                    due.append((when, timed))
+                else:
+                    break
+            n_lanes_due += len(due) > n_before
+        if n_lanes_due > 1:
+            due.sort(key=_when)
+        return [timed for _, timed in due]
+
+    @property
+    def deadline(self) -> float | None:
+        earliest: float | None = None
+        is_any_empty = False
+        for lane in self._lanes.values():
+            while lane and lane[0][1].deadline != lane[0][0]:
+                lane.popleft()
+            if not lane:
+                is_any_empty = True
+            elif earliest is None or lane[0][0] < earliest:
+                earliest = lane[0][0]
+        # Random delays (glare) would otherwise leave a lane each behind.
+        if is_any_empty and len(self._lanes) > _KEEP_LANES:
+            self._lanes = {delay: lane for delay, lane in self._lanes.items() if lane}
+        return earliest
+
+    def __len__(self) -> int:
+        """Timers armed. Walks all lanes: for tests and status pages."""
+        return sum(1 for lane in self._lanes.values() for when, timed in lane if timed.deadline == when)
+
+
+def _when(entry: tuple[float, Timed]) -> float:
+    return entry[0]
+
+
+class Recent(Generic[V]):
+    """A bounded dict whose entries are forgotten some time after they were put; the oldest go first when it is full.
+
+    Few distinct lifetimes are expected: each is a FIFO of its own.
+    """
+
+    __slots__ = ("_entries", "_lanes", "limit", "n_evicted")
+
+    def __init__(self, limit: int) -> None:
+        self._entries: dict[str, V] = {}
+        self._lanes: dict[float, deque[tuple[float, str, V]]] = {}
+        self.limit = limit
+        self.n_evicted = 0
+
+    def put(self, key: str, value: V, now: float, lifetime: float) -> None:
+        entries = self._entries
+        if key not in entries and len(entries) >= self.limit:
+            self._evict()
+        entries[key] = value
+        lane = self._lanes.get(lifetime)
+        if lane is None:
+            lane = self._lanes[lifetime] = deque()
+        lane.append((now + lifetime, key, value))
+
+    def get(self, key: str) -> V | None:
+        return self._entries.get(key)
+
+    def pop(self, key: str) -> V | None:
+        return self._entries.pop(key, None)
+
+    def poll(self, now: float) -> None:
+        """Forget what is due."""
+        for lane in self._lanes.values():
+            while lane and lane[0][0] <= now:
+                self._forget(lane)
+
+    @property
+    def deadline(self) -> float | None:
+        heads = [lane[0][0] for lane in self._lanes.values() if lane]
+        return min(heads) if heads else None
+
+    def _evict(self) -> None:
+        while len(self._entries) >= self.limit:
+            lane = min((lane for lane in self._lanes.values() if lane), key=_head_time, default=None)
+            if lane is None:
+                break
+            self._forget(lane)
+        self.n_evicted += 1
+
+    def _forget(self, lane: deque[tuple[float, str, V]]) -> None:
+        _, key, value = lane.popleft()
+        # The key may have been put again meanwhile; its newer entry stays.
+        if self._entries.get(key) is value:
+            del self._entries[key]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+
+def _head_time(lane: "deque[tuple[float, str, V]]") -> float:
+    return lane[0][0]
