@@ -21,7 +21,7 @@ def run(loop_name: str, work: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner(loop_factory=LOOPS[loop_name]) as runner:
         runner.get_loop().set_exception_handler(lambda _, context: unhandled.append(context))
         runner.run(work)
-    assert unhandled == []
+    assert unhandled == [], unhandled
 
 
 class Recorder:
