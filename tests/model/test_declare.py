@@ -1,0 +1,149 @@
+"""Covers: declaring commands, events and errors; faulty declarations; roles; that all of ours are coherent.
+
+Does not cover decoding (tests/control/test_schema.py) and documentation (tests/test_api_docs.py).
+"""
+
+import msgspec
+import pytest
+
+from model import commands, declare, errors, events
+from model.causes import HangupCause
+from model.declare import COMMANDS, ERRORS, EVENTS, ROLES, ApiError, Command, Event, command, error, event, may_use
+
+OUR_COMMANDS = [spec for spec in COMMANDS.values() if spec.params.__module__ == commands.__name__]
+OUR_EVENTS = [spec for spec in EVENTS.values() if spec.params.__module__ == events.__name__]
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    for name in ("COMMANDS", "EVENTS", "ERRORS", "_command_specs", "_event_specs"):
+        monkeypatch.setattr(declare, name, dict(getattr(declare, name)))
+    return declare
+
+
+class Thing(Command, frozen=True, kw_only=True):
+    """Does a thing."""
+
+    call_id: str
+
+
+class Happened(Event, frozen=True, kw_only=True):
+    """It happened."""
+
+    call_id: str
+
+
+def test_command_is_found_by_name_and_class(registry) -> None:
+    command("thing.do", role="operator", result=str, errors=(errors.NoSuchCall,))(Thing)
+    spec = registry.COMMANDS["thing.do"]
+    assert spec is declare.command_spec(Thing)
+    assert (spec.role, spec.params, spec.result, spec.errors) == ("operator", Thing, str, (errors.NoSuchCall,))
+
+
+def test_event_is_found_by_name_and_class(registry) -> None:
+    event("thing.happened")(Happened)
+    assert registry.EVENTS["thing.happened"] is declare.event_spec(Happened)
+    assert declare.event_spec(Happened).has_call_id
+
+
+def test_undeclared_class_has_no_spec() -> None:
+    with pytest.raises(KeyError):
+        declare.command_spec(Thing)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "thing", "thing.", ".do", "Thing.do", "thing.do it", "thing-do.x", "call.hangup"], ids=repr
+)
+def test_faulty_or_taken_command_name_is_refused(registry, name) -> None:
+    with pytest.raises(TypeError):
+        command(name, role="operator", result=str)(Thing)
+
+
+def test_unknown_role_is_refused(registry) -> None:
+    with pytest.raises(TypeError, match="role"):
+        command("thing.do", role="emperor", result=str)(Thing)
+
+
+def test_command_without_documentation_is_refused(registry) -> None:
+    class Silent(Command, frozen=True, kw_only=True):
+        pass
+
+    Silent.__doc__ = None
+    with pytest.raises(TypeError, match="documentation"):
+        command("thing.do", role="operator", result=str)(Silent)
+
+
+def test_event_as_command_is_refused(registry) -> None:
+    with pytest.raises(TypeError, match="must be a Command"):
+        command("thing.do", role="operator", result=str)(Happened)  # type: ignore[type-var]
+
+
+def test_event_may_not_use_the_fields_of_the_envelope(registry) -> None:
+    class Numbered(Event, frozen=True, kw_only=True):
+        """It has a number."""
+
+        seq: int
+
+    with pytest.raises(TypeError, match="envelope"):
+        event("thing.numbered")(Numbered)
+
+
+def test_event_without_fields_is_refused(registry) -> None:
+    class Empty(Event, frozen=True, kw_only=True):
+        """It says nothing."""
+
+    with pytest.raises(TypeError, match="at least one field"):
+        event("thing.empty")(Empty)
+
+
+@pytest.mark.parametrize(("code", "name"), [(-32010, "brand_new"), (-32099, "no_such_call")])
+def test_error_code_and_name_are_used_once(registry, code, name) -> None:
+    with pytest.raises(TypeError, match="twice"):
+
+        @error(code, name)
+        class Twice(ApiError):
+            """Again."""
+
+
+def test_error_says_its_summary_unless_told_more() -> None:
+    assert str(errors.NoSuchCall()) == "There is no call with that id"
+    problem = errors.WrongState("the call has ended", state="ended")
+    assert (str(problem), problem.data, problem.code) == ("the call has ended", {"state": "ended"}, -32015)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("needed", ROLES)
+def test_higher_roles_may_do_what_lower_ones_may(role, needed) -> None:
+    assert may_use(role, needed) == (ROLES.index(role) >= ROLES.index(needed))
+
+
+@pytest.mark.parametrize(
+    ("role", "needed", "may"), [("", "", True), ("", "viewer", False), ("emperor", "viewer", False)]
+)
+def test_nobody_may_do_what_needs_no_role(role, needed, may) -> None:
+    assert may_use(role, needed) is may
+
+
+@pytest.mark.parametrize("spec", OUR_COMMANDS, ids=lambda spec: spec.name)
+def test_command_is_frozen_strict_and_keyword_only(spec) -> None:
+    config = spec.params.__struct_config__
+    assert config.frozen
+    assert config.forbid_unknown_fields
+    with pytest.raises(TypeError, match="positional|takes|argument"):
+        spec.params("x")
+    for problem in spec.errors:
+        assert ERRORS[problem.code] is problem
+
+
+@pytest.mark.parametrize("spec", OUR_EVENTS, ids=lambda spec: spec.name)
+def test_event_survives_json(spec) -> None:
+    samples = {str: "x", int: 7, float: 1.5, bool: True, HangupCause: HangupCause.USER_BUSY}
+    made = spec.params(**{field.name: samples[field.type] for field in msgspec.structs.fields(spec.params)})
+    assert msgspec.json.decode(msgspec.json.encode(made), type=spec.params) == made
+
+
+def test_what_the_issue_names_is_declared() -> None:
+    named = """call.list call.get call.originate call.hangup call.hold call.resume call.dtmf call.play recording.list
+    recording.pause recording.resume extension.list extension.create extension.update extension.delete registration.list
+    trunk.list events.subscribe system.status"""
+    assert set(named.split()) <= COMMANDS.keys()
