@@ -161,7 +161,7 @@ def test_any_params_are_read_or_refused(name, params) -> None:
     try:
         command = schema.parse_params(spec, msgspec.json.encode(params))
     except InvalidParams as problem:
-        assert problem.data["field"] if "cannot be read" not in str(problem) else True
+        assert problem.message.startswith(f"{name}: ")
         msgspec.json.encode([problem.message, problem.data])
     else:
         assert isinstance(command, spec.params)

@@ -129,7 +129,7 @@ def test_command_is_frozen_strict_and_keyword_only(spec) -> None:
     config = spec.params.__struct_config__
     assert config.frozen
     assert config.forbid_unknown_fields
-    with pytest.raises(TypeError, match="positional|takes|argument"):
+    with pytest.raises(TypeError, match="positional"):
         spec.params("x")
     for problem in spec.errors:
         assert ERRORS[problem.code] is problem
