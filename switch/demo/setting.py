@@ -1,0 +1,111 @@
+"""Where the demo plays: a folder with a configuration for free loopback ports, with random passwords and a token."""
+
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from control.auth import hash_token, new_token
+
+HOST = "127.0.0.1"
+CARRIER = "carrier"
+FIRST_EXTENSION = 1001
+FIRST_ACCESS_NUMBER = 4008001001
+FIRST_OUTSIDE_NUMBER = 13800138001
+_PORTS_PER_CALL = 4
+_RTP_FROM, _RTP_TO = 20_000, 60_000
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """What has been written, and what it takes to use it."""
+
+    directory: Path
+    config: Path
+    sip_port: int
+    control_port: int
+    carrier_port: int
+    token: str
+    passwords: dict[str, str]
+    """By extension."""
+    access_numbers: dict[str, str]
+    """Access number -> extension."""
+
+    @property
+    def recordings(self) -> Path:
+        return self.directory / "data" / "recordings"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "serve.log"
+
+
+def prepare(directory: Path, n_extensions: int, inbound: list[str], n_calls: int) -> Setting:
+    """Writes `ringback.toml` into `directory`, for so many extensions and one carrier; each extension in `inbound` gets
+    an access number. Raises OSError when there are no free ports or the folder cannot be written."""
+    directory.mkdir(parents=True, exist_ok=True)
+    sip_port, control_port, carrier_port = _free_ports()
+    first_rtp, last_rtp = free_rtp_range(max(40, n_calls * _PORTS_PER_CALL * 2))
+    token = new_token()
+    setting = Setting(
+        directory=directory,
+        config=directory / "ringback.toml",
+        sip_port=sip_port,
+        control_port=control_port,
+        carrier_port=carrier_port,
+        token=token,
+        passwords={str(FIRST_EXTENSION + i): secrets.token_urlsafe(18) for i in range(n_extensions)},
+        access_numbers={str(FIRST_ACCESS_NUMBER + i): extension for i, extension in enumerate(inbound)},
+    )
+    setting.config.touch(mode=0o600)
+    setting.config.write_text(_toml(setting, hash_token(token), first_rtp, last_rtp), encoding="utf-8")
+    return setting
+
+
+def _toml(setting: Setting, token_hash: str, first_rtp: int, last_rtp: int) -> str:
+    def lines() -> Iterator[str]:
+        yield "# Written by `ringback demo`; the passwords are random and good for this folder only."
+        yield '[node]\nname = "demo"\ndirectory = "data"\ndrain_s = 5.0\n'
+        yield f'[sip]\nlisten = ["udp:{HOST}:{setting.sip_port}"]\n'
+        yield f'[media]\naddress = "{HOST}"\nrtp_ports = "{first_rtp}-{last_rtp}"\n'
+        yield f'[control]\nlisten = "{HOST}:{setting.control_port}"\n'
+        yield f'[[control.user]]\nname = "demo"\ntoken_hash = "{token_hash}"\nrole = "operator"\n'
+        for extension, password in setting.passwords.items():
+            yield f'[[extension]]\nnumber = "{extension}"\npassword = "{password}"\n'
+        yield (
+            f'[[trunk]]\nname = "{CARRIER}"\nhost = "{HOST}"\nport = {setting.carrier_port}\n'
+            f'from_addresses = ["{HOST}:{setting.carrier_port}"]\ncaller_id = "{FIRST_ACCESS_NUMBER}"\n'
+        )
+        yield f'[[route]]\nname = "mobile"\npattern = "1XXXXXXXXXX"\ntrunks = ["{CARRIER}"]\n'
+        for number, extension in setting.access_numbers.items():
+            yield f'[[access_number]]\nnumber = "{number}"\nto = "{extension}"\n'
+
+    return "\n".join(lines())
+
+
+def _free_ports() -> tuple[int, int, int]:
+    """SIP (UDP), control (TCP) and carrier (UDP), held until all are chosen so that they differ."""
+    with ExitStack() as held:
+        ports = []
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            sock = held.enter_context(socket.socket(socket.AF_INET, kind))
+            sock.bind((HOST, 0))
+            ports.append(sock.getsockname()[1])
+        return ports[0], ports[1], ports[2]
+
+
+def free_rtp_range(n_ports: int) -> tuple[int, int]:
+    """First and last of `n_ports` free UDP ports in a row, the first even. Raises OSError when there are none."""
+    for _ in range(100):
+        first = (_RTP_FROM + secrets.randbelow(_RTP_TO - _RTP_FROM - n_ports)) & ~1
+        with ExitStack() as held:
+            try:
+                for port in range(first, first + n_ports):
+                    sock = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    sock.bind((HOST, port))
+            except OSError:
+                continue
+            return first, first + n_ports - 1
+    raise OSError(f"no {n_ports} free UDP ports in a row on {HOST}")
