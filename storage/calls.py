@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
-from sqlalchemy import BigInteger, Double, Row, case, column, func, select, values
+from sqlalchemy import BigInteger, ColumnElement, Double, Row, and_, case, column, func, or_, select, values
 
 from model.records import CallRecord, LegRecord, SegmentRecord
 from storage import schema
 from storage.database import Database
 from storage.errors import NotFoundError
-from storage.filters import CallFilter, Page, clauses, format_cursor, page_statement
+from storage.filters import CallFilter, Page, arms, format_cursor, page_statement
 from storage.recordings import StoredRecording, recordings_of
 from storage.rows import CALL_COLUMNS, LEG_COLUMNS
 
@@ -94,7 +94,7 @@ class CallQueries:
         return Page(items, "" if is_last else format_cursor(items[-1].created_utc, items[-1].call_id))
 
     async def totals(self, by: GroupBy, criteria: CallFilter | None = None) -> list[CallTotals]:
-        """Sums for each value of the column `by`, in its order. ValueError for another column, or `number`."""
+        """Sums for each value of the column `by`, in its order. ValueError for another column."""
         if by not in get_args(GroupBy):
             raise ValueError(f"cannot group by {by}")
         key = _c[by]
@@ -132,11 +132,10 @@ class CallQueries:
         ]
 
 
-def _conditions(criteria: CallFilter | None) -> list[Any]:
+def _conditions(criteria: CallFilter | None) -> list[ColumnElement[bool]]:
     criteria = criteria or CallFilter()
-    if criteria.number:
-        raise ValueError("totals take caller or dialed, not number")
-    return list(clauses(schema.calls, "created_utc", criteria))
+    either = [and_(*arm) for arm in arms(schema.calls, "created_utc", criteria)]
+    return [or_(*either)]
 
 
 def _totals(key: str, row: Row[Any]) -> CallTotals:

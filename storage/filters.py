@@ -62,6 +62,11 @@ class RecordingFilter(Filter, frozen=True, kw_only=True):
 _EQUAL = ("extension", "agent_id", "trunk", "direction", "access_number", "hangup_cause", "call_id", "state")
 
 
+def equal_fields(criteria: Filter) -> list[tuple[str, str]]:
+    """The fields of a record that must have a value, and the value."""
+    return [(name, value) for name in _EQUAL if (value := getattr(criteria, name, ""))]
+
+
 def clauses(table: Table, at: str, criteria: Filter) -> list[ColumnElement[bool]]:
     """The conditions of all criteria but `number`; `at` names the column of time."""
     column = table.c
@@ -73,9 +78,7 @@ def clauses(table: Table, at: str, criteria: Filter) -> list[ColumnElement[bool]
     for name in ("caller", "dialed"):
         if value := getattr(criteria, name):
             found += _number_is(table, name, value, criteria.is_suffix)
-    for name in _EQUAL:
-        if value := getattr(criteria, name, ""):
-            found.append(column[name] == value)
+    found += [column[name] == value for name, value in equal_fields(criteria)]
     if criteria.min_duration_s:
         found.append(column.duration_s >= criteria.min_duration_s)
     if criteria.max_duration_s:

@@ -126,14 +126,13 @@ def _create_calls() -> None:
         _text("domain"),
         sa.PrimaryKeyConstraint("call_id", name=op.f("pk_calls")),
     )
-    op.create_index("ix_calls_agent", "calls", ["domain", "agent_id", "created_utc"])
+    op.create_index("ix_calls_agent", "calls", ["domain", "agent_id", "created_utc", "duration_s"])
     op.create_index("ix_calls_caller", "calls", ["domain", "caller_reversed", "created_utc", "call_id"])
     op.create_index("ix_calls_cause", "calls", ["domain", "hangup_cause", "created_utc"])
-    op.create_index("ix_calls_created", "calls", ["domain", "created_utc"])
+    op.create_index("ix_calls_created", "calls", ["domain", "created_utc", "duration_s"])
     op.create_index("ix_calls_dialed", "calls", ["domain", "dialed_reversed", "created_utc", "call_id"])
-    op.create_index("ix_calls_duration", "calls", ["domain", "duration_s", "created_utc", "call_id"])
-    op.create_index("ix_calls_extension", "calls", ["domain", "extension", "created_utc"])
-    op.create_index("ix_calls_trunk", "calls", ["domain", "trunk", "created_utc"])
+    op.create_index("ix_calls_extension", "calls", ["domain", "extension", "created_utc", "duration_s"])
+    op.create_index("ix_calls_trunk", "calls", ["domain", "trunk", "created_utc", "duration_s"])
     op.create_table(
         "legs",
         _key("leg_id"),
@@ -206,21 +205,14 @@ def _create_recordings() -> None:
         _text("domain"),
         sa.PrimaryKeyConstraint("recording_id", name=op.f("pk_recordings")),
     )
-    op.create_index("ix_recordings_agent", "recordings", ["domain", "agent_id", "started_utc"])
+    op.create_index("ix_recordings_agent", "recordings", ["domain", "agent_id", "started_utc", "duration_s"])
     op.create_index("ix_recordings_call", "recordings", ["call_id"])
     op.create_index("ix_recordings_caller", "recordings", ["domain", "caller_reversed", "started_utc", "recording_id"])
     op.create_index("ix_recordings_dialed", "recordings", ["domain", "dialed_reversed", "started_utc", "recording_id"])
-    op.create_index("ix_recordings_duration", "recordings", ["domain", "duration_s", "started_utc", "recording_id"])
-    op.create_index("ix_recordings_extension", "recordings", ["domain", "extension", "started_utc"])
-    op.create_index(
-        "ix_recordings_important",
-        "recordings",
-        ["domain", "started_utc"],
-        sqlite_where=sa.text("is_important"),
-        postgresql_where=sa.text("is_important"),
-    )
-    op.create_index("ix_recordings_started", "recordings", ["domain", "started_utc"])
-    op.create_index("ix_recordings_trunk", "recordings", ["domain", "trunk", "started_utc"])
+    op.create_index("ix_recordings_extension", "recordings", ["domain", "extension", "started_utc", "duration_s"])
+    op.create_index("ix_recordings_important", "recordings", ["domain", "is_important", "started_utc"])
+    op.create_index("ix_recordings_started", "recordings", ["domain", "started_utc", "duration_s"])
+    op.create_index("ix_recordings_trunk", "recordings", ["domain", "trunk", "started_utc", "duration_s"])
     op.create_index(
         "ix_recordings_unfinished",
         "recordings",

@@ -1,0 +1,293 @@
+"""A storage without disk, thread or timer, for whole-switch tests in virtual time; functions and errors of `Storage`.
+
+`fail` and `recover` play a database that cannot be written: what is put meanwhile waits, in order.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, get_args
+
+import msgspec
+
+from model.records import CallRecord, RecordingRecord
+from storage.calls import CallTotals, GroupBy, StoredCall
+from storage.directory import KINDS, AccessNumber, Entry, Extension, Trunk
+from storage.errors import ClosedError, DuplicateError, InUseError, NotFoundError
+from storage.filters import (
+    MAX_PAGE,
+    CallFilter,
+    Filter,
+    Page,
+    RecordingFilter,
+    T,
+    equal_fields,
+    format_cursor,
+    parse_cursor,
+)
+from storage.recordings import StoredRecording
+from storage.rows import RECORD_TYPES, Record
+from storage.writer import WriterState
+
+
+class MemoryStorage:
+    """Keeps everything in dictionaries; `wall` gives UTC seconds."""
+
+    def __init__(
+        self,
+        wall: Callable[[], float] = lambda: 0.0,
+        *,
+        max_backlog: int = 50_000,
+        on_state_change: Callable[[WriterState], None] | None = None,
+    ) -> None:
+        self.calls = MemoryCalls()
+        self.recordings = MemoryRecordings()
+        self.calls.recordings = self.recordings
+        self.extensions: MemoryEntries[Extension] = MemoryEntries(Extension, wall)
+        self.access_numbers: MemoryEntries[AccessNumber] = MemoryEntries(AccessNumber, wall)
+        self.trunks: MemoryEntries[Trunk] = MemoryEntries(Trunk, wall, self.access_numbers)
+        self.state = WriterState()
+        self._wall = wall
+        self._max_backlog = max_backlog
+        self._on_state_change = on_state_change
+        self._waiting: list[Record] = []
+        self._works = asyncio.Event()
+        self._works.set()
+        self._is_closed = False
+
+    @property
+    def is_congested(self) -> bool:
+        return self.state.is_congested
+
+    def put(self, record: Record) -> None:
+        if self._is_closed:
+            raise ClosedError("the writer is closed")
+        if type(record) not in RECORD_TYPES.values():
+            raise TypeError(f"no table for {type(record).__name__}")
+        self._waiting.append(record)
+        if self.state.is_failing:
+            self._set_state(is_congested=len(self._waiting) >= self._max_backlog)
+        else:
+            self._write()
+
+    async def flush(self) -> None:
+        await self._works.wait()
+
+    def fail(self, error: str) -> None:
+        """From now on nothing can be written."""
+        self._works.clear()
+        self._set_state(is_failing=True, error=error, since_utc=self._wall())
+
+    def recover(self) -> None:
+        """What waits is written."""
+        self._write()
+        self._set_state(is_failing=False, error="", since_utc=0.0, is_congested=False)
+        self._works.set()
+
+    async def close(self, timeout_s: float = 10.0) -> None:
+        self._is_closed = True
+
+    def _write(self) -> None:
+        for record in self._waiting:
+            if isinstance(record, CallRecord):
+                self.calls.rows[record.call_id] = record
+            else:
+                self.recordings.write(record)
+        written = self.state.written + len(self._waiting)
+        self._waiting.clear()
+        self.state = msgspec.structs.replace(self.state, written=written, backlog=0)
+
+    def _set_state(self, **changes: Any) -> None:
+        before = self.state
+        self.state = msgspec.structs.replace(before, backlog=len(self._waiting), **changes)
+        is_news = (before.error, before.is_congested) != (self.state.error, self.state.is_congested)
+        if is_news and self._on_state_change is not None:
+            self._on_state_change(self.state)
+
+
+class MemoryCalls:
+    recordings: "MemoryRecordings"
+
+    def __init__(self) -> None:
+        self.rows: dict[str, CallRecord] = {}
+
+    async def get(self, call_id: str) -> StoredCall:
+        if call_id not in self.rows:
+            raise NotFoundError("call", call_id)
+        call = self.rows[call_id]
+        call = msgspec.structs.replace(call, legs=sorted(call.legs, key=lambda leg: (leg.created_utc, leg.leg_id)))
+        of_call = [r for r in self.recordings.rows.values() if r.recording.call_id == call_id]
+        of_call.sort(key=lambda r: (r.recording.started_utc, r.recording.recording_id))
+        return StoredCall(call, of_call)
+
+    async def find(self, criteria: CallFilter | None = None, *, after: str = "", limit: int = 50) -> Page[CallRecord]:
+        found = [
+            (call.created_utc, call.call_id, msgspec.structs.replace(call, legs=[], segments=[]))
+            for call in self._matching(criteria)
+        ]
+        return _page(found, after, limit)
+
+    async def totals(self, by: GroupBy, criteria: CallFilter | None = None) -> list[CallTotals]:
+        if by not in get_args(GroupBy):
+            raise ValueError(f"cannot group by {by}")
+        groups: dict[str, list[CallRecord]] = {}
+        for call in self._matching(criteria):
+            groups.setdefault(getattr(call, by), []).append(call)
+        return [_totals(key, groups[key]) for key in sorted(groups)]
+
+    async def totals_by_interval(
+        self, boundaries: Sequence[float], criteria: CallFilter | None = None
+    ) -> list[CallTotals]:
+        calls = self._matching(criteria)
+        return [
+            _totals(repr(start), [call for call in calls if start <= call.created_utc < end])
+            for start, end in itertools.pairwise(boundaries)
+        ]
+
+    def _matching(self, criteria: CallFilter | None) -> list[CallRecord]:
+        criteria = criteria or CallFilter()
+        return [
+            call
+            for call in self.rows.values()
+            if _matches(call, call.created_utc, criteria) and criteria.is_answered in (None, call.answered_utc > 0)
+        ]
+
+
+class MemoryRecordings:
+    def __init__(self) -> None:
+        self.rows: dict[str, StoredRecording] = {}
+
+    def write(self, recording: RecordingRecord) -> None:
+        before = self.rows.get(recording.recording_id, StoredRecording(recording))
+        self.rows[recording.recording_id] = msgspec.structs.replace(before, recording=recording)
+
+    async def get(self, recording_id: str) -> StoredRecording:
+        if recording_id not in self.rows:
+            raise NotFoundError("recording", recording_id)
+        return self.rows[recording_id]
+
+    async def find(
+        self, criteria: RecordingFilter | None = None, *, after: str = "", limit: int = 50
+    ) -> Page[StoredRecording]:
+        criteria = criteria or RecordingFilter()
+        found = [
+            (row.recording.started_utc, recording_id, row)
+            for recording_id, row in self.rows.items()
+            if _matches(row.recording, row.recording.started_utc, criteria)
+            and criteria.is_important in (None, row.is_important)
+        ]
+        return _page(found, after, limit)
+
+    async def unfinished(self) -> list[RecordingRecord]:
+        open_ones = [row.recording for row in self.rows.values() if row.recording.state == "recording"]
+        return sorted(open_ones, key=lambda recording: recording.started_utc)
+
+    async def annotate(
+        self, recording_id: str, *, remark: str | None = None, is_important: bool | None = None
+    ) -> StoredRecording:
+        row = await self.get(recording_id)
+        row = msgspec.structs.replace(
+            row,
+            remark=row.remark if remark is None else remark,
+            is_important=row.is_important if is_important is None else is_important,
+        )
+        self.rows[recording_id] = row
+        return row
+
+    async def delete(self, recording_id: str) -> RecordingRecord:
+        row = await self.get(recording_id)
+        del self.rows[recording_id]
+        return row.recording
+
+
+class MemoryEntries(Generic[Entry]):
+    def __init__(
+        self, kind: type[Entry], wall: Callable[[], float], users: "MemoryEntries[AccessNumber] | None" = None
+    ) -> None:
+        self.rows: dict[str, Entry] = {}
+        self._what, self._key, _ = KINDS[kind]
+        self._wall = wall
+        self._users = users
+
+    async def add(self, entry: Entry) -> Entry:
+        key = getattr(entry, self._key)
+        if key in self.rows:
+            raise DuplicateError(self._what, key)
+        now_utc = self._wall()
+        self.rows[key] = entry = msgspec.structs.replace(entry, created_utc=now_utc, updated_utc=now_utc)
+        return entry
+
+    async def get(self, key: str) -> Entry:
+        if key not in self.rows:
+            raise NotFoundError(self._what, key)
+        return self.rows[key]
+
+    async def all(self) -> list[Entry]:
+        return [self.rows[key] for key in sorted(self.rows)]
+
+    async def update(self, entry: Entry) -> Entry:
+        key = getattr(entry, self._key)
+        before = await self.get(key)
+        self.rows[key] = entry = msgspec.structs.replace(
+            entry, created_utc=before.created_utc, updated_utc=self._wall()
+        )
+        return entry
+
+    async def delete(self, key: str) -> None:
+        for number in self._users.rows.values() if self._users else ():
+            if number.trunk == key:
+                raise InUseError(self._what, key, f"access number {number.number}")
+        await self.get(key)
+        del self.rows[key]
+
+    async def replace_source(self, source: str, entries: Sequence[Entry]) -> None:
+        now_utc = self._wall()
+        kept = {key: entry for key, entry in self.rows.items() if entry.source != source}
+        for entry in entries:
+            key = getattr(entry, self._key)
+            if key in kept:
+                raise DuplicateError(self._what, key)
+            created_utc = self.rows[key].created_utc if key in self.rows else now_utc
+            kept[key] = msgspec.structs.replace(entry, source=source, created_utc=created_utc, updated_utc=now_utc)
+        self.rows = kept
+
+
+def _matches(record: CallRecord | RecordingRecord, at_utc: float, criteria: Filter) -> bool:
+    def is_number(number: str, wanted: str) -> bool:
+        return number.endswith(wanted) if criteria.is_suffix else number == wanted
+
+    return (
+        not criteria.domain
+        and at_utc >= criteria.start_utc
+        and (not criteria.end_utc or at_utc < criteria.end_utc)
+        and (not criteria.caller or is_number(record.caller, criteria.caller))
+        and (not criteria.dialed or is_number(record.dialed, criteria.dialed))
+        and (not criteria.number or any(is_number(n, criteria.number) for n in (record.caller, record.dialed)))
+        and record.duration_s >= criteria.min_duration_s
+        and (not criteria.max_duration_s or record.duration_s <= criteria.max_duration_s)
+        and all(getattr(record, name) == value for name, value in equal_fields(criteria))
+    )
+
+
+def _page(found: Iterable[tuple[float, str, T]], after: str, limit: int) -> Page[T]:
+    if not 1 <= limit <= MAX_PAGE:
+        raise ValueError(f"limit must be 1 to {MAX_PAGE}, not {limit}")
+    rows = sorted(found, key=lambda row: row[:2], reverse=True)
+    if after:
+        cursor = parse_cursor(after)
+        rows = [row for row in rows if row[:2] < cursor]
+    page = rows[:limit]
+    return Page([row[2] for row in page], format_cursor(*page[-1][:2]) if len(rows) > limit else "")
+
+
+def _totals(key: str, calls: list[CallRecord]) -> CallTotals:
+    answered = [call for call in calls if call.answered_utc > 0]
+    return CallTotals(
+        key,
+        len(calls),
+        len(answered),
+        sum(call.duration_s for call in calls),
+        sum(call.talk_s for call in calls),
+        sum(call.hold_s for call in calls),
+        sum(call.answered_utc - (call.ringing_utc or call.created_utc) for call in answered),
+    )
