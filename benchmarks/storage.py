@@ -103,10 +103,10 @@ def synthetic_calls(rows: int, pick: random.Random) -> Iterator[tuple[Any, ...]]
         yield (*msgspec.structs.astuple(record)[:-2], caller[::-1], dialed[::-1])
 
 
-_LEGS = """INSERT INTO legs (leg_id, call_id, direction, kind, name, remote_address, sip_call_id, caller, dialed,
+_LEGS = """INSERT INTO legs (position, leg_id, call_id, direction, kind, name, remote_address, sip_call_id, caller, dialed,
  created_utc, ringing_utc, answered_utc, bridged_utc, ended_utc, hangup_cause, hangup_side, sip_status, codec,
  packets_received, packets_sent)
- SELECT substr(call_id, 1, 24) || printf('%012x', c.rowid * 2 + n), call_id, iif(n, 'out', 'in'),
+ SELECT n, substr(call_id, 1, 24) || printf('%012x', c.rowid * 2 + n), call_id, iif(n, 'out', 'in'),
  iif(n, 'extension', 'trunk'), iif(n, extension, trunk), '192.0.2.17:5060', substr(call_id, 10) || '@192.0.2.17',
  caller, dialed, created_utc, ringing_utc, answered_utc, bridged_utc, ended_utc, hangup_cause, hangup_side, 200, 'PCMA',
  cast(talk_s * 50 AS INTEGER), cast(talk_s * 50 AS INTEGER)

@@ -12,10 +12,10 @@ from storage.database import Database
 from storage.errors import NotFoundError
 from storage.filters import CallFilter, Page, arms, format_cursor, page_statement
 from storage.recordings import StoredRecording, recordings_of
-from storage.rows import CALL_COLUMNS, LEG_COLUMNS
+from storage.rows import CALL_COLUMNS
 
 _CALL = [schema.calls.c[name] for name in CALL_COLUMNS if not name.endswith("_reversed")]
-_LEG = [schema.legs.c[name] for name in LEG_COLUMNS]
+_LEG = [schema.legs.c[name] for name in LegRecord.__struct_fields__]
 _SEGMENT = [schema.segments.c[name] for name in SegmentRecord.__struct_fields__]
 
 
@@ -71,8 +71,7 @@ class CallQueries:
             row = (await connection.execute(select(*_CALL).where(_c.call_id == call_id))).first()
             if row is None:
                 raise NotFoundError("call", call_id)
-            legs = select(*_LEG).where(schema.legs.c.call_id == call_id)
-            legs = legs.order_by(schema.legs.c.created_utc, schema.legs.c.leg_id)
+            legs = select(*_LEG).where(schema.legs.c.call_id == call_id).order_by(schema.legs.c.position)
             segments = (
                 select(*_SEGMENT).where(schema.segments.c.call_id == call_id).order_by(schema.segments.c.position)
             )

@@ -114,11 +114,9 @@ class MemoryCalls:
     async def get(self, call_id: str) -> StoredCall:
         if call_id not in self.rows:
             raise NotFoundError("call", call_id)
-        call = self.rows[call_id]
-        call = msgspec.structs.replace(call, legs=sorted(call.legs, key=lambda leg: (leg.created_utc, leg.leg_id)))
         of_call = [r for r in self.recordings.rows.values() if r.recording.call_id == call_id]
         of_call.sort(key=lambda r: (r.recording.started_utc, r.recording.recording_id))
-        return StoredCall(call, of_call)
+        return StoredCall(self.rows[call_id], of_call)
 
     async def find(self, criteria: CallFilter | None = None, *, after: str = "", limit: int = 50) -> Page[CallRecord]:
         found = [

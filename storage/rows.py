@@ -25,7 +25,7 @@ def _fields(record: type[msgspec.Struct], *without: str) -> list[str]:
 
 _REVERSED = ["caller_reversed", "dialed_reversed"]
 CALL_COLUMNS = _fields(CallRecord, "legs", "segments") + _REVERSED
-LEG_COLUMNS = _fields(LegRecord)
+LEG_COLUMNS = ["position", *_fields(LegRecord)]
 SEGMENT_COLUMNS = ["position", *_fields(SegmentRecord)]
 RECORDING_COLUMNS = _fields(RecordingRecord) + _REVERSED
 
@@ -59,7 +59,7 @@ def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
     statements: list[tuple[Statement, Sequence[Row]]] = []
     if calls:
         ids = [(call_id,) for call_id in calls]
-        legs = [astuple(leg) for call in calls.values() for leg in call.legs]
+        legs = [(i, *astuple(leg)) for call in calls.values() for i, leg in enumerate(call.legs)]
         segments = [(i, *astuple(s)) for call in calls.values() for i, s in enumerate(call.segments)]
         statements += [
             (_UPSERT_CALLS, [_call_row(call) for call in calls.values()]),

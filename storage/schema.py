@@ -166,8 +166,9 @@ calls = Table(
 legs = Table(
     "legs",
     metadata,
-    _text("leg_id", is_key=True),
     _text("call_id", ForeignKey("calls.call_id", ondelete="CASCADE"), is_key=True),
+    _int("position"),
+    _text("leg_id"),
     _text("direction"),
     _text("kind"),
     _text("name"),
@@ -188,7 +189,7 @@ legs = Table(
     _int("packets_sent"),
     _int("packets_lost"),
     _float("jitter_ms"),
-    PrimaryKeyConstraint("call_id", "leg_id"),
+    PrimaryKeyConstraint("call_id", "position"),
     sqlite_with_rowid=False,
 )
 

@@ -135,8 +135,9 @@ def _create_calls() -> None:
     op.create_index("ix_calls_trunk", "calls", ["domain", "trunk", "created_utc", "duration_s"])
     op.create_table(
         "legs",
-        _key("leg_id"),
         _key("call_id"),
+        _int("position"),
+        _text("leg_id"),
         _text("direction"),
         _text("kind"),
         _text("name"),
@@ -158,7 +159,7 @@ def _create_calls() -> None:
         _int("packets_lost"),
         _float("jitter_ms"),
         sa.ForeignKeyConstraint(["call_id"], ["calls.call_id"], name=op.f("fk_legs_call_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("call_id", "leg_id", name=op.f("pk_legs")),
+        sa.PrimaryKeyConstraint("call_id", "position", name=op.f("pk_legs")),
         sqlite_with_rowid=False,
     )
     op.create_table(
