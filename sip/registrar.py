@@ -1,0 +1,290 @@
+"""The registrar's table: address of record -> bindings (RFC 3261 §10.3, RFC 3327 Path, RFC 5626 instance and reg-id).
+
+Pure: `now` is monotonic seconds. Who may register what is decided before (digest); what a lookup is good for, after.
+A request is applied whole or not at all.
+"""
+
+import heapq
+from itertools import count
+
+import msgspec
+
+from sip.errors import SipParseError
+from sip.flow import Flow
+from sip.headers import parse_integer
+from sip.limits import MAX_EXPIRES_S
+from sip.message import Request
+from sip.uri import NameAddr, SipUri, uris_equal
+
+
+class Binding(msgspec.Struct, gc=False):
+    """One contact of an address of record."""
+
+    contact: str
+    """URI as registered."""
+    flow: Flow
+    """Where the REGISTER came from; the only way to a phone behind NAT."""
+    path: tuple[str, ...]
+    """Route values of requests to it (RFC 3327), nearest to us first."""
+    q: float
+    registered_at: float
+    expires_at: float
+    call_id: str
+    cseq: int
+    instance: str = ""
+    """+sip.instance, with its angle brackets."""
+    reg_id: int = 0
+    user_agent: str = ""
+    uri: SipUri = SipUri("sip")
+
+
+class BindingChange(msgspec.Struct, frozen=True, gc=False):
+    aor: str
+    binding: Binding
+    what: str
+    """added, refreshed, removed (by its owner), expired, replaced (the same instance came with another contact),
+    flow_failed, cleared (by us)"""
+
+
+class RegisterResult(msgspec.Struct, frozen=True, gc=False):
+    """How to answer the REGISTER."""
+
+    status: int
+    reason: str
+    headers: str
+    """Rendered lines: Contact and Path for a 200, Min-Expires for a 423."""
+    changes: list[BindingChange]
+
+
+class _Wish(msgspec.Struct, gc=False):
+    """One Contact of a REGISTER, and the binding it is about."""
+
+    address: NameAddr
+    expires_s: int
+    q: float
+    instance: str
+    reg_id: int
+    known: Binding | None
+
+
+class Registrar:
+    def __init__(
+        self,
+        *,
+        min_expires_s: int = 60,
+        max_expires_s: int = 3600,
+        default_expires_s: int = 3600,
+        max_bindings: int = 10,
+        max_total: int = 100_000,
+    ) -> None:
+        """Wishes shorter than `min_expires_s` get 423, longer ones than `max_expires_s` are cut; more than
+        `max_bindings` of one address of record get 403, more than `max_total` of all 503."""
+        self._min_expires_s = min_expires_s
+        self._max_expires_s = max_expires_s
+        self._default_expires_s = default_expires_s
+        self._max_bindings = max_bindings
+        self._max_total = max_total
+        self._bindings: dict[str, list[Binding]] = {}
+        self._expiries: list[tuple[float, int, str, Binding]] = []
+        self._serial = count().__next__
+        self._n_bindings = 0
+
+    def __len__(self) -> int:
+        """Bindings of all addresses."""
+        return self._n_bindings
+
+    @property
+    def deadline(self) -> float | None:
+        heap = self._expiries
+        while heap and heap[0][3].expires_at != heap[0][0]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+    def register(self, aor: str, request: Request, now: float) -> RegisterResult:
+        """Apply a REGISTER to `aor`, the canonical name of its To."""
+        try:
+            return self._register(aor, request, now)
+        except SipParseError as error:
+            return RegisterResult(error.status, error.reason, "", [])
+
+    def lookup(self, aor: str, now: float) -> list[Binding]:
+        """Where the address can be reached now: highest q first, then the latest registered."""
+        found = [binding for binding in self._bindings.get(aor, ()) if binding.expires_at > now]
+        found.sort(key=lambda binding: (-binding.q, -binding.registered_at))
+        return found
+
+    def aors(self) -> list[str]:
+        """Addresses that have bindings."""
+        return list(self._bindings)
+
+    def poll(self, now: float) -> list[BindingChange]:
+        """Drop what is due."""
+        changes: list[BindingChange] = []
+        heap = self._expiries
+        while heap and heap[0][0] <= now:
+            expires_at, _, aor, binding = heapq.heappop(heap)
+            if binding.expires_at == expires_at:
+                self._drop(aor, binding, "expired", changes)
+        return changes
+
+    def flow_failed(self, flow: Flow) -> list[BindingChange]:
+        """The stream connection is gone, and every binding that came by it with it (RFC 5626 §5.3). Walks the table."""
+        changes: list[BindingChange] = []
+        if flow.connection:
+            lost = [(aor, each) for aor, bindings in self._bindings.items() for each in bindings if each.flow == flow]
+            for aor, binding in lost:
+                self._drop(aor, binding, "flow_failed", changes)
+        return changes
+
+    def clear(self, aor: str) -> list[BindingChange]:
+        """Drop all bindings of an address (its extension was deleted)."""
+        changes: list[BindingChange] = []
+        for binding in list(self._bindings.get(aor, ())):
+            self._drop(aor, binding, "cleared", changes)
+        return changes
+
+    # -- one REGISTER --------------------------------------------------------------------------------------------------
+
+    def _register(self, aor: str, request: Request, now: float) -> RegisterResult:
+        self.poll(now)
+        bindings = self._bindings.get(aor, [])
+        if "Contact" not in request.headers:
+            return self._ok(aor, request, now, [])
+        if request.has_wildcard_contact:
+            return self._remove_all(aor, bindings, request, now)
+        wishes = [self._wish(address, request, bindings) for address in request.contacts]
+        if any(0 < wish.expires_s < self._min_expires_s for wish in wishes):
+            return RegisterResult(423, "Interval Too Brief", f"Min-Expires: {self._min_expires_s}\r\n", [])
+        if any(_is_out_of_order(wish.known, request) for wish in wishes if wish.known is not None):
+            return _OUT_OF_ORDER
+        n_new = sum(1 for wish in wishes if wish.known is None and wish.expires_s)
+        n_gone = sum(1 for wish in wishes if wish.known is not None and not wish.expires_s)
+        if len(bindings) + n_new - n_gone > self._max_bindings:
+            return RegisterResult(403, "Too Many Contacts", "", [])
+        if self._n_bindings + n_new > self._max_total:
+            return RegisterResult(503, "Service Unavailable", "Retry-After: 60\r\n", [])
+        changes: list[BindingChange] = []
+        for wish in wishes:
+            self._apply(aor, wish, request, now, changes)
+        return self._ok(aor, request, now, changes)
+
+    def _wish(self, address: NameAddr, request: Request, bindings: list[Binding]) -> _Wish:
+        if not address.uri.is_sip and address.uri.scheme != "tel":
+            raise SipParseError("Contact that no request can be sent to")
+        params = address.params
+        instance = params.get("+sip.instance", "")
+        reg_id = parse_integer(params["reg-id"], 2**31 - 1, "reg-id") if "reg-id" in params else 0
+        known = next((each for each in bindings if _is_same(each, address.uri, instance, reg_id)), None)
+        expires_s = self._default_expires_s
+        if "expires" in params:
+            try:
+                expires_s = parse_integer(params["expires"], MAX_EXPIRES_S, "expires")
+            except SipParseError:
+                # "If the value is malformed, it is treated as equivalent to 3600" (§20.10).
+                expires_s = 3600
+        elif request.expires is not None:
+            expires_s = request.expires
+        return _Wish(address, min(expires_s, self._max_expires_s), _parse_q(params.get("q")), instance, reg_id, known)
+
+    def _apply(self, aor: str, wish: _Wish, request: Request, now: float, changes: list[BindingChange]) -> None:
+        known = wish.known
+        if known is not None and all(each is not known for each in self._bindings.get(aor, ())):
+            # Two Contacts of this request named the same binding, and the first removed it.
+            known = None
+        if not wish.expires_s:
+            if known is not None:
+                self._drop(aor, known, "removed", changes)
+            return
+        contact = str(wish.address.uri)
+        if known is not None and known.contact != contact and not uris_equal(known.uri, wish.address.uri):
+            self._drop(aor, known, "replaced", changes)
+            known = None
+        what = "refreshed"
+        if known is None:
+            what = "added"
+            known = Binding(contact, Flow("", "", 0), (), 1.0, now, 0.0, "", 0)
+            self._bindings.setdefault(aor, []).append(known)
+            self._n_bindings += 1
+        known.contact = contact
+        known.uri = wish.address.uri
+        if request.flow is not None:
+            known.flow = request.flow
+        known.path = tuple(request.all("Path"))
+        known.q = wish.q
+        known.registered_at = now
+        known.expires_at = now + wish.expires_s
+        known.call_id = request.call_id
+        known.cseq = request.cseq
+        known.instance = wish.instance
+        known.reg_id = wish.reg_id
+        known.user_agent = request.headers.get("User-Agent", "")
+        self._watch(aor, known)
+        changes.append(BindingChange(aor, known, what))
+
+    def _remove_all(self, aor: str, bindings: list[Binding], request: Request, now: float) -> RegisterResult:
+        if request.expires != 0 or len(request.all("Contact")) > 1:
+            return RegisterResult(400, "Contact: * Needs Expires: 0", "", [])
+        if any(_is_out_of_order(binding, request) for binding in bindings):
+            return _OUT_OF_ORDER
+        changes: list[BindingChange] = []
+        for binding in list(bindings):
+            self._drop(aor, binding, "removed", changes)
+        return self._ok(aor, request, now, changes)
+
+    def _ok(self, aor: str, request: Request, now: float, changes: list[BindingChange]) -> RegisterResult:
+        lines = [_contact_line(binding, now) for binding in self._bindings.get(aor, ())]
+        lines += [f"Path: {value}\r\n" for value in request.all("Path")]
+        return RegisterResult(200, "OK", "".join(lines), changes)
+
+    def _drop(self, aor: str, binding: Binding, what: str, changes: list[BindingChange]) -> None:
+        rest = [each for each in self._bindings.get(aor, ()) if each is not binding]
+        if rest:
+            self._bindings[aor] = rest
+        else:
+            self._bindings.pop(aor, None)
+        self._n_bindings -= 1
+        binding.expires_at = 0.0
+        changes.append(BindingChange(aor, binding, what))
+
+    def _watch(self, aor: str, binding: Binding) -> None:
+        heapq.heappush(self._expiries, (binding.expires_at, self._serial(), aor, binding))
+        if len(self._expiries) > 4 * self._n_bindings + 64:
+            # Phones that refresh often leave entries behind.
+            self._expiries = [entry for entry in self._expiries if entry[3].expires_at == entry[0]]
+            heapq.heapify(self._expiries)
+
+
+_OUT_OF_ORDER = RegisterResult(500, "CSeq Out Of Order", "", [])
+
+
+def _is_out_of_order(binding: Binding, request: Request) -> bool:
+    return binding.call_id == request.call_id and request.cseq <= binding.cseq
+
+
+def _is_same(binding: Binding, uri: SipUri, instance: str, reg_id: int) -> bool:
+    if instance and reg_id and binding.instance:
+        return binding.instance == instance and binding.reg_id == reg_id
+    return uris_equal(binding.uri, uri)
+
+
+def _parse_q(text: str | None) -> float:
+    if text is None:
+        return 1.0
+    try:
+        q = float(text) if len(text) <= 5 else -1.0
+    except ValueError:
+        q = -1.0
+    if not 0.0 <= q <= 1.0:
+        raise SipParseError("q out of range")
+    return q
+
+
+def _contact_line(binding: Binding, now: float) -> str:
+    params = f";expires={max(0, round(binding.expires_at - now))}"
+    if binding.q != 1.0:
+        params += f";q={binding.q:g}"
+    if binding.instance:
+        params += f';+sip.instance="{binding.instance}"'
+    if binding.reg_id:
+        params += f";reg-id={binding.reg_id}"
+    return f"Contact: <{binding.contact}>{params}\r\n"
