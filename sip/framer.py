@@ -10,13 +10,14 @@ from sip import limits
 from sip.errors import SipParseError
 
 _LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*+:((?:[ \t]|\r\n[ \t])*+)([^\r\n]*+)", re.IGNORECASE)
+_LINE_ENDS = re.compile(rb"(?:\r\n)++")
 _DIGITS = re.compile(rb"([0-9]{1,20})[ \t]*+")
 
 
 class StreamFramer:
     """Holds the bytes of a message that has not come in full; never more than `limits.MAX_STREAM_BUFFER_BYTES`."""
 
-    __slots__ = ("_buffer", "_n_needed", "_n_searched", "_n_stray", "pongs")
+    __slots__ = ("_buffer", "_n_needed", "_n_searched", "pongs")
 
     def __init__(self) -> None:
         self.pongs = 0
@@ -24,7 +25,6 @@ class StreamFramer:
         self._buffer = bytearray()
         self._n_needed = 0
         self._n_searched = 0
-        self._n_stray = 0
 
     @property
     def is_partial(self) -> bool:
@@ -54,28 +54,23 @@ class StreamFramer:
                 break
             messages.append(bytes(buffer[: self._n_needed]))
             del buffer[: self._n_needed]
-            self._n_needed = self._n_searched = self._n_stray = 0
+            self._n_needed = self._n_searched = 0
         return messages
 
     def _skip_line_ends(self) -> bool:
-        """Drop line ends between messages, counting pings; False when a ping may still be incomplete."""
+        """Drop line ends between messages, counting pings; False when half a ping is all that is left."""
         buffer = self._buffer
-        if buffer[:4] == b"\r\n\r\n":
-            self.pongs += 1
-            del buffer[:4]
-        elif b"\r\n\r".startswith(buffer):
+        match = _LINE_ENDS.match(buffer)
+        n = match.end() if match is not None else 0
+        self.pongs += n // 4
+        rest = bytes(buffer[n : n + 2])
+        if rest in (b"", b"\r"):
+            del buffer[: n - n % 4]
             return False
-        elif buffer[:2] == b"\r\n":
-            del buffer[:2]
-            self._count_stray(2)
-        else:
+        del buffer[:n]
+        if rest[0] in b"\r\n":
             raise SipParseError("bare CR or LF between messages")
         return True
-
-    def _count_stray(self, n: int) -> None:
-        self._n_stray += n
-        if self._n_stray > limits.MAX_STREAM_CRLF:
-            raise SipParseError("line ends and no message")
 
     def _find_end(self) -> int:
         """Length of the message that begins the buffer, 0 as long as its header block is not complete."""

@@ -31,9 +31,6 @@ MAX_SDP_FORMATS = 64
 MAX_STREAM_BUFFER_BYTES = MAX_HEADER_BYTES + MAX_BODY_BYTES + 4
 """What a stream connection may hold of a message not yet complete."""
 
-MAX_STREAM_CRLF = 1024
-"""Octets of bare line ends between two messages of a stream; more and the peer is not talking SIP."""
-
 MAX_DIGEST_CHALLENGES = 16
 """Challenges looked at in one 401 or 407."""
 
