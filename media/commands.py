@@ -83,6 +83,7 @@ class Commands:
 
     def _allocate(self, session: Session, command: protocol.ConfigureLeg, row: int, now: float) -> Leg:
         engine, table = self._engine, self._engine.table
+        engine.settle()
         leg = Leg(session.id, command.leg, row, command, now)
         session.legs[command.leg] = leg
         engine.by_row[row] = leg

@@ -8,13 +8,11 @@ import logging
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from media import relay
 from media.arrays import CHUNK, FRAME, LegTable
 from media.commands import Commands
 from media.dtmf import DigitDesk
-from media.learning import Verdict
+from media.intake import Intake
 from media.mixer import Listener, Mixer
 from media.output import FrameSender
 from media.paths import choose_paths
@@ -22,19 +20,13 @@ from media.playout import Players, Prompts
 from media.reports import Reports
 from media.session import Leg, Session
 from media.taps import TURNS, Taps, Writer
-from model.media import Command, Event, FirstPacket, Inactivity, LegReleased, LegStatistics
+from model.media import Command, Event, Inactivity, LegReleased, LegStatistics
 from rtp.events import Pressed
-from rtp.header import HEADER_BYTES, MAX_PACKET, PLAIN, strip_options
 from rtp.net.leg_ports import LegPorts
 from rtp.receiver import ReceiverTable
 from rtp.ring import JitterRing
 
 log = logging.getLogger(__name__)
-
-MAX_ROUNDS = 16
-"""Packets taken of one leg in one poll."""
-MAX_STRANGERS = 32
-"""Packets taken of one leg's open socket in one poll: more is a flood, and waits."""
 
 
 class Engine:
@@ -70,7 +62,10 @@ class Engine:
         self.taps = Taps(self.table, self.ring, writer)
         self.reports = Reports(self.table, self.receiver, ports, cname, wall)
         self._commands = Commands(self)
+        self._intake = Intake(self)
         self._mixed_rows: set[int] = set()
+        self._is_mix_stale = False
+        """A leg that took part in the mix is gone; its row must not be used before the mix is built anew."""
 
     def apply(self, command: Command, now: float) -> None:
         """Does what the switch says; heard from the next packet or tick on."""
@@ -81,184 +76,13 @@ class Engine:
         """Legs are there: `poll` and `tick` must be called."""
         return self.n_legs > 0
 
-    # -- packets ------------------------------------------------------------------------------------------------------
-
     def poll(self, now: float) -> None:
         """Takes everything that has arrived, and forwards what is relayed."""
         if self.changed:
             self.plan()
-        ports = self.ports
-        for _ in range(MAX_ROUNDS):
-            n = ports.poll()
-            if n:
-                self._take(n, now)
-            if ports.strangers:
-                self._take_strangers(list(ports.strangers), now)
-            for row in list(ports.reports):
-                leg = self.by_row[row]
-                if leg is not None:
-                    self.reports.take(leg, now)
-            if not n:
-                return
+        self._intake.poll(now)
 
-    def _take(self, n: int, now: float) -> None:
-        headers = self.ports.headers
-        legs, lengths = self.ports.legs[:n], self.ports.lengths[:n]
-        rows = np.arange(n)
-        odd = (headers["flags"][:n] != PLAIN) | (lengths < HEADER_BYTES) | (lengths >= MAX_PACKET)
-        odd |= (headers["marker_type"][:n] >= 192) & (headers["marker_type"][:n] <= 223)
-        if odd.any():
-            for k in np.flatnonzero(odd).tolist():
-                length = int(lengths[k])
-                lengths[k] = 0 if length >= MAX_PACKET else strip_options(self.ports.rows[k], length)
-                if not lengths[k]:
-                    self.table.rejected[legs[k]] += 1
-            rows = np.flatnonzero(lengths)
-            legs, lengths = legs[rows], lengths[rows]
-        if len(rows):
-            self._receive(rows, legs, lengths, now)
-
-    def _take_strangers(self, rows: list[int], now: float) -> None:
-        """Packets that did not come from a leg's connected peer: judged one by one, at most one of each leg a batch."""
-        ports, headers = self.ports, self.ports.headers
-        for _ in range(MAX_STRANGERS):
-            n = 0
-            waiting = []
-            for row in rows:
-                if n == ports.batch:
-                    waiting.append(row)
-                    continue
-                read = ports.read_stranger(row, n)
-                if read is None:
-                    continue
-                waiting.append(row)
-                length, address = read
-                length = 0 if length >= MAX_PACKET else strip_options(ports.rows[n], length)
-                leg = self.by_row[row]
-                if leg is None or not length:
-                    self.table.rejected[row] += 1
-                    continue
-                verdict = self._judge(leg, address, int(headers["ssrc"][n]), int(headers["seq"][n]))
-                if verdict is Verdict.REJECT:
-                    self.table.rejected[row] += 1
-                    continue
-                if verdict is Verdict.LEARN:
-                    self._follow(leg)
-                ports.legs[n], ports.lengths[n] = row, length
-                n += 1
-            if n:
-                self._receive(np.arange(n), ports.legs[:n], ports.lengths[:n], now)
-            rows = waiting
-            if not rows:
-                return
-
-    def _judge(self, leg: Leg, address: tuple[str, int], ssrc: int, seq: int) -> Verdict:
-        received = self.receiver
-        return leg.guard.judge(
-            address,
-            ssrc,
-            seq,
-            has_received=int(received.packets[leg.row]) > leg.packets_at_configure,
-            stream=(int(received.ssrc[leg.row]), int(received.max_seq[leg.row])),
-        )
-
-    def _follow(self, leg: Leg) -> None:
-        """The guard has learned an address: the sockets follow."""
-        try:
-            self.ports.connect(leg.row, leg.guard.source, leg.guard.destination)
-        except OSError as error:
-            log.warning("%s %s: cannot reach %s: %s", leg.session, leg.id, leg.guard.source, error)
-            return
-        self.reports.redirect(leg)
-        log.info(
-            "%s %s: RTP comes from %s, ours goes to %s", leg.session, leg.id, leg.guard.source, leg.guard.destination
-        )
-
-    def _receive(
-        self, rows: NDArray[np.int64], legs: NDArray[np.int64], lengths: NDArray[np.int64], now: float
-    ) -> None:
-        """Counts, keeps and forwards the packets in arena rows `rows`: all RTP, accepted, each leg once."""
-        table, headers = self.table, self.ports.headers
-        h = headers[rows]
-        types = h["marker_type"] & 0x7F
-        is_audio = types == table.audio_type[legs]
-        is_event = types == table.event_type[legs]
-        ts = h["ts"].astype(np.uint32)
-        valid, fresh = self.receiver.update(
-            legs, h["seq"].astype(np.uint16), ts, h["ssrc"].astype(np.int64), lengths - HEADER_BYTES, is_audio, now
-        )
-        table.received_at[legs] = now
-        table.is_inactive[legs] = False
-        if fresh is not None:
-            self._streams_begin(legs[fresh], now)
-        wanted = (is_audio | is_event) & table.may_receive[legs]
-        if valid is not None:
-            wanted &= valid
-        if not wanted.all():
-            rows, legs, lengths, ts = rows[wanted], legs[wanted], lengths[wanted], ts[wanted]
-            is_audio, is_event = is_audio[wanted], is_event[wanted]
-            fresh = fresh[wanted] if fresh is not None else None
-        kept = table.is_ringed[legs] & is_audio
-        if kept.any():
-            self._keep(rows, legs, lengths, ts, fresh, kept)
-        relayed = table.relay_to[legs] >= 0
-        if is_event.any():
-            self._take_events(rows, legs, lengths, is_event, relayed, now)
-        if not relayed.all():
-            rows, legs, lengths, is_audio = rows[relayed], legs[relayed], lengths[relayed], is_audio[relayed]
-        if len(rows):
-            listeners = relay.rewrite(table, headers, rows, legs, lengths, is_audio, now)
-            self.ports.send_rows(rows.tolist(), listeners.tolist(), lengths.tolist())
-
-    def _streams_begin(self, legs: NDArray[np.int64], now: float) -> None:
-        self.table.is_relay_set[legs] = False
-        for row in legs.tolist():
-            leg = self.by_row[row]
-            if leg is None:
-                continue
-            self.digits.reset(row)
-            if leg.first_packet_s < 0:
-                leg.first_packet_s = now - leg.allocated_at
-                self.emit(FirstPacket(session=leg.session, leg=leg.id))
-
-    def _keep(
-        self,
-        rows: NDArray[np.int64],
-        legs: NDArray[np.int64],
-        lengths: NDArray[np.int64],
-        ts: NDArray[np.uint32],
-        fresh: NDArray[np.bool_] | None,
-        kept: NDArray[np.bool_],
-    ) -> None:
-        if not kept.all():
-            rows, legs, lengths, ts = rows[kept], legs[kept], lengths[kept], ts[kept]
-            fresh = fresh[kept] if fresh is not None else None
-        payload = self.ports.arena[rows, HEADER_BYTES : int(lengths.max())]
-        self.ring.put(legs, ts, fresh, payload, lengths - HEADER_BYTES, self.clock)
-
-    def _take_events(
-        self,
-        rows: NDArray[np.int64],
-        legs: NDArray[np.int64],
-        lengths: NDArray[np.int64],
-        is_event: NDArray[np.bool_],
-        relayed: NDArray[np.bool_],
-        now: float,
-    ) -> None:
-        """Telephone-events: few, and one by one. Takes those that the listener cannot have out of `relayed`."""
-        for k in np.flatnonzero(is_event).tolist():
-            row, packet = int(legs[k]), self.ports.rows[int(rows[k])]
-            leg = self.by_row[row]
-            if leg is None:
-                continue
-            if relayed[k] and self.table.event_type[self.table.relay_to[row]] < 0:
-                relayed[k] = False
-                relay.skip(self.table, row)
-            ts = int.from_bytes(packet[4:8], "big")
-            pressed = self.digits.receive(leg, bytes(packet[HEADER_BYTES : int(lengths[k])]), ts, now)
-            self._pass_on(leg, pressed)
-
-    def _pass_on(self, leg: Leg, pressed: list[Pressed]) -> None:
+    def pass_on(self, leg: Leg, pressed: list[Pressed]) -> None:
         """Digits to whoever hears the leg and did not get them by relay."""
         if not pressed:
             return
@@ -290,7 +114,7 @@ class Engine:
         self.taps.clock = self.clock
         self.taps.run()
         for leg, pressed in self.digits.handle_timeout(now):
-            self._pass_on(leg, pressed)
+            self.pass_on(leg, pressed)
         self.reports.run(self.by_row, now)
         if (self.clock >> 1) % (TURNS // 10) == 0:
             self._look_for_silence(now)
@@ -309,7 +133,7 @@ class Engine:
     def plan(self) -> None:
         """Works out the paths of all sessions that changed."""
         playing = self.players.by_row.keys() | self.digits.senders.keys() | self.digits.tone_senders.keys()
-        is_mix_changed = False
+        is_mix_changed, self._is_mix_stale = self._is_mix_stale, False
         for name in self.changed:
             session = self.sessions.get(name)
             if session is None:
@@ -349,6 +173,11 @@ class Engine:
         self.sender.build(self.mixer.rows, samples, set(self.digits.senders))
         self._mixed_rows = set(self.mixer.rows.tolist())
 
+    def settle(self) -> None:
+        """A row is about to become another leg's: nothing may still mean the old one."""
+        if self._is_mix_stale:
+            self.plan()
+
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def release(self, leg: Leg, now: float, *, quietly: bool = False) -> None:
@@ -367,9 +196,8 @@ class Engine:
         table.relay_to[table.relay_to == row] = -1
         table.reset(row)
         session.apply_edges()
-        # Before anything else happens: the row may be another leg's with the very next command.
         self.changed.add(session.id)
-        self.plan()
+        self._is_mix_stale |= bool(session.paths.mixed)
         if not session.legs:
             self.taps.stop_session(session)
             del self.sessions[session.id]

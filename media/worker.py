@@ -1,8 +1,8 @@
 """The media worker process: `python -m media.worker --name w0 --socket PATH --rtp-fds FIRST:COUNT`.
 
 It inherits bound UDP sockets as file descriptors FIRST … FIRST+COUNT-1, RTP (even port) and RTCP (the odd one after
-it), and takes commands on a Unix socket (`model.media`). With no legs it sleeps in epoll. SIGTERM closes the recordings and
-ends it with status 0.
+it), and takes commands on a Unix socket (`model.media`). With no legs it sleeps in epoll. SIGTERM closes the
+recordings and ends it with status 0.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from types import FrameType
 
 from media.arrays import TICK_S
@@ -20,13 +21,16 @@ from media.engine import Engine
 from media.link import CommandLink
 from media.prompts import PromptCache
 from media.recorder import RecordingWriter
-from model.media import PROTOCOL_VERSION, Health, Hello
+from model.media import PROTOCOL_VERSION, Command, Health, Hello
 from rtp.net.leg_ports import LegPorts
 
 log = logging.getLogger("media.worker")
 
 POLL_S = 0.01
 """How often the sockets are looked at while legs are there: the most a relayed packet waits."""
+COMMANDS_S = 0.004
+"""How long commands are carried out before the sockets are looked at again."""
+SWITCH_INTERVAL_S = 0.0002
 HEALTH_S = 5.0
 IDLE_S = 60.0
 _BEHIND_S = 0.5
@@ -53,6 +57,7 @@ class Worker:
             cname=f"{name}@{host or 'ringback'}",
             wall=time.time,
         )
+        self._commands: deque[Command] = deque()
         self._is_stopping = False
         self._wake, self._waker = socket.socketpair()
         self._waker.setblocking(False)
@@ -121,6 +126,7 @@ class Worker:
 
     def _handle_ready(self, now: float) -> None:
         """The link, the writer and the prompt loader, whichever the last polls found ready."""
+        link_fd = -1
         for fd in self._ports.take_others():
             if fd == self._wake.fileno():
                 continue
@@ -132,9 +138,20 @@ class Worker:
                     if isinstance(result, str):
                         self._engine.players.source_failed(source, result)
             else:
-                for command in self._link.handle(fd):
-                    self._engine.apply(command, now)
+                link_fd = fd
+        if self._commands or link_fd >= 0:
+            self._apply_commands(link_fd, now)
         self._link.flush()
+
+    def _apply_commands(self, fd: int, now: float) -> None:
+        """What the switch says, in order, for a bounded time: audio that flows comes before calls that begin."""
+        if not self._commands and fd >= 0:
+            self._commands.extend(self._link.handle(fd))
+        until = time.monotonic() + COMMANDS_S
+        while self._commands:
+            self._engine.apply(self._commands.popleft(), now)
+            if self._engine.is_active and time.monotonic() > until:
+                return
 
     def _report_health(self) -> None:
         engine = self._engine
@@ -243,6 +260,8 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, worker.stop)
     # After the threads of writer and loader were started: theirs stay ordinary.
     raise_priority(options.priority)
+    # Every packet's system call gives the interpreter lock away; the writer may not keep it for the usual 5 ms.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -3,9 +3,10 @@
 Not here: learning (test_learning), digits (test_dtmf), what happens in the tick (test_engine).
 """
 
+import itertools
 import random
 
-from model.media import FirstPacket, GetStatistics, LegReleased, ReleaseLeg, ReleaseSession, Statistics
+from model.media import FirstPacket, GetStatistics, LegReleased, ReleaseSession, Statistics
 from tests.media.worker_process import Phone, Worker, bridge, configure, fields
 
 
@@ -33,7 +34,7 @@ def test_payload_is_bit_exact_and_header_is_ours():
             assert len({ssrc for *_, ssrc, _ in got}) == 1
             assert got[0][3] != phone.ssrc
             assert got[0][0] == 0x80 and {kind for kind, *_ in got[1:]} == {0}
-            for before, after in zip(got, got[1:], strict=False):
+            for before, after in itertools.pairwise(got):
                 assert (after[1] - before[1]) & 0xFFFF == 1
                 assert (after[2] - before[2]) & 0xFFFFFFFF == len(before[4])
         assert {worker.switch.wait(FirstPacket).leg, worker.switch.wait(FirstPacket).leg} == {"a", "b"}
