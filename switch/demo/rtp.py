@@ -6,7 +6,6 @@ nobody would notice. What is sent and what is heard is counted (RFC 3550 A.1, A.
 
 import asyncio
 import random
-import socket
 import struct
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import numpy as np
 
 from media.g711 import decoder
 from sip.offer_answer import Negotiated
+from switch.demo.rtp_sockets import open_pair, receive, send
 
 TICK_S = 0.020
 SAMPLES = 160
@@ -28,6 +28,8 @@ _MAX_CATCH_UP = 10
 _VOICE_LEVEL = 200.0
 """Mean magnitude, 16-bit, above which a packet holds voice: some -38 dBm0."""
 _RTCP_EVERY_TICKS = 250
+_GAP_TICKS = 4
+"""Voice between two digits, as long as a finger takes at the least."""
 _NTP_EPOCH_S = 2_208_988_800
 
 
@@ -131,7 +133,7 @@ class RtpLine:
         randomness: random.Random,
         on_digit: Callable[[str, int], None] = lambda digit, duration_ms: None,
     ) -> None:
-        self._sockets = _open_pair(host)
+        self._sockets = open_pair(host)
         self.address: tuple[str, int] = self._sockets[0].getsockname()[:2]
         self.statistics = LineStatistics()
         self._clock = clock
@@ -148,6 +150,7 @@ class RtpLine:
         self._octets = 0
         self._digits: deque[tuple[str, int]] = deque()
         self._event: _SentEvent | None = None
+        self._gap_ticks = 0
         self._source: _Source | None = None
         self._lost_before = 0
         self._event_heard = -1
@@ -208,7 +211,8 @@ class RtpLine:
         if not self._may_send:
             self._timestamp = (self._timestamp + SAMPLES) & 0xFFFFFFFF
             return
-        if self._event is None and self._digits:
+        self._gap_ticks -= self._event is None and self._gap_ticks > 0
+        if self._event is None and self._digits and not self._gap_ticks:
             digit, duration_ms = self._digits.popleft()
             self._event = _SentEvent(digit, self._timestamp, duration_ms * 8)
         if self._event is not None:
@@ -232,13 +236,14 @@ class RtpLine:
             if event.ends_sent == 3:
                 self.statistics.digits_sent += event.digit
                 self._event = None
+                self._gap_ticks = _GAP_TICKS
 
     def _send_rtp(self, media: Negotiated, payload_type: int, timestamp: int, payload: bytes, marker: bool) -> None:
         header = _HEADER.pack(0x80, payload_type | (0x80 if marker else 0), self._sequence, timestamp, self._ssrc)
         self._sequence = (self._sequence + 1) & 0xFFFF
         self.statistics.packets_sent += 1
         self._octets += len(payload)
-        _send(self._sockets[0], header + payload, (media.remote_host, media.remote_port))
+        send(self._sockets[0], header + payload, (media.remote_host, media.remote_port))
 
     def _send_report(self, media: Negotiated) -> None:
         """RTCP sender report with one report block (RFC 3550 §6.4.1) and the mandatory CNAME (§6.5.1)."""
@@ -263,17 +268,17 @@ class RtpLine:
         chunk = struct.pack("!IBB", self._ssrc, 1, len(name)) + name
         chunk += bytes(4 - len(chunk) % 4)
         description = struct.pack("!BBH", 0x81, 202, (4 + len(chunk)) // 4 - 1) + chunk
-        _send(self._sockets[1], report + description, (media.remote_host, media.remote_rtcp_port))
+        send(self._sockets[1], report + description, (media.remote_host, media.remote_rtcp_port))
 
     # -- receiving -----------------------------------------------------------------------------------------------------
 
     def _read_rtp(self) -> None:
         now = asyncio.get_running_loop().time()
-        while (data := _receive(self._sockets[0])) is not None:
+        while (data := receive(self._sockets[0])) is not None:
             self._on_rtp(data, now)
 
     def _read_rtcp(self) -> None:
-        while (data := _receive(self._sockets[1])) is not None:
+        while (data := receive(self._sockets[1])) is not None:
             if len(data) >= 8 and data[0] >> 6 == 2:
                 self.statistics.rtcp_received += 1
                 block = {200: 28, 201: 8}.get(data[1], 0)
@@ -359,39 +364,3 @@ class _SentEvent:
         self.sent_for = 0
         self.ends_sent = 0
         self.is_first = True
-
-
-def _open_pair(host: str) -> tuple[socket.socket, socket.socket]:
-    """RTP on an even port, RTCP on the next (RFC 3550 §11)."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for _ in range(200):
-        rtp, rtcp = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            rtp.bind((host, 0))
-            port = rtp.getsockname()[1]
-            if port % 2 == 0:
-                rtcp.bind((host, port + 1))
-                for each in (rtp, rtcp):
-                    each.setblocking(False)
-                    each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-                return rtp, rtcp
-        except OSError:
-            pass
-        rtp.close()
-        rtcp.close()
-    raise OSError(f"no free pair of ports on {host}")
-
-
-def _send(to: socket.socket, data: bytes, address: tuple[str, int]) -> None:
-    try:
-        to.sendto(data, address)
-    except OSError:
-        # As a phone does: the network lost it, the receiver's counters tell.
-        return
-
-
-def _receive(source: socket.socket) -> bytes | None:
-    try:
-        return source.recv(2048)
-    except OSError:
-        return None

@@ -57,10 +57,10 @@ class Stage:
         self._by_call: dict[str, CallState] = {}
         self._by_recording: dict[str, CallState] = {}
 
-    async def until(self, is_true: Callable[[], bool], timeout_s: float) -> bool:
-        """Waits until `is_true()`; False when it did not become true within `timeout_s` seconds."""
+    async def until(self, is_true: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Waits until `is_true()`; False when it did not become true within `timeout_s` seconds (None: no limit)."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
+        deadline = None if timeout_s is None else loop.time() + timeout_s
         while not is_true():
             changed = loop.create_future()
             self._changed.add(changed)
