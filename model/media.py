@@ -17,7 +17,7 @@ class _Tagged(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=Tru
 # -- commands: switch to worker ---------------------------------------------------------------------------------------
 
 
-class ConfigureLeg(_Tagged):
+class ConfigureLeg(_Tagged, frozen=True):
     """Allocates the leg on `port` or changes what it is; only what differs from before is applied."""
 
     session: str
@@ -56,14 +56,14 @@ class Edge(msgspec.Struct, frozen=True, gc=False, array_like=True):
     gain: float = 1.0
 
 
-class ConnectMatrix(_Tagged):
+class ConnectMatrix(_Tagged, frozen=True):
     """Replaces the session's whole hear-matrix at the next tick, without a gap."""
 
     session: str
     edges: list[Edge]
 
 
-class Play(_Tagged):
+class Play(_Tagged, frozen=True):
     """Plays to one leg, instead of what its matrix edges give (they stay, and sound again afterwards).
 
     A source is "tone:NAME/PLAN" (ringback, busy, congestion, dial … of cn, us, eu), "moh:NAME", "file:PATH" (WAV) or
@@ -77,14 +77,14 @@ class Play(_Tagged):
     is_looped: bool = False
 
 
-class StopPlay(_Tagged):
+class StopPlay(_Tagged, frozen=True):
     session: str
     leg: str
     play_id: str = ""
     """Empty: whatever is playing."""
 
 
-class SendDigits(_Tagged):
+class SendDigits(_Tagged, frozen=True):
     """Sends RFC 4733 events to the leg, one after the other (in-band tones where the peer has no telephone-event)."""
 
     session: str
@@ -94,7 +94,7 @@ class SendDigits(_Tagged):
     gap_ms: int = 60
 
 
-class StartRecording(_Tagged):
+class StartRecording(_Tagged, frozen=True):
     """Records the session into a WAV file; channel i is the mix of what the legs in `channels[i]` say."""
 
     session: str
@@ -106,37 +106,37 @@ class StartRecording(_Tagged):
     """"g711": A-law or µ-law as on the wire, 1 byte a sample; "pcm16": 16-bit linear."""
 
 
-class PauseRecording(_Tagged):
+class PauseRecording(_Tagged, frozen=True):
     """From now on silence is written and a marker noted; time goes on."""
 
     session: str
     recording: str
 
 
-class ResumeRecording(_Tagged):
+class ResumeRecording(_Tagged, frozen=True):
     session: str
     recording: str
 
 
-class StopRecording(_Tagged):
+class StopRecording(_Tagged, frozen=True):
     session: str
     recording: str
 
 
-class ReleaseLeg(_Tagged):
+class ReleaseLeg(_Tagged, frozen=True):
     """Frees the leg's port; `LegReleased` follows."""
 
     session: str
     leg: str
 
 
-class ReleaseSession(_Tagged):
+class ReleaseSession(_Tagged, frozen=True):
     """Frees everything of the session: `LegReleased` for each leg, `RecordingFinished` for each recording follow."""
 
     session: str
 
 
-class GetStatistics(_Tagged):
+class GetStatistics(_Tagged, frozen=True):
     """Asks for `Statistics` of every leg of the session (all sessions when empty)."""
 
     session: str = ""
@@ -188,7 +188,7 @@ class LegStatistics(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Where the peer's RTP really came from, "host:port"; empty if none came."""
 
 
-class Hello(_Tagged):
+class Hello(_Tagged, frozen=True):
     """First message on every connection."""
 
     worker: str
@@ -201,12 +201,12 @@ class Hello(_Tagged):
     pid: int = 0
 
 
-class FirstPacket(_Tagged):
+class FirstPacket(_Tagged, frozen=True):
     session: str
     leg: str
 
 
-class Digit(_Tagged):
+class Digit(_Tagged, frozen=True):
     """A digit came in, once per event whatever was lost or repeated; sent at the event's end."""
 
     session: str
@@ -215,7 +215,7 @@ class Digit(_Tagged):
     duration_ms: int = 0
 
 
-class PlayFinished(_Tagged):
+class PlayFinished(_Tagged, frozen=True):
     session: str
     leg: str
     play_id: str
@@ -224,7 +224,7 @@ class PlayFinished(_Tagged):
     error: str = ""
 
 
-class Inactivity(_Tagged):
+class Inactivity(_Tagged, frozen=True):
     """No RTP for `ConfigureLeg.inactivity_s` while some was due."""
 
     session: str
@@ -232,12 +232,12 @@ class Inactivity(_Tagged):
     silent_s: float
 
 
-class RecordingStarted(_Tagged):
+class RecordingStarted(_Tagged, frozen=True):
     session: str
     recording: str
 
 
-class RecordingFinished(_Tagged):
+class RecordingFinished(_Tagged, frozen=True):
     """The file is closed and on disk. With `error` set the file holds what could be written."""
 
     session: str
@@ -254,18 +254,18 @@ class RecordingFinished(_Tagged):
     error: str = ""
 
 
-class LegReleased(_Tagged):
+class LegReleased(_Tagged, frozen=True):
     session: str
     leg: str
     statistics: LegStatistics
 
 
-class Statistics(_Tagged):
+class Statistics(_Tagged, frozen=True):
     session: str
     legs: dict[str, LegStatistics]
 
 
-class Health(_Tagged):
+class Health(_Tagged, frozen=True):
     """Every few seconds while sessions are live, and once when the last one ends."""
 
     sessions: int
@@ -278,7 +278,7 @@ class Health(_Tagged):
     is_disk_failing: bool = False
 
 
-class CommandRefused(_Tagged):
+class CommandRefused(_Tagged, frozen=True):
     """A command that made no sense here; nothing was changed."""
 
     command: str

@@ -1,0 +1,75 @@
+"""What a phase asks the runtime to do, dispatched by class.
+
+Beside these, phases return media commands, events to publish and records to keep.
+"""
+
+import msgspec
+
+from model import media
+from model.causes import HangupCause
+from model.declare import Event
+from model.records import CallRecord, RecordingRecord
+
+
+class _LegAction(msgspec.Struct, frozen=True, gc=False):
+    call_id: str
+    leg_id: str
+
+
+class StartLeg(_LegAction, frozen=True):
+    """Send the INVITE to the leg's target."""
+
+
+class RingLeg(_LegAction, frozen=True):
+    """Tell the caller that it rings (180)."""
+
+
+class ProgressLeg(_LegAction, frozen=True):
+    """Open the caller's audio before the answer (183 with SDP)."""
+
+
+class AnswerLeg(_LegAction, frozen=True):
+    """Answer the caller (200)."""
+
+
+class EndLeg(_LegAction, frozen=True):
+    """Reject, cancel or BYE, whichever fits."""
+
+    cause: HangupCause
+
+
+class ReofferLeg(_LegAction, frozen=True):
+    """Pass an offer on (audio goes directly)."""
+
+    body: bytes
+
+
+class TakeOffer(_LegAction, frozen=True):
+    body: bytes
+
+
+class RefuseOffer(_LegAction, frozen=True):
+    status: int
+
+
+class ForgetCall(_LegAction, frozen=True):
+    """Everything is written; leg_id is empty. `ports` are (worker, RTP port) to be freed."""
+
+    ports: tuple[tuple[int, int], ...] = ()
+
+
+Action = (
+    StartLeg
+    | RingLeg
+    | ProgressLeg
+    | AnswerLeg
+    | EndLeg
+    | ReofferLeg
+    | TakeOffer
+    | RefuseOffer
+    | ForgetCall
+    | media.Command
+    | Event
+    | CallRecord
+    | RecordingRecord
+)

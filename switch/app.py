@@ -1,0 +1,416 @@
+"""The composition root of the switch process: makes every part, wires them, owns every task, lets them go in order."""
+
+import asyncio
+import logging
+import os
+import resource
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from control.auth import ApiUser, TokenTable
+from control.hub import EventHub
+from control.server import ControlServer
+from media.client import MediaClient
+from model import errors, events, media, views
+from model.causes import HangupCause
+from model.ids import IdSource
+from model.records import CallRecord, RecordingRecord
+from sip import actions as sip
+from sip.net.dns import Resolver
+from sip.net.tls import TlsConfig
+from sip.net.transports import Transports
+from sip.stack import Listener, SipStack
+from storage.storage import Storage
+from storage.writer import WriterLimits, WriterState
+from switch.calls import Calls
+from switch.commands import make_handlers
+from switch.config import Config, parse_listen
+from switch.directory import Directory, extension_entries
+from switch.door import Door
+from switch.environment import Environment
+from switch.extensions_admin import entry_of, hash_password
+from switch.identity import Gatekeeper
+from switch.lag import LagMeter
+from switch.media_pool import MediaPool
+from switch.recovery import recover, recover_after_start
+from switch.registrations import Registrations
+from switch.runtime import Outside, Runtime
+from switch.sip_legs import SipLegs
+from switch.sockets import local_address
+from switch.trunks import Trunks
+from switch.version import VERSION
+
+log = logging.getLogger(__name__)
+
+LINGER_S = 3.0
+"""What BYEs and recordings get after the last call of a drain."""
+
+
+class UnusableError(Exception):
+    """The switch cannot run like this, and trying again would not change it; the message is one line."""
+
+
+class App:
+    """One running switch. Made by `start`; `stopped` is set when it may end; `close` afterwards."""
+
+    config: Config
+    storage: Storage
+    runtime: Runtime
+    hub: EventHub
+    registrations: Registrations
+    trunks: Trunks
+    transports: Transports
+    control: ControlServer
+    door: Door
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.stopped = asyncio.Event()
+        self.started_utc = time.time()
+        self.lag = LagMeter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_draining = False
+        self._drain_timer: asyncio.TimerHandle | None = None
+        self._worker_hello: dict[int, media.Hello] = {}
+        self._worker_health: dict[int, media.Health] = {}
+        self._worker_restarts: dict[int, int] = {}
+
+    @classmethod
+    async def start(
+        cls, config: Config, sip_sockets: list[socket.socket], control_socket: socket.socket, media_paths: list[str]
+    ) -> "App":
+        """Everything up and listening. Raises what makes that impossible (storage, certificates)."""
+        app = cls(config)
+        loop = asyncio.get_running_loop()
+        app.hub = EventHub(config.node.name, history=config.control.event_history)
+        app.storage = await Storage.open(
+            config.storage_url,
+            folder=config.resolve("."),
+            limits=WriterLimits(max_backlog=config.storage.max_backlog),
+            on_state_change=app._storage_changed,
+        )
+        ids = IdSource()
+        directory = await app._load_directory()
+        listeners = _listeners(config)
+        stack = SipStack(listeners, token=ids.token, user_agent=config.sip.user_agent)
+        pool = app._make_pool(media_paths, listeners[0].host)
+        registrations = Registrations(config, app.hub.publish)
+        env = Environment(
+            config, directory, ids, registrations.bindings, pool, wall_offset=time.time() - time.monotonic()
+        )
+        calls = Calls(env)
+        resolver = Resolver()
+        legs = SipLegs(config, directory, stack, pool, local_host=lambda index: listeners[index].sent_by)
+        outside = Outside(
+            send=lambda data, flow: app.transports.send(data, flow),  # noqa: PLW0108 (opened below)
+            publish=app.hub.publish,
+            keep=app._keep,
+            resolve=lambda action: app._own(app._resolve(resolver, action)),
+            call_later=loop.call_later,
+            clock=time.monotonic,
+        )
+        app.runtime = runtime = Runtime(stack, calls, legs, pool, outside)
+        app.registrations = registrations
+        app.trunks = Trunks(runtime, directory, resolver, app.hub.publish)
+        gatekeeper = Gatekeeper(config, directory, os.urandom(32))
+        registrations.admit_with(gatekeeper)
+        runtime.also_drive(registrations, registrations.handle_timeout)
+        runtime.also_drive(app.trunks, app.trunks.handle_timeout)
+        runtime.watch_flows(registrations.flow_failed)
+        runtime.watch_flows(app.trunks.flow_failed)
+        app.door = Door(runtime, gatekeeper, registrations, app.trunks, is_congested=lambda: app.storage.is_congested)
+        runtime.open_door(app.door)
+        try:
+            app.transports = await Transports.open(listeners, runtime, sockets=sip_sockets, tls=_tls(config))
+        except (OSError, ValueError) as error:
+            raise UnusableError(f"sip.listen, sip.tls_certificate: {error}") from error
+        app.trunks.use_transports(app.transports)
+        app.control = ControlServer(make_handlers(app), _token_table(config).authenticate, app.hub, version=VERSION)
+        await app.control.start(sockets=[control_socket])
+        for worker in pool.workers:
+            app._own(worker.run())
+        app._own(app.trunks.keep_resolved())
+        app._own(app._keep_time(env))
+        app._own(recover_after_start(app.storage, runtime))
+        return app
+
+    @property
+    def addresses(self) -> list[tuple[str, str, int]]:
+        """(transport, host, port) of each SIP listener."""
+        return self.transports.addresses()
+
+    # -- starting ----------------------------------------------------------------------------------------------------
+
+    async def _load_directory(self) -> Directory:
+        directory = Directory(self.config)
+        for stored in await self.storage.extensions.all():
+            if stored.source == "api" and stored.realm == self.config.sip.realm:
+                directory.extensions[stored.number] = entry_of(stored)
+            elif stored.source == "api":
+                log.error(
+                    "x extension %s cannot be used: its password was set for realm %s", stored.number, stored.realm
+                )
+        for entry in extension_entries(self.config, hash_password):
+            if entry.number in directory.extensions:
+                log.warning("! extension %s stands in the file and in the database; the file counts", entry.number)
+            directory.extensions[entry.number] = entry
+        return directory
+
+    def _make_pool(self, paths: list[str], sip_host: str) -> MediaPool:
+        workers = []
+        for index, path in enumerate(paths):
+            workers.append(
+                MediaClient(
+                    path,
+                    on_event=lambda batch, index=index: self._media_events(index, batch),  # type: ignore[misc]
+                    on_connected=lambda hello, index=index: self._worker_up(index, hello),  # type: ignore[misc]
+                    on_disconnected=lambda reason, index=index: self._worker_down(index, reason),  # type: ignore[misc]
+                )
+            )
+        host = self.config.media.advertised_address or local_address(self.config.media.address or sip_host)
+        return MediaPool(workers, host)
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.runtime.counters.unhandled_errors += 1
+            log.error("x a task of the switch ended", exc_info=error)
+
+    # -- media workers -------------------------------------------------------------------------------------------------
+
+    def worker_name(self, index: int) -> str:
+        hello = self._worker_hello.get(index)
+        return hello.worker if hello is not None else ""
+
+    def _media_events(self, index: int, batch: list[media.Event]) -> None:
+        for event in batch:
+            if type(event) is media.Health:
+                self._worker_health[index] = event
+        self.runtime.media_events(index, batch)
+
+    def _worker_up(self, index: int, hello: media.Hello) -> None:
+        before = self._worker_hello.get(index)
+        if before is not None and before.pid != hello.pid:
+            self._worker_restarts[index] = self._worker_restarts.get(index, 0) + 1
+        self._worker_hello[index] = hello
+        self.hub.publish(events.MediaWorkerChanged(worker=hello.worker, state="up"))
+        lost = self.runtime.tell_worker_everything(index, hello.sessions)
+        if lost:
+            self._own(recover(self.storage, lost))
+
+    def _worker_down(self, index: int, reason: str) -> None:
+        if not self._is_draining:
+            log.error("x media worker %s: %s", self.worker_name(index), reason)
+        self.hub.publish(events.MediaWorkerChanged(worker=self.worker_name(index), state="down", reason=reason))
+
+    # -- records -------------------------------------------------------------------------------------------------------
+
+    def _keep(self, record: CallRecord | RecordingRecord) -> None:
+        self.storage.put(record)
+
+    async def flush_records(self) -> None:
+        """What ended before this is in the database afterwards, unless that fails: then what is there must do."""
+        if not self.storage.state.is_failing:
+            try:
+                await asyncio.wait_for(self.storage.flush(), 2.0)
+            except TimeoutError:
+                log.warning("! records are not written within 2 s; answering with what is stored")
+
+    def _storage_changed(self, state: WriterState) -> None:
+        if state.is_failing:
+            log.error("x storage fails, %d records wait: %s", state.backlog, state.error)
+        else:
+            log.info("= storage works, %d records wait", state.backlog)
+        self.hub.publish(
+            events.StorageStateChanged(is_failing=state.is_failing, error=state.error, backlog=state.backlog)
+        )
+
+    # -- running -------------------------------------------------------------------------------------------------------
+
+    async def _resolve(self, resolver: Resolver, action: sip.Resolve) -> None:
+        flows = await resolver.resolve(action.uri, listener=action.listener)
+        self.runtime.resolved(action.token, flows)
+
+    async def _keep_time(self, env: Environment) -> None:
+        """Follows the wall clock, and measures how late the loop wakes up: one wake-up a second."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(1.0)
+            self.lag.note(time.monotonic() - before - 1.0)
+            env.wall_offset = time.time() - time.monotonic()
+
+    def check_room(self) -> None:
+        """Raises the API error that says why no new call can be taken."""
+        if self._is_draining:
+            raise errors.Draining()
+        if len(self.runtime.calls.calls) >= self.config.calls.max_calls:
+            raise errors.Congested("calls.max_calls is reached")
+        if self.storage.is_congested:
+            raise errors.Congested("the record writer's backlog is full")
+        if self.runtime.pool.choose_worker() < 0:
+            raise errors.Congested("no media worker has a free port")
+
+    # -- ending --------------------------------------------------------------------------------------------------------
+
+    def asked_to_stop(self) -> None:
+        """SIGTERM: drain; the second time: end the calls now."""
+        self.drain(0.001 if self._is_draining else self.config.node.drain_s)
+
+    def drain(self, timeout_s: float) -> None:
+        """No new calls; ends when the last one has, or after `timeout_s` (0 = whenever that is)."""
+        if not self._is_draining:
+            log.info("= draining, %d calls", len(self.runtime.calls.calls))
+            self._is_draining = self.door.is_draining = True
+            self.hub.publish(events.SystemDraining(n_calls=len(self.runtime.calls.calls), deadline_s=timeout_s))
+            self._own(self._wait_until_idle())
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._drain_timer = loop.call_later(timeout_s, self._end_calls) if timeout_s else None
+
+    def _end_calls(self) -> None:
+        self.runtime.run(lambda now: self.runtime.calls.release_all(HangupCause.SYSTEM_SHUTDOWN, now))
+
+    async def _wait_until_idle(self) -> None:
+        runtime = self.runtime
+        await _until(lambda: not runtime.calls.calls)
+        # The calls are over; their BYEs and the last recordings get a moment.
+        give_up = time.monotonic() + LINGER_S
+        await _until(lambda: not (runtime.recordings or runtime.legs.n_sessions) or time.monotonic() >= give_up)
+        self.stopped.set()
+
+    async def close(self) -> None:
+        """Lets go of everything; records are written, registrations at trunks given back."""
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+        await self.trunks.close()
+        await self.control.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.runtime.close()
+        await self.transports.close()
+        self.hub.close()
+        await self.storage.close()
+
+    # -- status --------------------------------------------------------------------------------------------------------
+
+    def status(self) -> views.SystemStatus:
+        """The whole switch in one answer."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        runtime, calls = self.runtime, self.runtime.calls
+        state = self.storage.state
+        stack = runtime.stack
+        lag_ms, lag_ms_max = self.lag.take()
+        return views.SystemStatus(
+            version=VERSION,
+            node=self.config.node.name,
+            started_utc=self.started_utc,
+            uptime_s=time.time() - self.started_utc,
+            is_draining=self._is_draining,
+            n_calls=len(calls.calls),
+            n_legs=sum(len(call.live_legs()) for call in calls.calls.values()),
+            n_registrations=self.registrations.n_bindings,
+            calls_total=calls.counters.calls_total,
+            calls_answered=calls.counters.calls_answered,
+            calls_failed=calls.counters.calls_failed,
+            unhandled_errors=calls.counters.unhandled_errors
+            + runtime.counters.unhandled_errors
+            + stack.stats.n_faults
+            + self.control.stats.internal_errors,
+            loop_lag_ms=lag_ms,
+            loop_lag_ms_max=lag_ms_max,
+            memory_bytes=_resident_bytes(),
+            cpu_s=usage.ru_utime + usage.ru_stime,
+            media_workers=[self._worker_view(index) for index in range(len(runtime.pool.workers))],
+            storage=views.StorageView(
+                is_failing=state.is_failing,
+                error=state.error,
+                since_utc=state.since_utc,
+                backlog=state.backlog,
+                written_total=state.written,
+            ),
+            sip=_counters(stack.stats) | _counters(stack.transaction_stats),
+            events={"published": self.hub.stats.published, "subscribers": self.hub.stats.subscribers},
+        )
+
+    def _worker_view(self, index: int) -> views.MediaWorkerView:
+        worker = self.runtime.pool.workers[index]
+        hello = self._worker_hello.get(index)
+        health = self._worker_health.get(index)
+        return views.MediaWorkerView(
+            worker=hello.worker if hello is not None else f"w{index}",
+            state="up" if worker.is_connected else "down" if hello is not None else "starting",
+            pid=hello.pid if hello is not None else 0,
+            n_sessions=health.sessions if health is not None else 0,
+            n_legs=health.legs if health is not None else 0,
+            tick_late_ms_max=health.tick_late_ms_max if health is not None else 0.0,
+            packets_dropped=health.packets_dropped if health is not None else 0,
+            writer_backlog=health.writer_backlog if health is not None else 0,
+            is_disk_failing=health.is_disk_failing if health is not None else False,
+            n_restarts=self._worker_restarts.get(index, 0),
+        )
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    """Looks ten times a second; only a drain waits like this."""
+    while not is_so():  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
+
+
+def _listeners(config: Config) -> list[Listener]:
+    listeners = []
+    for text in config.sip.listen:
+        address = parse_listen(text)
+        advertised = config.sip.advertised_host or local_address(address.host)
+        listeners.append(
+            Listener(
+                transport=address.transport,
+                host=address.host,
+                port=address.port,
+                advertised_host="" if advertised == address.host else advertised,
+            )
+        )
+    return listeners
+
+
+def _tls(config: Config) -> TlsConfig | None:
+    sip_config = config.sip
+    needs_tls = any(trunk.transport == "tls" for trunk in config.trunk)
+    if not sip_config.tls_certificate and not needs_tls:
+        return None
+    return TlsConfig(
+        certificate=_beside(config, sip_config.tls_certificate),
+        key=_beside(config, sip_config.tls_key),
+        verify_peers=True,
+        ca_file=_beside(config, sip_config.tls_ca),
+    )
+
+
+def _beside(config: Config, path: str) -> str:
+    """A path of the configuration is relative to its file."""
+    return os.path.join(os.path.dirname(config.path), path) if path else ""
+
+
+def _token_table(config: Config) -> TokenTable:
+    users = [ApiUser(name=user.name, role=user.role, token_hash=user.token_hash) for user in config.control.user]
+    try:
+        return TokenTable(users)
+    except ValueError as error:
+        raise UnusableError(f"control.user: {error}") from None
+
+
+def _counters(stats: Any) -> dict[str, int]:
+    return {name: getattr(stats, name) for name in stats.__struct_fields__}
+
+
+def _resident_bytes() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()

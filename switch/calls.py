@@ -1,0 +1,227 @@
+"""All calls: events and `now` in, actions out. Pure: no socket, clock, task or random source of its own.
+
+`Calls.dispatch` hands an event to the phase of its call and follows where the phase leads; a crash while handling one
+call ends that call and nothing else.
+"""
+
+import logging
+from collections.abc import Callable
+from types import ModuleType
+
+import msgspec
+
+from model.causes import HangupCause
+from switch.actions import Action, ForgetCall
+from switch.call import Call, Leg
+from switch.deadlines import Deadlines
+from switch.directory import ExtensionEntry, TrunkState
+from switch.environment import Environment
+from switch.leg_events import CallEvent, Release, Timeout
+from switch.phases import bridged, originate, releasing, ring, route
+from switch.phases.outcome import Outcome
+from switch.release import finish, release
+from switch.routing import Origin
+
+log = logging.getLogger(__name__)
+
+PHASES: dict[str, ModuleType] = {
+    "route": route,
+    "originate": originate,
+    "ring": ring,
+    "bridged": bridged,
+    "releasing": releasing,
+}
+
+
+class CallCounters(msgspec.Struct):
+    """What happened since the start."""
+
+    calls_total: int = 0
+    calls_answered: int = 0
+    calls_failed: int = 0
+    """Ended by a fault of ours."""
+    unhandled_errors: int = 0
+
+
+class NoRouteError(Exception):
+    """There is no way to the first party of an originated call."""
+
+    def __init__(self, cause: HangupCause) -> None:
+        super().__init__(cause.value)
+        self.cause = cause
+
+
+_FAULTS = frozenset(
+    (
+        HangupCause.SWITCH_CONGESTION,
+        HangupCause.REQUESTED_CHAN_UNAVAIL,
+        HangupCause.NORMAL_TEMPORARY_FAILURE,
+        HangupCause.MEDIA_TIMEOUT,
+    )
+)
+
+
+class Calls:
+    """The live calls and their deadlines."""
+
+    def __init__(self, env: Environment) -> None:
+        self.env = env
+        self.calls: dict[str, Call] = {}
+        self.counters = CallCounters()
+        self._deadlines = Deadlines()
+
+    @property
+    def deadline(self) -> float | None:
+        """Monotonic instant at which `handle_timeout` wants to be called."""
+        return self._deadlines.next()
+
+    def incoming(
+        self,
+        *,
+        caller: str,
+        caller_name: str,
+        dialed: str,
+        entry: ExtensionEntry | None,
+        trunk: TrunkState | None,
+        worker: int,
+        max_forwards: int,
+        now: float,
+    ) -> tuple[Call, Leg]:
+        """A call with its caller's leg, not yet routed: `begin` does that once the leg's SIP facts are filled in."""
+        wall = self.env.wall(now)
+        call_id = self.env.ids.new()
+        if trunk is not None:
+            kind, name, is_recorded = "trunk", trunk.config.name, trunk.config.is_recorded
+            is_direct = trunk.config.media == "direct"
+            trunk.n_calls += 1
+            trunk.calls_total += 1
+        else:
+            assert entry is not None
+            kind, name, is_recorded, is_direct = "extension", entry.number, entry.is_recorded, entry.media == "direct"
+        leg = Leg(
+            leg_id=call_id + ".0",
+            call_id=call_id,
+            direction="in",
+            kind=kind,
+            name=name,
+            caller=caller,
+            dialed=dialed,
+            worker=worker,
+            is_direct=is_direct,
+            is_recorded=is_recorded,
+            created_utc=wall,
+        )
+        call = Call(
+            call_id=call_id,
+            direction="inbound" if trunk is not None else "internal",
+            caller=caller,
+            caller_name=caller_name,
+            dialed=dialed,
+            trunk=name if trunk is not None else "",
+            extension=name if trunk is None else "",
+            legs={leg.leg_id: leg},
+            a=leg.leg_id,
+            is_direct=is_direct,
+            worker=worker,
+            max_forwards=max_forwards,
+            created_utc=wall,
+        )
+        return call, leg
+
+    def begin(self, call: Call, now: float) -> list[Action]:
+        """Takes a new call in and routes it."""
+        self.calls[call.call_id] = call
+        self.counters.calls_total += 1
+        return self._guarded(call, lambda: self._enter(call, call.phase, now), now)
+
+    def originate(
+        self,
+        *,
+        first: str,
+        second: str,
+        caller_id: str,
+        ring_timeout_s: float,
+        variables: dict[str, str],
+        record: bool | None,
+        has_ringback: bool,
+        worker: int,
+        now: float,
+    ) -> tuple[Call, list[Action]]:
+        """Rings `first`, then connects it with `second`. Raises NoRouteError when nothing leads to `first`."""
+        env = self.env
+        call = Call(
+            call_id=env.ids.new(),
+            phase="originate",
+            caller=caller_id or first,
+            dialed=second,
+            originate_to=second,
+            ring_timeout_s=ring_timeout_s,
+            variables=variables,
+            wants_recording=record is not False,
+            has_ringback=has_ringback,
+            worker=worker,
+            created_utc=env.wall(now),
+        )
+        cause = route.plan(call, Origin(caller=caller_id or second), first, now, env)
+        if cause is not None:
+            raise NoRouteError(cause)
+        return call, self.begin(call, now)
+
+    def dispatch(self, event: CallEvent, now: float) -> list[Action]:
+        """Hands the event to its call's phase; an event for a call that is gone is nothing."""
+        call = self.calls.get(event.call_id)
+        if call is None:
+            return []
+        return self._guarded(
+            call, lambda: self._follow(call, PHASES[call.phase].on(call, event, now, self.env), now), now
+        )
+
+    def handle_timeout(self, now: float) -> list[Action]:
+        """Tells the calls whose deadline has come."""
+        actions: list[Action] = []
+        for call_id in self._deadlines.due(now):
+            call = self.calls.get(call_id)
+            if call is not None:
+                call.deadline = 0.0
+                actions += self.dispatch(Timeout(call_id, ""), now)
+        return actions
+
+    def release_all(self, cause: HangupCause, now: float) -> list[Action]:
+        """Ends every call (the drain's time is up)."""
+        actions: list[Action] = []
+        for call_id in list(self.calls):
+            actions += self.dispatch(Release(call_id, "", cause), now)
+        return actions
+
+    def _enter(self, call: Call, phase: str, now: float) -> list[Action]:
+        call.phase = phase
+        return self._follow(call, PHASES[phase].enter(call, now, self.env), now)
+
+    def _follow(self, call: Call, outcome: Outcome, now: float) -> list[Action]:
+        actions = outcome.actions
+        if outcome.next_phase:
+            if outcome.next_phase == "bridged":
+                self.counters.calls_answered += 1
+            return actions + self._enter(call, outcome.next_phase, now)
+        if actions and type(actions[-1]) is ForgetCall:
+            del self.calls[call.call_id]
+            self.counters.calls_failed += call.hangup_cause in _FAULTS
+        self._deadlines.arm(call.call_id, call.deadline)
+        return actions
+
+    def _guarded(self, call: Call, step: Callable[[], list[Action]], now: float) -> list[Action]:
+        try:
+            return step()
+        except Exception:
+            # The edge of one call: whatever went wrong, the others go on and this one is let go.
+            self.counters.unhandled_errors += 1
+            log.exception("x call %s crashed in phase %s", call.call_id, call.phase)
+            return self._abandon(call, now)
+
+    def _abandon(self, call: Call, now: float) -> list[Action]:
+        actions = release(call, HangupCause.NORMAL_TEMPORARY_FAILURE, "system", now, self.env)
+        call.phase = "releasing"
+        self.calls.pop(call.call_id, None)
+        self._deadlines.arm(call.call_id, 0.0)
+        self.counters.calls_failed += 1
+        return actions + finish(call)

@@ -1,0 +1,108 @@
+"""The record of a call, made once from its plain data (FEATURES REC-04, P-34). Pure."""
+
+from model.records import CallRecord, LegRecord, SegmentRecord
+from switch.call import Call, Leg
+
+_MASK = dict.fromkeys((*range(32), 127), "?")
+
+
+def mask(text: str) -> str:
+    """`text` without control characters and undecodable bytes, for records, logs and the API."""
+    if text.isascii() and text.isprintable():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8").translate(_MASK)
+
+
+def call_record(call: Call) -> CallRecord:
+    """The row of an ended call with its legs and segments."""
+    held = sum((hold.ended_utc or call.ended_utc) - hold.started_utc for hold in call.holds)
+    return CallRecord(
+        call_id=call.call_id,
+        direction=call.direction,
+        caller=mask(call.caller),
+        dialed=mask(call.dialed),
+        access_number=call.access_number,
+        extension=call.extension,
+        trunk=call.trunk,
+        route=call.route,
+        created_utc=call.created_utc,
+        ringing_utc=call.ringing_utc,
+        answered_utc=call.answered_utc,
+        bridged_utc=call.bridged_utc,
+        ended_utc=call.ended_utc,
+        duration_s=call.ended_utc - call.created_utc,
+        talk_s=call.ended_utc - call.bridged_utc if call.bridged_utc else 0.0,
+        hold_s=held,
+        hangup_cause=call.hangup_cause.value if call.hangup_cause else "",
+        hangup_side=call.hangup_side,
+        legs=[_leg_record(leg) for leg in call.legs.values()],
+        segments=_segments(call),
+    )
+
+
+def _leg_record(leg: Leg) -> LegRecord:
+    return LegRecord(
+        leg_id=leg.leg_id,
+        call_id=leg.call_id,
+        direction=leg.direction,
+        kind=leg.kind,
+        name=leg.name,
+        remote_address=leg.address,
+        sip_call_id=mask(leg.sip_call_id),
+        caller=mask(leg.caller),
+        dialed=mask(leg.dialed),
+        created_utc=leg.created_utc,
+        ringing_utc=leg.ringing_utc,
+        answered_utc=leg.answered_utc,
+        bridged_utc=leg.bridged_utc,
+        ended_utc=leg.ended_utc,
+        hangup_cause=leg.hangup_cause,
+        hangup_side=leg.hangup_side,
+        sip_status=leg.sip_status,
+        codec=leg.negotiated.codec if leg.negotiated else "",
+        packets_received=leg.packets_received,
+        packets_sent=leg.packets_sent,
+        packets_lost=leg.packets_lost,
+        jitter_ms=leg.jitter_ms,
+    )
+
+
+def _segments(call: Call) -> list[SegmentRecord]:
+    """ring until somebody answered or it ended, then talk; holds lie inside the talk."""
+    cause = call.hangup_cause.value if call.hangup_cause else ""
+    segments = []
+    for leg in call.legs.values():
+        if leg.direction == "out":
+            ended = leg.answered_utc or leg.ended_utc or call.ended_utc
+            segments.append(
+                SegmentRecord(
+                    call_id=call.call_id,
+                    leg_id=leg.leg_id,
+                    purpose="ring",
+                    started_utc=leg.created_utc,
+                    ended_utc=ended,
+                    cause="" if leg.answered_utc else leg.hangup_cause,
+                )
+            )
+    if call.bridged_utc:
+        segments.append(
+            SegmentRecord(
+                call_id=call.call_id,
+                leg_id=call.b,
+                purpose="talk",
+                started_utc=call.bridged_utc,
+                ended_utc=call.ended_utc,
+                cause=cause,
+            )
+        )
+    for hold in call.holds:
+        segments.append(
+            SegmentRecord(
+                call_id=call.call_id,
+                leg_id=hold.leg_id,
+                purpose="hold",
+                started_utc=hold.started_utc,
+                ended_utc=hold.ended_utc or call.ended_utc,
+            )
+        )
+    return segments

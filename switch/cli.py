@@ -1,0 +1,100 @@
+"""The command `ringback`. Wrong use or a wrong configuration: one line on standard error, exit status 2."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from switch.cli_control import app as control_app
+from switch.config import ConfigError, load_config
+from switch.logs import set_up_logging
+
+app = typer.Typer(
+    name="ringback",
+    help="A contact-centre switch.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="Configuration file.")]
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="Where to write ringback.toml and the token.")] = Path(),
+    extensions: Annotated[int, typer.Option(min=0, max=1000, help="How many extensions to make.")] = 4,
+) -> None:
+    """Write a commented configuration with strong random passwords."""
+    from switch.init_config import write_configuration
+
+    try:
+        written = write_configuration(directory, extensions)
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}")
+    for path, what in written:
+        typer.echo(f"{path}  {what}")
+
+
+@app.command()
+def serve(
+    config: ConfigPath = Path("ringback.toml"),
+    as_json: Annotated[bool, typer.Option("--log-json", help="Log as JSON lines.")] = False,
+) -> None:
+    """Run the switch until SIGTERM; live calls get node.drain_s seconds to end."""
+    from switch.supervisor import serve as run
+
+    try:
+        loaded = load_config(config.absolute())
+        set_up_logging(loaded.node.log_level, as_json=as_json)
+        raise typer.Exit(asyncio.run(run(loaded)))
+    except ConfigError as error:
+        _fail(str(error))
+
+
+@app.command()
+def check(config: ConfigPath = Path("ringback.toml")) -> None:
+    """Read and check a configuration without running anything."""
+    try:
+        loaded = load_config(config)
+    except ConfigError as error:
+        _fail(str(error))
+    typer.echo(f"{config}: good: {len(loaded.extension)} extensions, {len(loaded.trunk)} trunks")
+
+
+@app.command()
+def demo(
+    calls: Annotated[int, typer.Option(min=1, max=200, help="Calls to make.")] = 10,
+    seconds: Annotated[float, typer.Option(min=2, max=3600, help="Length of each call.")] = 20.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+    directory: Annotated[Path | None, typer.Option(help="Keep recordings and database here.")] = None,
+) -> None:
+    """Real calls with real audio between phones of ours through a switch on this machine."""
+    from switch.demo.run import demo as run
+
+    raise typer.Exit(run(calls=calls, seconds=seconds, as_json=as_json, directory=directory))
+
+
+@app.command()
+def token() -> None:
+    """Make an API token and the hash that stands in the configuration."""
+    from control.auth import hash_token, new_token
+
+    made = new_token()
+    typer.echo(f"token       {made}\ntoken_hash  {hash_token(made)}")
+
+
+app.registered_commands += control_app.registered_commands
+app.registered_groups += control_app.registered_groups
+
+
+def _fail(message: str) -> "typer.models.NoReturn":  # type: ignore[name-defined]
+    print(f"ringback: {message}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()

@@ -1,0 +1,321 @@
+"""One handler for each command of `model.commands`. Reads and changes live calls through the runtime, records through
+storage; holds no policy of its own."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from control.auth import Caller
+from model import commands, errors, media, views
+from model.declare import Command
+from model.records import RecordingRecord
+from storage.errors import CursorError, NotFoundError, UnavailableError
+from storage.filters import CallFilter, RecordingFilter
+from switch import extensions_admin
+from switch.call import Call, Leg
+from switch.calls import NoRouteError
+from switch.leg_events import DropLeg, HoldLeg, RecordCall, Release, ResumeLeg
+from switch.views import call_view, trunk_view
+
+if TYPE_CHECKING:
+    from switch.app import App
+
+T = TypeVar("T")
+_TONE = re.compile(r"^(tone:[a-z_]+/[a-z]{2,3}|moh:[A-Za-z0-9_-]+|silence:\d{1,6})$")
+
+
+def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:
+    """Handlers of all commands, bound to the running switch."""
+    handlers = CommandHandlers(app)
+    return {
+        commands.ListCalls: handlers.list_calls,
+        commands.GetCall: handlers.get_call,
+        commands.Originate: handlers.originate,
+        commands.Hangup: handlers.hangup,
+        commands.Hold: handlers.hold,
+        commands.Resume: handlers.resume,
+        commands.SendDtmf: handlers.send_dtmf,
+        commands.Play: handlers.play,
+        commands.StopPlay: handlers.stop_play,
+        commands.SearchHistory: handlers.search_history,
+        commands.ListRecordings: handlers.list_recordings,
+        commands.GetRecording: handlers.get_recording,
+        commands.StartRecording: lambda command, caller: handlers.record(command.call_id, "start"),
+        commands.PauseRecording: lambda command, caller: handlers.record(command.call_id, "pause"),
+        commands.ResumeRecording: lambda command, caller: handlers.record(command.call_id, "resume"),
+        commands.StopRecording: lambda command, caller: handlers.record(command.call_id, "stop"),
+        commands.ListRegistrations: handlers.list_registrations,
+        commands.ListTrunks: handlers.list_trunks,
+        commands.GetStatus: lambda command, caller: app.status(),
+        commands.Drain: handlers.drain,
+        **extensions_admin.make_handlers(app),
+    }
+
+
+class CommandHandlers:
+    def __init__(self, app: "App") -> None:
+        self._app = app
+        self._runtime = app.runtime
+        self._calls = app.runtime.calls
+
+    # -- calls --------------------------------------------------------------------------------------------------------
+
+    def list_calls(self, command: commands.ListCalls, caller: Caller) -> views.CallList:
+        found = [call for call in self._calls.calls.values() if _matches(call, command)]
+        return views.CallList(calls=[self._view(call) for call in found[: command.limit]], n_calls=len(found))
+
+    async def get_call(self, command: commands.GetCall, caller: Caller) -> views.CallDetail:
+        live = self._calls.calls.get(command.call_id)
+        if live is not None:
+            return views.CallDetail(live=self._view(live))
+        await self._app.flush_records()
+        try:
+            stored = await read(self._app.storage.calls.get(command.call_id))
+        except NotFoundError:
+            raise errors.NoSuchCall(f"no call {command.call_id}") from None
+        recordings = [one.recording for one in stored.recordings]
+        return views.CallDetail(record=stored.call, recordings=recordings)
+
+    def originate(self, command: commands.Originate, caller: Caller) -> views.CallView:
+        self._app.check_room()
+        call: Call | None = None
+
+        def begin(now: float) -> list[Any]:
+            nonlocal call
+            call, actions = self._calls.originate(
+                first=command.from_,
+                second=command.to,
+                caller_id=command.caller_id,
+                ring_timeout_s=command.timeout_s,
+                variables=command.variables,
+                record=command.record,
+                has_ringback=command.play_ringback,
+                worker=self._runtime.pool.choose_worker(),
+                now=now,
+            )
+            return actions
+
+        try:
+            self._runtime.run(begin)
+        except NoRouteError as error:
+            raise errors.NoRoute(f"nothing leads to {command.from_}", cause=error.cause.value) from None
+        assert call is not None
+        return self._view(call)
+
+    def hangup(self, command: commands.Hangup, caller: Caller) -> views.CallView:
+        call = self._call(command.call_id)
+        if command.leg_id:
+            self._leg(call, command.leg_id)
+            self._runtime.tell(DropLeg(call.call_id, command.leg_id, command.cause))
+        else:
+            self._runtime.tell(Release(call.call_id, "", command.cause))
+        return self._view(call)
+
+    def hold(self, command: commands.Hold, caller: Caller) -> views.CallView:
+        call, leg = self._bridged_leg(command.call_id, command.leg_id)
+        self._runtime.tell(HoldLeg(call.call_id, leg.leg_id))
+        return self._view(call)
+
+    def resume(self, command: commands.Resume, caller: Caller) -> views.CallView:
+        call, leg = self._bridged_leg(command.call_id, command.leg_id)
+        if not leg.hold:
+            raise errors.WrongState(f"leg {leg.leg_id} is not on hold", state=leg.state)
+        self._runtime.tell(ResumeLeg(call.call_id, leg.leg_id))
+        return self._view(call)
+
+    def send_dtmf(self, command: commands.SendDtmf, caller: Caller) -> views.Done:
+        call = self._call(command.call_id)
+        leg = self._audible_leg(call, command.leg_id)
+        self._media(
+            call,
+            media.SendDigits(
+                session=call.call_id,
+                leg=leg.leg_id,
+                digits=command.digits,
+                duration_ms=command.duration_ms,
+                gap_ms=command.gap_ms,
+            ),
+        )
+        return views.Done()
+
+    def play(self, command: commands.Play, caller: Caller) -> views.PlayStarted:
+        call = self._call(command.call_id)
+        sources = [self._source(source) for source in command.sources]
+        if command.leg_id:
+            legs = [self._audible_leg(call, command.leg_id)]
+        else:
+            legs = [leg for leg in call.live_legs() if leg.is_up and leg.is_configured]
+            if not legs:
+                raise errors.WrongState("no leg of the call has audio by us", state=call.phase)
+        play_id = self._calls.env.ids.token(16)
+        for leg in legs:
+            self._media(
+                call,
+                media.Play(
+                    session=call.call_id, leg=leg.leg_id, play_id=play_id, sources=sources, is_looped=command.loop
+                ),
+            )
+        return views.PlayStarted(play_id=play_id)
+
+    def stop_play(self, command: commands.StopPlay, caller: Caller) -> views.Done:
+        call = self._call(command.call_id)
+        legs = [self._leg(call, command.leg_id)] if command.leg_id else call.live_legs()
+        for leg in legs:
+            if leg.is_configured:
+                self._media(call, media.StopPlay(call.call_id, leg.leg_id, command.play_id))
+        return views.Done()
+
+    async def search_history(self, command: commands.SearchHistory, caller: Caller) -> views.CallHistory:
+        criteria = CallFilter(
+            start_utc=command.start_utc,
+            end_utc=command.end_utc,
+            number=command.number,
+            caller=command.caller,
+            dialed=command.dialed,
+            is_suffix=command.is_suffix,
+            extension=command.extension,
+            access_number=command.access_number,
+            agent_id=command.agent_id,
+            trunk=command.trunk,
+            direction=command.direction,
+            hangup_cause=command.hangup_cause.value if command.hangup_cause is not None else "",
+            is_answered=command.is_answered,
+            min_duration_s=command.min_duration_s,
+            max_duration_s=command.max_duration_s,
+        )
+        await self._app.flush_records()
+        page = await read(self._app.storage.calls.find(criteria, after=command.cursor, limit=command.limit))
+        return views.CallHistory(calls=page.items, cursor=page.after)
+
+    # -- recordings ---------------------------------------------------------------------------------------------------
+
+    async def list_recordings(self, command: commands.ListRecordings, caller: Caller) -> views.RecordingList:
+        criteria = RecordingFilter(
+            start_utc=command.start_utc,
+            end_utc=command.end_utc,
+            call_id=command.call_id,
+            number=command.number,
+            caller=command.caller,
+            dialed=command.dialed,
+            is_suffix=command.is_suffix,
+            extension=command.extension,
+            agent_id=command.agent_id,
+            min_duration_s=command.min_duration_s,
+            max_duration_s=command.max_duration_s,
+            state=command.state,
+        )
+        await self._app.flush_records()
+        page = await read(self._app.storage.recordings.find(criteria, after=command.cursor, limit=command.limit))
+        return views.RecordingList(recordings=[one.recording for one in page.items], cursor=page.after)
+
+    async def get_recording(self, command: commands.GetRecording, caller: Caller) -> RecordingRecord:
+        await self._app.flush_records()
+        try:
+            stored = await read(self._app.storage.recordings.get(command.recording_id))
+        except NotFoundError:
+            raise errors.NoSuchRecording(f"no recording {command.recording_id}") from None
+        return stored.recording
+
+    def record(self, call_id: str, what: str) -> views.RecordingState:
+        call = self._call(call_id)
+        running = call.recording
+        if what == "start":
+            if running is not None:
+                raise errors.WrongState(f"call {call_id} is being recorded already", state="recording")
+            if call.phase != "bridged" or call.is_direct:
+                why = "its audio does not come by the switch" if call.is_direct else f"it is in phase {call.phase}"
+                raise errors.WrongState(f"call {call_id} cannot be recorded: {why}", state=call.phase)
+        elif running is None:
+            raise errors.NoSuchRecording(f"call {call_id} is not being recorded")
+        self._runtime.tell(RecordCall(call_id, "", what))
+        shown = call.recording or running
+        assert shown is not None
+        state = "finished" if call.recording is None else "paused" if shown.is_paused else "recording"
+        return views.RecordingState(recording_id=shown.recording_id, call_id=call_id, path=shown.path, state=state)
+
+    # -- registrations, trunks, the switch -----------------------------------------------------------------------------
+
+    def list_registrations(self, command: commands.ListRegistrations, caller: Caller) -> views.RegistrationList:
+        return views.RegistrationList(registrations=self._app.registrations.views(command.extension))
+
+    def list_trunks(self, command: commands.ListTrunks, caller: Caller) -> views.TrunkList:
+        directory = self._calls.env.directory
+        return views.TrunkList(trunks=[trunk_view(trunk) for trunk in directory.trunks.values()])
+
+    def drain(self, command: commands.Drain, caller: Caller) -> views.DrainState:
+        timeout_s = self._app.config.node.drain_s if command.timeout_s is None else command.timeout_s
+        self._app.drain(timeout_s)
+        return views.DrainState(n_calls=len(self._calls.calls), deadline_s=timeout_s)
+
+    # -- finding ------------------------------------------------------------------------------------------------------
+
+    def _view(self, call: Call) -> views.CallView:
+        worker = self._app.worker_name(call.worker) if not call.is_direct else ""
+        return call_view(call, time.time(), worker)
+
+    def _call(self, call_id: str) -> Call:
+        call = self._calls.calls.get(call_id)
+        if call is None or call.phase == "releasing":
+            raise errors.NoSuchCall(f"no live call {call_id}")
+        return call
+
+    def _leg(self, call: Call, leg_id: str) -> Leg:
+        leg = call.legs.get(leg_id)
+        if leg is None or leg.is_ended:
+            raise errors.NoSuchLeg(f"call {call.call_id} has no live leg {leg_id}")
+        return leg
+
+    def _bridged_leg(self, call_id: str, leg_id: str) -> tuple[Call, Leg]:
+        call = self._call(call_id)
+        leg = self._leg(call, leg_id)
+        if call.phase != "bridged":
+            raise errors.WrongState(f"call {call_id} is in phase {call.phase}, not bridged", state=call.phase)
+        if call.is_direct:
+            raise errors.WrongState(f"the audio of call {call_id} does not come by the switch", state="direct")
+        return call, leg
+
+    def _audible_leg(self, call: Call, leg_id: str) -> Leg:
+        leg = self._leg(call, leg_id)
+        if not leg.is_configured:
+            raise errors.WrongState(f"leg {leg_id} has no audio by us (yet)", state=leg.state)
+        return leg
+
+    def _media(self, call: Call, command: media.Command) -> None:
+        self._runtime.pool.send(call.worker, command)
+
+    def _source(self, source: str) -> str:
+        """A source as the worker takes it; files only from the prompts folder."""
+        if _TONE.match(source):
+            return source
+        if not source.startswith("file:"):
+            raise errors.InvalidValue(
+                f'"{source}" is no source: "tone:NAME/PLAN", "moh:NAME", "file:PATH" or "silence:MS"', field="sources"
+            )
+        path = PurePosixPath(source[5:])
+        if path.is_absolute() or ".." in path.parts:
+            raise errors.InvalidValue(f'"{source}": the path must lie in the prompts folder', field="sources")
+        folder = self._app.config.resolve(self._app.config.media.prompts).absolute()
+        return f"file:{folder / path}"
+
+
+def _matches(call: Call, command: commands.ListCalls) -> bool:
+    if call.phase == "releasing" or (command.direction and call.direction != command.direction):
+        return False
+    if command.number and command.number not in call.caller and command.number not in call.dialed:
+        return False
+    for kind, name in (("extension", command.extension), ("trunk", command.trunk)):
+        if name and not any(leg.kind == kind and leg.name == name for leg in call.legs.values()):
+            return False
+    return True
+
+
+async def read(query: Awaitable[T]) -> T:
+    """Awaits a query; what the database cannot do becomes the API's error."""
+    try:
+        return await query
+    except UnavailableError as error:
+        raise errors.StorageUnavailable(str(error)) from None
+    except CursorError as error:
+        raise errors.InvalidValue(str(error), field="cursor") from None

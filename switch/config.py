@@ -1,0 +1,468 @@
+"""One TOML file → one frozen value. Every key says what it is and in which unit; an error names file, line and key.
+
+The descriptions here are the documentation: `ringback init` and `docs/configuration.md` are written from them.
+"""
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from switch.config_lines import line_of
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message is one line: file, line, key, what would be right."""
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+Text = Annotated[str, Meta(max_length=255)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+Number = Annotated[str, Meta(pattern=r"^[0-9*#+]{1,32}$")]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(ge=0, le=86400 * 7)]
+
+
+class Node(_Section, frozen=True):
+    """Who this switch is and where it keeps things."""
+
+    name: Annotated[Name, Meta(description="Name of this switch; it stands in every event.")] = "ringback"
+    directory: Annotated[
+        str,
+        Meta(description="Where database, recordings and sockets live; relative to this file."),
+    ] = "data"
+    log_level: Annotated[
+        str,
+        Meta(pattern=r"^(debug|info|warning|error)$", description="debug, info, warning or error."),
+    ] = "info"
+    drain_s: Annotated[
+        Seconds,
+        Meta(description="Seconds that live calls get to end by themselves after SIGTERM."),
+    ] = 30.0
+
+
+class Sip(_Section, frozen=True):
+    """Signalling."""
+
+    listen: Annotated[
+        tuple[Text, ...],
+        Meta(min_length=1, max_length=16, description='Listeners, each "transport:address:port"; udp, tcp or tls.'),
+    ] = ("udp:0.0.0.0:5060", "tcp:0.0.0.0:5060")
+    advertised_host: Annotated[
+        Text, Meta(description="Address that peers shall use, when it differs from the listener's (behind NAT).")
+    ] = ""
+    realm: Annotated[Name, Meta(description="Digest realm; a part of every stored password hash.")] = "ringback"
+    user_agent: Annotated[Text, Meta(description="Value of the Server and User-Agent headers.")] = "Ringback"
+    tls_certificate: Annotated[Text, Meta(description="PEM file with the certificate chain for tls listeners.")] = ""
+    tls_key: Annotated[Text, Meta(description="PEM file with its private key.")] = ""
+    tls_ca: Annotated[
+        Text,
+        Meta(description="PEM file with the authorities that trunks over tls are checked against; empty: system's."),
+    ] = ""
+    digest_algorithms: Annotated[
+        tuple[Text, ...],
+        Meta(min_length=1, max_length=3, description="Offered to phones, best first: SHA-256, MD5 (RFC 8760)."),
+    ] = ("SHA-256", "MD5")
+    min_expires_s: Annotated[int, Meta(ge=1, le=86400, description="Shortest registration granted, s (else 423).")] = 30
+    max_expires_s: Annotated[int, Meta(ge=1, le=604800, description="Longest registration granted, s.")] = 3600
+    max_bindings: Annotated[int, Meta(ge=1, le=32, description="Devices that may register to one extension.")] = 5
+
+
+class Media(_Section, frozen=True):
+    """Audio."""
+
+    address: Annotated[
+        Text, Meta(description="Local address for RTP; empty: the address of the first SIP listener.")
+    ] = ""
+    advertised_address: Annotated[Text, Meta(description="Address written into SDP, when it differs (behind NAT).")] = (
+        ""
+    )
+    rtp_ports: Annotated[
+        str,
+        Meta(pattern=r"^\d{4,5}-\d{4,5}$", description='UDP ports for RTP, "first-last"; two for each leg of a call.'),
+    ] = "20000-20999"
+    workers: Annotated[int, Meta(ge=0, le=64, description="Media processes; 0 = one for each core but one.")] = 0
+    codecs: Annotated[
+        tuple[Text, ...], Meta(min_length=1, max_length=2, description="Codecs in order of preference: PCMU, PCMA.")
+    ] = ("PCMU", "PCMA")
+    tone_plan: Annotated[str, Meta(pattern=r"^[a-z]{2,3}$", description="Whose tones callers hear: cn, us, eu, …")] = (
+        "cn"
+    )
+    music_on_hold: Annotated[Text, Meta(description='What a held party hears: "moh:default" or "file:PATH" (WAV).')] = (
+        "moh:default"
+    )
+    prompts: Annotated[
+        Text, Meta(description="Folder of sound files that may be played by API; relative to node.directory.")
+    ] = "prompts"
+    inactivity_s: Annotated[
+        Seconds, Meta(description="Seconds without RTP after which a connected call is ended; 0 = never.")
+    ] = 60.0
+
+
+class Recording(_Section, frozen=True):
+    """Recording of calls."""
+
+    enabled: Annotated[bool, Meta(description="Record every call; extensions and trunks can say otherwise.")] = True
+    directory: Annotated[Text, Meta(description="Where the files go; relative to node.directory.")] = "recordings"
+    encoding: Annotated[
+        str, Meta(pattern=r"^(g711|pcm16)$", description="g711: as on the wire, 1 byte a sample; pcm16: 2 bytes.")
+    ] = "g711"
+
+
+class Storage(_Section, frozen=True):
+    """Database."""
+
+    url: Annotated[
+        Text,
+        Meta(description="SQLAlchemy URL; empty: SQLite in node.directory. postgresql+asyncpg://user:secret@host/name"),
+    ] = ""
+    max_backlog: Annotated[
+        int,
+        Meta(ge=100, le=1_000_000, description="Records kept while the database fails; beyond it new calls get 503."),
+    ] = 50_000
+
+
+class User(_Section, frozen=True):
+    """Somebody who may use the control API."""
+
+    name: Name
+    token_hash: Annotated[
+        Text, Meta(description="Hash of the token, made by `ringback token`; the token itself is never stored.")
+    ]
+    role: Annotated[
+        str,
+        Meta(
+            pattern=r"^(viewer|operator|supervisor|administrator)$",
+            description="viewer, operator, supervisor or administrator.",
+        ),
+    ] = "operator"
+
+
+class Control(_Section, frozen=True):
+    """Control API: JSON-RPC 2.0, one object a line, over TCP."""
+
+    listen: Annotated[Text, Meta(description='"address:port"; loopback unless you know better (no TLS here).')] = (
+        "127.0.0.1:8470"
+    )
+    event_history: Annotated[
+        int, Meta(ge=100, le=1_000_000, description="Events kept for clients that resume after a lost connection.")
+    ] = 10_000
+    user: Annotated[tuple[User, ...], Meta(max_length=1000)] = ()
+
+
+class Numbering(_Section, frozen=True):
+    """How numbers are read."""
+
+    region: Annotated[str, Meta(pattern=r"^[A-Z]{2}$", description="Country of national numbers (ISO 3166).")] = "CN"
+    emergency: Annotated[
+        tuple[Number, ...], Meta(description="Emergency numbers: never blocked, whatever else says no.")
+    ] = ("110", "119", "120", "122", "112")
+    emergency_trunks: Annotated[
+        tuple[Name, ...], Meta(description="Trunks for them, in order; empty: all trunks.")
+    ] = ()
+
+
+class CallLimits(_Section, frozen=True):
+    """Limits of calls."""
+
+    ring_timeout_s: Annotated[Seconds, Meta(description="Seconds a destination may ring.")] = 60.0
+    max_duration_s: Annotated[Seconds, Meta(description="Longest call, s; 0 = no limit.")] = 14400.0
+    max_calls: Annotated[int, Meta(ge=1, le=100_000, description="Calls at one time; above it new ones get 503.")] = (
+        2000
+    )
+
+
+class Extension(_Section, frozen=True):
+    """A phone of ours."""
+
+    number: Number
+    password: Annotated[
+        str,
+        Meta(min_length=8, max_length=128, description="SIP password; long and random (`ringback init` makes such)."),
+    ]
+    name: Annotated[Text, Meta(description="Shown to who is called.")] = ""
+    caller_id: Annotated[str, Meta(description="Number shown on trunks; empty: the trunk's.")] = ""
+    ring_timeout_s: Annotated[Seconds, Meta(description="Seconds it rings; 0: as calls.ring_timeout_s.")] = 0.0
+    busy_to: Annotated[str, Meta(description="Number called instead when it is busy or not registered.")] = ""
+    no_answer_to: Annotated[str, Meta(description="Number called instead when it does not answer in time.")] = ""
+    may_call_external: Annotated[bool, Meta(description="May call by trunk.")] = True
+    may_call_international: Annotated[bool, Meta(description="May call foreign countries by trunk.")] = False
+    is_recorded: Annotated[bool, Meta(description="Its calls are recorded (when recording.enabled).")] = True
+    media: Annotated[
+        str,
+        Meta(pattern=r"^(relay|direct)$", description="relay: audio through us; direct: phone to phone, unrecorded."),
+    ] = "relay"
+
+
+class Trunk(_Section, frozen=True):
+    """A carrier, a gateway or another switch."""
+
+    name: Name
+    host: Annotated[Text, Meta(min_length=1, description="Address or host name (looked up as RFC 3263 says).")]
+    port: Annotated[int, Meta(ge=0, le=65535, description="0: by DNS, or the transport's default.")] = 0
+    transport: Annotated[str, Meta(pattern=r"^(udp|tcp|tls)$")] = "udp"
+    listener: Annotated[int, Meta(ge=0, le=15, description="Index of the sip.listen entry it goes out by.")] = 0
+    username: Annotated[Text, Meta(description="For its challenges and for registering.")] = ""
+    password: Annotated[str, Meta(max_length=128)] = ""
+    realm: Annotated[
+        Text, Meta(description="The only realm the password is used for; empty: the first one this trunk asks for.")
+    ] = ""
+    register: Annotated[bool, Meta(description="Register there, so that calls come in.")] = False
+    expires_s: Annotated[int, Meta(ge=30, le=86400, description="Registration asked for, s.")] = 600
+    from_addresses: Annotated[
+        tuple[Text, ...],
+        Meta(description='Where its calls come from: "ip" or "ip:port"; empty: from host:port alone.'),
+    ] = ()
+    caller_id: Annotated[str, Meta(description="Number shown when the extension has none of its own.")] = ""
+    number_format: Annotated[
+        str,
+        Meta(
+            pattern=r"^(as_dialed|national|e164|e164_plus)$",
+            description="How it wants numbers: as_dialed, national, e164 (86…), e164_plus (+86…).",
+        ),
+    ] = "as_dialed"
+    max_channels: Annotated[int, Meta(ge=0, le=100_000, description="Calls at one time; 0 = no limit.")] = 0
+    is_recorded: Annotated[bool, Meta(description="Its calls are recorded (when recording.enabled).")] = True
+    media: Annotated[str, Meta(pattern=r"^(relay|direct)$")] = "relay"
+
+
+class AccessNumber(_Section, frozen=True):
+    """A number of ours that trunks deliver."""
+
+    number: Number
+    to: Annotated[Number, Meta(description="Extension (or number) that is called.")]
+    trunk: Annotated[str, Meta(description="Only when it comes by this trunk; empty: by any.")] = ""
+
+
+class Route(_Section, frozen=True):
+    """Which trunks a dialled number goes out by."""
+
+    name: Name
+    pattern: Annotated[
+        str,
+        Meta(
+            pattern=r"^[0-9*#+XZN.\[\]-]{0,64}$",
+            description="Prefix, or pattern: X any digit, Z 1–9, N 2–9, [1-5] one of them, a final . anything more. "
+            "Longest fixed prefix wins.",
+        ),
+    ]
+    trunks: Annotated[
+        tuple[Name, ...], Meta(min_length=1, description="In order; the next is tried on `failover` causes.")
+    ]
+    strip: Annotated[int, Meta(ge=0, le=32, description="Digits taken off the front.")] = 0
+    prepend: Annotated[str, Meta(pattern=r"^[0-9*#+]{0,32}$", description="Digits put in front, after `strip`.")] = ""
+    caller_id: Annotated[str, Meta(description="Number shown; empty: extension's, then trunk's.")] = ""
+    failover: Annotated[tuple[Text, ...], Meta(description="Hangup causes after which the next trunk is tried.")] = (
+        "NORMAL_TEMPORARY_FAILURE",
+        "NETWORK_OUT_OF_ORDER",
+        "NORMAL_CIRCUIT_CONGESTION",
+        "SWITCH_CONGESTION",
+        "REQUESTED_CHAN_UNAVAIL",
+        "RECOVERY_ON_TIMER_EXPIRE",
+        "DESTINATION_OUT_OF_ORDER",
+        "SERVICE_UNAVAILABLE",
+        "GATEWAY_DOWN",
+    )
+
+
+class Config(_Section, frozen=True):
+    """The whole file."""
+
+    node: Node = Node()
+    sip: Sip = Sip()
+    media: Media = Media()
+    recording: Recording = Recording()
+    storage: Storage = Storage()
+    control: Control = Control()
+    numbering: Numbering = Numbering()
+    calls: CallLimits = CallLimits()
+    extension: tuple[Extension, ...] = ()
+    trunk: tuple[Trunk, ...] = ()
+    access_number: tuple[AccessNumber, ...] = ()
+    route: tuple[Route, ...] = ()
+    path: str = ""
+    """Where it was read from; never in the file."""
+
+    def resolve(self, path: str) -> Path:
+        """`path` relative to the data directory, which is relative to the file."""
+        base = Path(self.path).parent if self.path else Path.cwd()
+        return base / self.node.directory / path
+
+    @property
+    def storage_url(self) -> str:
+        return self.storage.url or f"sqlite+aiosqlite:///{self.resolve('ringback.db').absolute()}"
+
+
+class ListenAddress(msgspec.Struct, frozen=True):
+    """One entry of sip.listen."""
+
+    transport: str
+    host: str
+    port: int
+
+
+def parse_listen(text: str) -> ListenAddress:
+    """ "udp:0.0.0.0:5060" or "tls:[::]:5061". Raises ValueError that says what would be right."""
+    transport, _, rest = text.partition(":")
+    if transport not in ("udp", "tcp", "tls"):
+        raise ValueError(f'"{text}" must begin with udp:, tcp: or tls:')
+    host, port = split_host_port(rest)
+    return ListenAddress(transport, host, port)
+
+
+def split_host_port(text: str) -> tuple[str, int]:
+    """ "127.0.0.1:5060" or "[::1]:5060" → (IP literal, port). Port 0 asks for any free one."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        ipaddress.ip_address(host)
+        number = int(port)
+        if not 0 <= number <= 65535:
+            raise ValueError
+    except ValueError:
+        raise ValueError(
+            f'"{text}" must be "address:port" with an IP address, e.g. "0.0.0.0:5060" or "[::]:5060"'
+        ) from None
+    return host, number
+
+
+def load_config(path: str | Path) -> Config:
+    """Reads and checks the file. Raises ConfigError (one line)."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); make one with: ringback init") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from None
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, path: str = "ringback.toml") -> Config:
+    """The checked value of a configuration's text. Raises ConfigError (one line)."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r"\(at line (\d+), column \d+\)", str(error))
+        line = f":{where[1]}" if where else ""
+        raise ConfigError(f"{path}{line}: not TOML: {str(error).split(' (at')[0]}") from None
+    raw.pop("path", None)
+    try:
+        config = msgspec.convert(raw, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error), text, path)) from None
+    _check(config, text, path)
+    return msgspec.structs.replace(config, path=path)
+
+
+def _explain(message: str, text: str, path: str) -> str:
+    what, _, where = message.partition(" - at `$")
+    keys = re.findall(r"\.([A-Za-z_]+)|\[(\d+)\]", where)
+    steps: list[str | int] = [name or int(index) for name, index in keys]
+    unknown = re.search(r"unknown field `([^`]+)`", what)
+    if unknown:
+        known = _fields_at(steps)
+        close = difflib.get_close_matches(unknown[1], known, 1)
+        hint = f'did you mean "{close[0]}"?' if close else f"known keys: {', '.join(known)}"
+        line = line_of(text, [*steps, unknown[1]])
+        return f"{path}:{line}: {_dotted([*steps, unknown[1]])}: no such key; {hint}"
+    line = line_of(text, steps)
+    return f"{path}:{line}: {_dotted(steps)}: {what[:1].lower()}{what[1:]}"
+
+
+def _dotted(steps: list[str | int]) -> str:
+    out = ""
+    for step in steps:
+        out += f"[{step}]" if isinstance(step, int) else f".{step}" if out else str(step)
+    return out or "(top)"
+
+
+_LISTS: dict[str, type[_Section]] = {
+    "extension": Extension,
+    "trunk": Trunk,
+    "access_number": AccessNumber,
+    "route": Route,
+}
+
+
+def _fields_at(steps: list[str | int]) -> list[str]:
+    here: Any = Config
+    for step in steps:
+        if isinstance(step, int):
+            continue
+        if here is Control and step == "user":
+            here = User
+        elif here is Config and step in _LISTS:
+            here = _LISTS[step]
+        else:
+            here = type(getattr(Config(), step, None)) if here is Config else here
+    return [name for name in getattr(here, "__struct_fields__", ()) if name != "path"]
+
+
+def _check(config: Config, text: str, path: str) -> None:
+    """What the types cannot say: references between sections, addresses, duplicates."""
+
+    def wrong(steps: list[str | int], what: str) -> ConfigError:
+        return ConfigError(f"{path}:{line_of(text, steps)}: {_dotted(steps)}: {what}")
+
+    for i, listen in enumerate(config.sip.listen):
+        try:
+            address = parse_listen(listen)
+        except ValueError as error:
+            raise wrong(["sip", "listen"], str(error)) from None
+        if address.transport == "tls" and not (config.sip.tls_certificate and config.sip.tls_key):
+            raise wrong(["sip", "listen"], f'"{listen}" needs sip.tls_certificate and sip.tls_key (entry {i + 1})')
+    try:
+        split_host_port(config.control.listen)
+    except ValueError as error:
+        raise wrong(["control", "listen"], str(error)) from None
+    first, last = (int(p) for p in config.media.rtp_ports.split("-"))
+    if not (1024 <= first < last <= 65535):
+        raise wrong(["media", "rtp_ports"], '"first-last" with 1024 <= first < last <= 65535, e.g. "20000-20999"')
+    for algorithm in config.sip.digest_algorithms:
+        if algorithm not in ("SHA-256", "MD5"):
+            raise wrong(["sip", "digest_algorithms"], f'"{algorithm}" is not known; there are SHA-256 and MD5')
+    for codec in config.media.codecs:
+        if codec not in ("PCMU", "PCMA"):
+            raise wrong(["media", "codecs"], f'"{codec}" is not known; there are PCMU and PCMA')
+    _check_unique("extension", [e.number for e in config.extension], wrong)
+    _check_unique("trunk", [t.name for t in config.trunk], wrong)
+    _check_unique("route", [r.name for r in config.route], wrong)
+    trunks = {t.name for t in config.trunk}
+    for i, trunk in enumerate(config.trunk):
+        if trunk.listener >= len(config.sip.listen):
+            raise wrong(["trunk", i, "listener"], f"sip.listen has only {len(config.sip.listen)} entries, from 0")
+        if trunk.register and not trunk.username:
+            raise wrong(["trunk", i, "register"], "registering needs username and password")
+        for address_text in trunk.from_addresses:
+            host = address_text.rpartition(":")[0] if address_text.count(":") == 1 else address_text
+            try:
+                ipaddress.ip_address(host.strip("[]"))
+            except ValueError:
+                raise wrong(["trunk", i, "from_addresses"], f'"{address_text}" is no IP address') from None
+    for i, number in enumerate(config.access_number):
+        if number.trunk and number.trunk not in trunks:
+            raise wrong(["access_number", i, "trunk"], f'there is no trunk "{number.trunk}"')
+    for i, route in enumerate(config.route):
+        for name in route.trunks:
+            if name not in trunks:
+                raise wrong(["route", i, "trunks"], f'there is no trunk "{name}"')
+    for name in config.numbering.emergency_trunks:
+        if name not in trunks:
+            raise wrong(["numbering", "emergency_trunks"], f'there is no trunk "{name}"')
+
+
+def _check_unique(section: str, names: list[str], wrong: Any) -> None:
+    seen: set[str] = set()
+    for i, name in enumerate(names):
+        if name in seen:
+            raise wrong([section, i], f'"{name}" is there twice')
+        seen.add(name)

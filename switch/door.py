@@ -1,0 +1,173 @@
+"""The door for what is no part of a session yet: new INVITEs, OPTIONS, and every other method (denied by default).
+
+REGISTER goes on to `switch.registrations`, responses to our own requests to `switch.trunks`.
+"""
+
+import logging
+from collections.abc import Callable
+
+from model.causes import HangupCause
+from sip import actions as sip
+from sip.errors import SipParseError
+from sip.message import Request
+from sip.offer_answer import offered_codecs
+from sip.sdp import SdpError
+from sip.uri import parse_uri
+from switch.calls import Calls
+from switch.causes import status_of_cause
+from switch.directory import ExtensionEntry, TrunkState
+from switch.identity import Gatekeeper, Unidentified
+from switch.media_pool import MediaPool
+from switch.numbers import clean
+from switch.registrations import Registrations
+from switch.runtime import Runtime
+from switch.sip_legs import SipLegs
+from switch.trunks import Trunks
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 5
+ALLOWED = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE"
+
+
+class Door:
+    def __init__(
+        self,
+        runtime: Runtime,
+        gatekeeper: Gatekeeper,
+        registrations: Registrations,
+        trunks: Trunks,
+        *,
+        is_congested: Callable[[], bool],
+    ) -> None:
+        self._runtime = runtime
+        self._calls: Calls = runtime.calls
+        self._legs: SipLegs = runtime.legs
+        self._pool: MediaPool = runtime.pool
+        self._gatekeeper = gatekeeper
+        self._registrations = registrations
+        self._trunks = trunks
+        self._is_congested = is_congested
+        self.is_draining = False
+
+    def incoming_invite(self, action: sip.IncomingInvite, now: float) -> None:
+        """Identifies the caller, checks what it offers, and begins a call."""
+        request = action.request
+        try:
+            who = self._gatekeeper.identify(request, now)
+            if isinstance(who, Unidentified):
+                self._reject(action.session, who.status, who.reason, now, who.headers)
+                return
+            caller, name = self._caller(request, who.extension, who.trunk)
+            dialed = clean(self._dialed(request, who.trunk))
+        except SipParseError as error:
+            self._reject(action.session, error.status, str(error), now)
+            return
+        directory = self._calls.env.directory
+        is_emergency = who.trunk is None and dialed in directory.emergency
+        refusal = self._congestion(is_emergency)
+        if refusal:
+            log.warning("x INVITE from %s refused: %s", caller, refusal)
+            self._reject(action.session, 503, "Service Unavailable", now, f"Retry-After: {RETRY_AFTER_S}\r\n")
+            return
+        cause = self._unusable_offer(request.body)
+        if cause is not None:
+            status, reason = status_of_cause(cause)
+            self._reject(action.session, status, reason, now)
+            return
+        self._begin(action, request, caller, name, dialed, who.extension, who.trunk, now)
+
+    def _begin(
+        self,
+        action: sip.IncomingInvite,
+        request: Request,
+        caller: str,
+        name: str,
+        dialed: str,
+        entry: ExtensionEntry | None,
+        trunk: TrunkState | None,
+        now: float,
+    ) -> None:
+        max_forwards = request.max_forwards
+        call, leg = self._calls.incoming(
+            caller=caller,
+            caller_name=name,
+            dialed=dialed,
+            entry=entry,
+            trunk=trunk,
+            worker=self._pool.choose_worker(),
+            max_forwards=70 if max_forwards is None else max_forwards,
+            now=now,
+        )
+        flow = request.flow
+        assert flow is not None
+        leg.sip_call_id = request.call_id
+        leg.address = f"{flow.host}:{flow.port}"
+        leg.user_agent = (request.get("User-Agent", "") or "")[:128]
+        leg.offer = request.body
+        self._legs.adopt(action.session, call, leg)
+        self._runtime.perform(self._calls.begin(call, now), now)
+
+    def incoming_request(self, action: sip.IncomingRequest, now: float) -> None:
+        """REGISTER and OPTIONS are served; nothing else is, by anybody."""
+        request = action.request
+        match request.method:
+            case "REGISTER":
+                status, reason, headers = self._registrations.register(request, now)
+            case "OPTIONS":
+                status, reason = (503, "Service Unavailable") if self.is_draining else (200, "OK")
+                headers = f"Allow: {ALLOWED}\r\nAccept: application/sdp\r\nSupported: path\r\n"
+            case _:
+                status, reason, headers = 405, "Method Not Allowed", f"Allow: {ALLOWED}\r\n"
+        self._runtime.perform_sip(
+            self._runtime.stack.respond(action.transaction, status, reason, now, headers=headers), now
+        )
+
+    def request_done(self, action: sip.RequestDone, now: float) -> None:
+        self._trunks.request_done(action, now)
+
+    def _reject(self, session: str, status: int, reason: str, now: float, headers: str = "") -> None:
+        self._runtime.perform_sip(self._runtime.stack.reject(session, status, reason, now, headers=headers), now)
+
+    def _congestion(self, is_emergency: bool) -> str:
+        """Why no new call can be taken; "" when it can. An emergency call is refused only when audio is impossible."""
+        if self._pool.choose_worker() < 0 and not self._is_direct_only():
+            return "no media worker has a free port"
+        if is_emergency:
+            return ""
+        if self.is_draining:
+            return "draining"
+        if len(self._calls.calls) >= self._calls.env.config.calls.max_calls:
+            return "calls.max_calls is reached"
+        if self._is_congested():
+            return "the record writer's backlog is full"
+        return ""
+
+    def _is_direct_only(self) -> bool:
+        return not self._pool.workers
+
+    def _unusable_offer(self, body: bytes) -> HangupCause | None:
+        if not body:
+            return None
+        try:
+            codecs = offered_codecs(body)
+        except SdpError:
+            return HangupCause.INCOMPATIBLE_DESTINATION
+        ours = self._calls.env.config.media.codecs
+        return None if any(codec in ours for codec in codecs) else HangupCause.INCOMPATIBLE_DESTINATION
+
+    def _caller(self, request: Request, entry: ExtensionEntry | None, trunk: TrunkState | None) -> tuple[str, str]:
+        """(number, name). An extension is who it proved to be; a trunk is trusted for what it asserts (RFC 3325)."""
+        if entry is not None:
+            return entry.number, entry.name
+        asserted = request.addresses("P-Asserted-Identity") if "P-Asserted-Identity" in request.headers else []
+        address = asserted[0] if asserted else request.from_
+        number = clean(address.uri.user)
+        return ("" if number.lower() == "anonymous" else number), address.display
+
+    def _dialed(self, request: Request, trunk: TrunkState | None) -> str:
+        user = parse_uri(request.uri).user
+        # A registered trunk sends its calls to our contact; the number stands in To then.
+        if trunk is not None and user == trunk.config.username:
+            return request.to.uri.user or user
+        return user

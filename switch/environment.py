@@ -1,0 +1,45 @@
+"""What the pure core may ask: tables, bindings, ids, wall time, limits. Handed in, so that a test hands in its own."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from model.ids import IdSource
+from sip.registrar import Binding
+from switch.config import Config
+from switch.directory import Directory
+
+
+class MediaRoom(Protocol):
+    """What the core must know of the media workers."""
+
+    def choose_worker(self) -> int:
+        """Index of the worker with the most free ports; -1 when none has any."""
+        ...
+
+
+class Environment:
+    """Read-only for phases. `wall_offset` is UTC seconds minus monotonic seconds; the runtime keeps it true."""
+
+    __slots__ = ("bindings", "config", "directory", "ids", "media", "music", "ringback", "wall_offset")
+
+    def __init__(
+        self,
+        config: Config,
+        directory: Directory,
+        ids: IdSource,
+        bindings: Callable[[str, float], list[Binding]],
+        media: MediaRoom,
+        wall_offset: float,
+    ) -> None:
+        self.config = config
+        self.directory = directory
+        self.ids = ids
+        self.bindings = bindings
+        self.media = media
+        self.wall_offset = wall_offset
+        self.music = [config.media.music_on_hold]
+        self.ringback = [f"tone:ringback/{config.media.tone_plan}"]
+
+    def wall(self, now: float) -> float:
+        """UTC seconds since 1970 at the monotonic instant `now`."""
+        return now + self.wall_offset

@@ -1,0 +1,137 @@
+"""What happens to a call, in the words of calls: every kind of leg emits these, whatever protocol it speaks."""
+
+import msgspec
+
+from model.causes import HangupCause
+
+
+class _CallEvent(msgspec.Struct, frozen=True, gc=False):
+    call_id: str
+    leg_id: str
+
+
+class LegRinging(_CallEvent, frozen=True):
+    """It rings."""
+
+
+class LegEarlyMedia(_CallEvent, frozen=True):
+    """It sends audio before it answers; its media are configured."""
+
+
+class LegAnswered(_CallEvent, frozen=True):
+    """It answered; its media are configured (unless audio goes directly)."""
+
+
+class LegFailed(_CallEvent, frozen=True):
+    """It will not be answered."""
+
+    cause: HangupCause
+    status: int = 0
+
+
+class LegHungUp(_CallEvent, frozen=True):
+    """It left: BYE, CANCEL, or it is lost."""
+
+    cause: HangupCause
+
+
+class LegHolds(_CallEvent, frozen=True):
+    """Its phone does not want to hear the other party for now."""
+
+
+class LegResumes(_CallEvent, frozen=True):
+    """Its phone wants the other party again."""
+
+
+class LegOffers(_CallEvent, frozen=True):
+    """A new offer of a leg whose audio goes directly to the other party."""
+
+    body: bytes
+
+
+class LegTakesOffer(_CallEvent, frozen=True):
+    """The answer to an offer passed on to it."""
+
+    body: bytes
+
+
+class LegRefusesOffer(_CallEvent, frozen=True):
+    status: int
+
+
+class LegDigit(_CallEvent, frozen=True):
+    """A DTMF digit; `by_info` when it came by SIP INFO, so that nobody relayed it in RTP."""
+
+    digit: str
+    duration_ms: int
+    by_info: bool = False
+
+
+class LegSilent(_CallEvent, frozen=True):
+    """No RTP for longer than media.inactivity_s."""
+
+    silent_s: float
+
+
+class LegStatisticsCame(_CallEvent, frozen=True):
+    """The leg's last figures are noted in it."""
+
+
+class PlayEnded(_CallEvent, frozen=True):
+    play_id: str
+    reason: str
+
+
+class Timeout(_CallEvent, frozen=True):
+    """The call's deadline is due; leg_id is empty."""
+
+
+class Release(_CallEvent, frozen=True):
+    """Somebody who may ends the call: API, shutdown."""
+
+    cause: HangupCause
+    side: str = "system"
+
+
+class DropLeg(_CallEvent, frozen=True):
+    """API: end this leg alone."""
+
+    cause: HangupCause
+
+
+class HoldLeg(_CallEvent, frozen=True):
+    """API: the leg shall hear music."""
+
+
+class ResumeLeg(_CallEvent, frozen=True):
+    pass
+
+
+class RecordCall(_CallEvent, frozen=True):
+    """API: start, pause, resume or stop the recording; leg_id is empty."""
+
+    what: str
+
+
+CallEvent = (
+    LegRinging
+    | LegEarlyMedia
+    | LegAnswered
+    | LegFailed
+    | LegHungUp
+    | LegHolds
+    | LegResumes
+    | LegOffers
+    | LegTakesOffer
+    | LegRefusesOffer
+    | LegDigit
+    | LegSilent
+    | LegStatisticsCame
+    | PlayEnded
+    | Timeout
+    | Release
+    | DropLeg
+    | HoldLeg
+    | ResumeLeg
+    | RecordCall
+)

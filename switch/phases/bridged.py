@@ -1,0 +1,182 @@
+"""Phase bridged: two legs talk. Hold, digits, recording, audio that goes directly, and how it ends."""
+
+from model import events, media
+from model.causes import HangupCause
+from switch import recordings
+from switch.actions import Action, RefuseOffer, ReofferLeg, TakeOffer
+from switch.call import HELD_BY_API, HELD_BY_PEER, Call, Hold, Leg
+from switch.environment import Environment
+from switch.leg_events import (
+    CallEvent,
+    DropLeg,
+    HoldLeg,
+    LegAnswered,
+    LegDigit,
+    LegEarlyMedia,
+    LegFailed,
+    LegHolds,
+    LegHungUp,
+    LegOffers,
+    LegRefusesOffer,
+    LegResumes,
+    LegRinging,
+    LegSilent,
+    LegTakesOffer,
+    PlayEnded,
+    RecordCall,
+    Release,
+    ResumeLeg,
+    Timeout,
+)
+from switch.phases.outcome import Outcome, releasing, stay
+from switch.release import end_leg, leg_left
+
+HOLD_PLAY = "hold"
+"""Play id of the music a held leg hears."""
+
+
+def enter(call: Call, now: float, env: Environment) -> Outcome:
+    """Leg `b` has answered leg `a`."""
+    wall = env.wall(now)
+    call.bridged_utc = wall
+    call.plan = []
+    for leg in (call.legs[call.a], call.legs[call.b]):
+        leg.bridged_utc = wall
+    actions: list[Action] = []
+    if not call.is_direct:
+        actions.append(_matrix(call))
+    actions.append(events.CallConnected(call_id=call.call_id, leg_id=call.a, peer_leg_id=call.b))
+    if recordings.is_wanted(call, env):
+        actions += recordings.start(call, now, env)
+    limit = env.config.calls.max_duration_s
+    call.deadline = now + limit if limit else 0.0
+    return stay(actions)
+
+
+def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
+    leg = call.legs.get(event.leg_id)
+    match event:
+        case LegHungUp(cause=cause) if leg is not None:
+            leg_left(leg, cause, now, env)
+            if leg.leg_id in (call.a, call.b):
+                return releasing(call, cause, side_of(call, leg), now, env)
+            return stay()
+        case LegFailed(cause=cause) if leg is not None:
+            actions = end_leg(leg, cause, "system", now, env)
+            if leg.leg_id in (call.a, call.b):
+                return releasing(call, cause, "system", now, env, actions)
+            return stay(actions)
+        case LegDigit() if leg is not None:
+            return stay(_digit(call, leg, event))
+        case LegHolds() if (held := call.other(event.leg_id)) is not None:
+            return stay(_hold(call, held, HELD_BY_PEER, now, env))
+        case LegResumes() if (held := call.other(event.leg_id)) is not None:
+            return stay(_resume(call, held, HELD_BY_PEER, now, env))
+        case HoldLeg() if leg is not None:
+            return stay(_hold(call, leg, HELD_BY_API, now, env))
+        case ResumeLeg() if leg is not None:
+            return stay(_resume(call, leg, HELD_BY_API, now, env))
+        case RecordCall(what="start"):
+            return stay([] if call.recording else recordings.start(call, now, env))
+        case RecordCall(what=what):
+            return stay(recordings.change(call, what))
+        case LegOffers(body=body) if (other := call.other(event.leg_id)) is not None:
+            return stay([ReofferLeg(call.call_id, other.leg_id, body)])
+        case LegTakesOffer(body=body) if (other := call.other(event.leg_id)) is not None:
+            return stay([TakeOffer(call.call_id, other.leg_id, body)])
+        case LegRefusesOffer(status=status) if (other := call.other(event.leg_id)) is not None:
+            return stay([RefuseOffer(call.call_id, other.leg_id, status)])
+        case LegSilent() if leg is not None:
+            return releasing(call, HangupCause.MEDIA_TIMEOUT, "system", now, env)
+        case PlayEnded(play_id=play_id, reason=reason) if play_id not in (HOLD_PLAY, "ringback"):
+            return stay(
+                [events.CallPlayFinished(call_id=call.call_id, leg_id=event.leg_id, play_id=play_id, reason=reason)]
+            )
+        case Timeout():
+            return releasing(call, HangupCause.ALLOTTED_TIMEOUT, "system", now, env)
+        case DropLeg(cause=cause):
+            return releasing(call, cause, "system", now, env)
+        case Release(cause=cause, side=side):
+            return releasing(call, cause, side, now, env)
+        case LegAnswered() | LegRinging() | LegEarlyMedia() | _:
+            return stay()
+
+
+def restore(call: Call, now: float, env: Environment) -> list[Action]:
+    """What a media worker that knows nothing of the call must be told, after its legs: who hears whom, music.
+
+    The recording goes on in a second file: the first one ends where the old worker did.
+    """
+    actions: list[Action] = [] if call.is_direct else [_matrix(call)]
+    for leg in call.live_legs():
+        if leg.hold:
+            actions.append(_music(call, leg, env))
+    if call.recording is not None:
+        is_paused = call.recording.is_paused
+        actions += recordings.start(call, now, env)
+        actions += recordings.change(call, "pause") if is_paused else []
+    return actions
+
+
+def side_of(call: Call, leg: Leg) -> str:
+    """Who a leg is in the words of the record: caller, agent (an extension that was called) or remote."""
+    if leg.leg_id == call.a:
+        return "caller"
+    return "agent" if leg.kind == "extension" else "remote"
+
+
+def _matrix(call: Call) -> media.ConnectMatrix:
+    a, b = call.legs[call.a], call.legs[call.b]
+    if a.hold or b.hold:
+        return media.ConnectMatrix(call.call_id, [])
+    return media.ConnectMatrix(call.call_id, [media.Edge(a.leg_id, b.leg_id), media.Edge(b.leg_id, a.leg_id)])
+
+
+def _music(call: Call, leg: Leg, env: Environment) -> media.Play:
+    return media.Play(session=call.call_id, leg=leg.leg_id, play_id=HOLD_PLAY, sources=env.music, is_looped=True)
+
+
+def _hold(call: Call, leg: Leg, by: int, now: float, env: Environment) -> list[Action]:
+    if leg.hold & by or call.is_direct:
+        return []
+    was_held = leg.hold
+    leg.hold |= by
+    if was_held:
+        return []
+    call.holds.append(Hold(leg.leg_id, env.wall(now)))
+    return [
+        _matrix(call),
+        _music(call, leg, env),
+        events.CallHeld(call_id=call.call_id, leg_id=leg.leg_id),
+    ]
+
+
+def _resume(call: Call, leg: Leg, by: int, now: float, env: Environment) -> list[Action]:
+    if not leg.hold & by:
+        return []
+    leg.hold &= ~by
+    if leg.hold:
+        return []
+    for hold in call.holds:
+        if hold.leg_id == leg.leg_id and not hold.ended_utc:
+            hold.ended_utc = env.wall(now)
+    return [
+        media.StopPlay(call.call_id, leg.leg_id, HOLD_PLAY),
+        _matrix(call),
+        events.CallResumed(call_id=call.call_id, leg_id=leg.leg_id),
+    ]
+
+
+def _digit(call: Call, leg: Leg, event: LegDigit) -> list[Action]:
+    actions: list[Action] = [
+        events.CallDigit(call_id=call.call_id, leg_id=leg.leg_id, digit=event.digit, duration_ms=event.duration_ms)
+    ]
+    other = call.other(leg.leg_id)
+    if event.by_info and other is not None and not other.hold:
+        # RTP events are relayed by the media worker itself; INFO is known here alone.
+        actions.append(
+            media.SendDigits(
+                session=call.call_id, leg=other.leg_id, digits=event.digit, duration_ms=event.duration_ms or 100
+            )
+        )
+    return actions

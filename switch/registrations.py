@@ -1,0 +1,121 @@
+"""Phones register here: proves who they are, keeps their bindings (sip.registrar), tells who came and went."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from model import events, views
+from model.declare import Event
+from sip.errors import SipParseError
+from sip.flow import Flow
+from sip.message import Request
+from sip.registrar import Binding, BindingChange, Registrar
+from switch.cdr import mask
+from switch.config import Config
+from switch.identity import Gatekeeper, Unidentified
+
+_WHY = {
+    "removed": "unregistered",
+    "expired": "expired",
+    "replaced": "replaced",
+    "flow_failed": "connection_lost",
+    "cleared": "removed",
+}
+
+
+class Registrations:
+    """The bindings of all extensions; an extension's number is its address of record."""
+
+    def __init__(self, config: Config, publish: Callable[[Event], None]) -> None:
+        self._registrar = Registrar(
+            min_expires_s=config.sip.min_expires_s,
+            max_expires_s=config.sip.max_expires_s,
+            default_expires_s=config.sip.max_expires_s,
+            max_bindings=config.sip.max_bindings,
+        )
+        self._publish = publish
+        self._gatekeeper: Gatekeeper | None = None
+
+    def admit_with(self, gatekeeper: Gatekeeper) -> None:
+        """Who may register."""
+        self._gatekeeper = gatekeeper
+
+    @property
+    def deadline(self) -> float | None:
+        return self._registrar.deadline
+
+    @property
+    def n_bindings(self) -> int:
+        return len(self._registrar)
+
+    def bindings(self, number: str, now: float) -> list[Binding]:
+        """Where the extension can be rung, best first."""
+        return self._registrar.lookup(number, now)
+
+    def register(self, request: Request, now: float) -> tuple[int, str, str]:
+        """(status, reason, header lines) that answer a REGISTER."""
+        assert self._gatekeeper is not None
+        try:
+            number = request.to.uri.user
+        except SipParseError as error:
+            return error.status, str(error), ""
+        who = self._gatekeeper.authenticate(request, number, now)
+        if isinstance(who, Unidentified):
+            return who.status, who.reason, who.headers
+        result = self._registrar.register(number, request, now)
+        self._tell(result.changes, now)
+        return result.status, result.reason, result.headers
+
+    def handle_timeout(self, now: float) -> None:
+        """Drops what has expired."""
+        self._tell(self._registrar.poll(now), now)
+
+    def flow_failed(self, flow: Flow, now: float) -> None:
+        """A connection is gone, and the phones behind it."""
+        self._tell(self._registrar.flow_failed(flow), now)
+
+    def remove_all(self, number: str) -> None:
+        """The extension was deleted."""
+        self._tell(self._registrar.clear(number), time.monotonic())
+
+    def views(self, number: str = "") -> list[views.RegistrationView]:
+        """Bindings as the API shows them, of one extension or (empty) of all."""
+        now, wall = time.monotonic(), time.time()
+        numbers = [number] if number else sorted(self._registrar.aors())
+        return [
+            views.RegistrationView(
+                extension=one,
+                address=_address(binding.flow),
+                contact=mask(binding.contact),
+                user_agent=mask(binding.user_agent),
+                registered_utc=wall - (now - binding.registered_at),
+                expires_s=binding.expires_at - now,
+            )
+            for one in numbers
+            for binding in self._registrar.lookup(one, now)
+        ]
+
+    def _tell(self, changes: Sequence[BindingChange], now: float) -> None:
+        for change in changes:
+            binding = change.binding
+            if change.what == "added":
+                self._publish(
+                    events.RegistrationAdded(
+                        extension=change.aor,
+                        address=_address(binding.flow),
+                        user_agent=mask(binding.user_agent),
+                        expires_s=binding.expires_at - now,
+                    )
+                )
+            elif change.what in _WHY:
+                self._publish(
+                    events.RegistrationRemoved(
+                        extension=change.aor,
+                        address=_address(binding.flow),
+                        user_agent=mask(binding.user_agent),
+                        why=_WHY[change.what],
+                    )
+                )
+
+
+def _address(flow: Flow) -> str:
+    return f"{flow.transport}:{flow.host}:{flow.port}"

@@ -1,0 +1,127 @@
+"""Where a call goes: a pure choice over the directory. Every refusal says why (FEATURES 4.6)."""
+
+import msgspec
+
+from model.causes import HangupCause
+from switch.config import Route
+from switch.directory import Directory, ExtensionEntry, TrunkState
+from switch.numbers import clean, format_number, is_international
+
+
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Who calls: an extension, a trunk, or (both None) the switch itself."""
+
+    caller: str
+    extension: ExtensionEntry | None = None
+    trunk: TrunkState | None = None
+
+
+class Refuse(msgspec.Struct, frozen=True, gc=False):
+    cause: HangupCause
+    why: str
+
+
+class ToExtension(msgspec.Struct, frozen=True, gc=False):
+    number: str
+    access_number: str = ""
+
+
+class TrunkAttempt(msgspec.Struct, frozen=True, gc=False):
+    """One try by one trunk: `number` and `caller` are written as that trunk wants them."""
+
+    trunk: str
+    number: str
+    caller: str
+
+
+class ToTrunks(msgspec.Struct, frozen=True, gc=False):
+    """Trunks in order; the next is tried when the one before ends with a cause in `failover`."""
+
+    route: str
+    attempts: tuple[TrunkAttempt, ...]
+    failover: tuple[str, ...]
+
+
+Decision = Refuse | ToExtension | ToTrunks
+
+
+def choose_route(directory: Directory, origin: Origin, dialed: str) -> Decision:
+    """Where `dialed` leads for this caller. Emergency numbers before everything, permissions apply to none of them."""
+    dialed = clean(dialed)
+    if not dialed or len(dialed) > 64:
+        return Refuse(HangupCause.INVALID_NUMBER_FORMAT, "no number was dialled" if not dialed else "number too long")
+    if origin.trunk is not None:
+        return _from_trunk(directory, origin.trunk, dialed)
+    if dialed in directory.emergency:
+        return _emergency(directory, origin, dialed)
+    if dialed in directory.extensions:
+        return ToExtension(dialed)
+    access = directory.access_number("", dialed)
+    if access is not None:
+        return _access(directory, access.to, dialed)
+    route = directory.routes.find(dialed)
+    if route is None:
+        return Refuse(HangupCause.UNALLOCATED_NUMBER, f"no extension, access number or route for {dialed}")
+    return _by_route(directory, origin, route, dialed)
+
+
+def _from_trunk(directory: Directory, trunk: TrunkState, dialed: str) -> Decision:
+    access = directory.access_number(trunk.config.name, dialed)
+    if access is None:
+        # Only numbers of ours come in by a trunk: it is never a way out again (toll fraud).
+        return Refuse(HangupCause.UNALLOCATED_NUMBER, f"{dialed} is no access number of trunk {trunk.config.name}")
+    return _access(directory, access.to, dialed)
+
+
+def _access(directory: Directory, to: str, dialed: str) -> Decision:
+    if to in directory.extensions:
+        return ToExtension(to, access_number=dialed)
+    route = directory.routes.find(to)
+    if route is None:
+        return Refuse(HangupCause.NO_ROUTE_DESTINATION, f"access number {dialed} leads to {to}, which leads nowhere")
+    return _by_route(directory, Origin(caller=dialed), route, to)
+
+
+def _by_route(directory: Directory, origin: Origin, route: Route, dialed: str) -> Decision:
+    number = route.prepend + dialed[route.strip :]
+    region = directory.config.numbering.region
+    extension = origin.extension
+    if extension is not None:
+        if not extension.may_call_external:
+            return Refuse(HangupCause.OUTGOING_CALL_BARRED, f"extension {extension.number} may not call by trunk")
+        if not extension.may_call_international and is_international(number, region):
+            return Refuse(HangupCause.OUTGOING_CALL_BARRED, f"extension {extension.number} may not call abroad")
+    attempts = []
+    for name in route.trunks:
+        trunk = directory.trunks[name]
+        if trunk.flows and not trunk.is_full:
+            attempts.append(_attempt(trunk, origin, number, region, route.caller_id))
+    if not attempts:
+        full = any(directory.trunks[name].is_full for name in route.trunks)
+        if full:
+            return Refuse(HangupCause.NORMAL_CIRCUIT_CONGESTION, f"all trunks of route {route.name} are full")
+        return Refuse(HangupCause.GATEWAY_DOWN, f"no trunk of route {route.name} is up")
+    return ToTrunks(route.name, tuple(attempts), route.failover)
+
+
+def _emergency(directory: Directory, origin: Origin, dialed: str) -> Decision:
+    region = directory.config.numbering.region
+    trunks = [trunk for trunk in directory.emergency_trunks() if trunk.flows]
+    attempts = tuple(TrunkAttempt(trunk.config.name, dialed, _caller(trunk, origin, region, "")) for trunk in trunks)
+    if not attempts:
+        return Refuse(HangupCause.GATEWAY_DOWN, "no trunk is up for an emergency call")
+    every_cause = tuple(cause.value for cause in HangupCause if cause is not HangupCause.ORIGINATOR_CANCEL)
+    return ToTrunks("emergency", attempts, every_cause)
+
+
+def _attempt(trunk: TrunkState, origin: Origin, number: str, region: str, caller_id: str) -> TrunkAttempt:
+    style = trunk.config.number_format
+    return TrunkAttempt(
+        trunk.config.name, format_number(number, region, style), _caller(trunk, origin, region, caller_id)
+    )
+
+
+def _caller(trunk: TrunkState, origin: Origin, region: str, route_caller_id: str) -> str:
+    own = origin.extension.caller_id if origin.extension is not None else ""
+    caller = route_caller_id or own or trunk.config.caller_id or origin.caller
+    return format_number(caller, region, trunk.config.number_format)

@@ -1,0 +1,399 @@
+"""Performs what stack and calls return: each action by its class, until nothing is left to do.
+
+The one driver of the pure machines: hands them datagrams, media events and due deadlines, and keeps one timer for all.
+Holds no policy.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from model import events, media
+from model.declare import Event
+from model.records import CallRecord, RecordingRecord
+from sip import actions as sip
+from sip.flow import Flow
+from sip.stack import SipStack
+from switch import actions as act
+from switch.call import Call, Leg
+from switch.calls import Calls
+from switch.leg_events import (
+    CallEvent,
+    LegDigit,
+    LegSilent,
+    LegStatisticsCame,
+    PlayEnded,
+)
+from switch.media_pool import MediaPool
+from switch.phases.bridged import restore
+from switch.sip_legs import SipLegs, configure_command
+
+log = logging.getLogger(__name__)
+
+EARLIEST_TIMER_S = 0.01
+"""No timer is armed nearer than this: every wake-up of an idle loop costs more than it gains (SIGNALLING §1)."""
+
+
+class Machine(Protocol):
+    """Anything pure with one deadline."""
+
+    @property
+    def deadline(self) -> float | None: ...
+
+
+class Door(Protocol):
+    """Takes the requests that are no part of a session (switch.door)."""
+
+    def incoming_invite(self, action: sip.IncomingInvite, now: float) -> None: ...
+    def incoming_request(self, action: sip.IncomingRequest, now: float) -> None: ...
+    def request_done(self, action: sip.RequestDone, now: float) -> None: ...
+
+
+class Outside(msgspec.Struct):
+    """Where actions go that leave the core."""
+
+    send: Callable[[bytes, Flow], None]
+    publish: Callable[[Event], None]
+    keep: Callable[[CallRecord | RecordingRecord], None]
+    resolve: Callable[[sip.Resolve], None]
+    call_later: Callable[[float, Callable[[], None]], Any]
+    """(delay in seconds, callback) → something with `cancel()`"""
+    clock: Callable[[], float]
+    """monotonic seconds"""
+
+
+class RuntimeCounters(msgspec.Struct):
+    datagrams: int = 0
+    unhandled_errors: int = 0
+
+
+class Runtime:
+    def __init__(self, stack: SipStack, calls: Calls, legs: SipLegs, pool: MediaPool, outside: Outside) -> None:
+        self.stack = stack
+        self.calls = calls
+        self.legs = legs
+        self.pool = pool
+        self.counters = RuntimeCounters()
+        self.recordings: dict[str, RecordingRecord] = {}
+        """Recordings whose file is not finished, by id; their calls may be over."""
+        self._outside = outside
+        self._timer: Any = None
+        self._timer_at = 0.0
+        self._extra: list[tuple[Machine, Callable[[float], None]]] = []
+        self._flow_watchers: list[Callable[[Flow, float], None]] = []
+        self._sip_table: dict[type, Callable[[Any, float], None]] = {
+            sip.Send: lambda action, now: outside.send(action.data, action.flow),
+            sip.Resolve: lambda action, now: outside.resolve(action),
+        }
+        self._call_table: dict[type, Callable[[Any, float], None]] = {
+            act.StartLeg: self._start_leg,
+            act.RingLeg: self._on_leg(lambda action, call, leg, now: legs.ring(leg, now)),
+            act.ProgressLeg: self._progress_leg,
+            act.AnswerLeg: self._answer_leg,
+            act.EndLeg: self._on_leg(lambda action, call, leg, now: legs.end(leg, action.cause, now)),
+            act.ReofferLeg: self._on_leg(lambda action, call, leg, now: legs.reoffer(leg, action.body, now)),
+            act.TakeOffer: self._on_leg(lambda action, call, leg, now: legs.take_offer(leg, action.body, now)),
+            act.RefuseOffer: self._on_leg(lambda action, call, leg, now: legs.refuse_offer(leg, action.status, now)),
+            act.ForgetCall: self._forget,
+            CallRecord: lambda action, now: outside.keep(action),
+            RecordingRecord: self._keep_recording,
+        }
+        self._media_table: dict[type, Callable[[int, Any, float], None]] = {
+            media.Digit: self._media_digit,
+            media.LegReleased: self._leg_released,
+            media.PlayFinished: self._play_finished,
+            media.Inactivity: self._inactivity,
+            media.RecordingFinished: self._recording_finished,
+            media.Statistics: self._statistics,
+            media.CommandRefused: self._refused,
+        }
+
+    def open_door(self, door: Door) -> None:
+        """Requests outside sessions go there."""
+        self._sip_table[sip.IncomingInvite] = door.incoming_invite
+        self._sip_table[sip.IncomingRequest] = door.incoming_request
+        self._sip_table[sip.RequestDone] = door.request_done
+
+    def also_drive(self, machine: Machine, on_timeout: Callable[[float], None]) -> None:
+        """One more machine under the one timer (registrar, trunk registrations)."""
+        self._extra.append((machine, on_timeout))
+
+    def watch_flows(self, on_failed: Callable[[Flow, float], None]) -> None:
+        """Also told when a flow is gone."""
+        self._flow_watchers.append(on_failed)
+
+    # -- inputs -------------------------------------------------------------------------------------------------------
+
+    def receive_batch(self, batch: list[tuple[bytes, Flow]]) -> None:
+        """Datagrams of one wake-up (sip.net.Receiver)."""
+        now = self._outside.clock()
+        receive, perform = self.stack.receive, self.perform_sip
+        for data, flow in batch:
+            try:
+                perform(receive(data, flow, now), now)
+            except Exception:
+                # The edge of one datagram: the next one must still be heard.
+                self.counters.unhandled_errors += 1
+                log.exception("x datagram from %s:%d", flow.host, flow.port)
+        self.counters.datagrams += len(batch)
+        self.rearm(now)
+
+    def flow_failed(self, flow: Flow, why: str) -> None:
+        """A connection or destination is gone (sip.net.Receiver)."""
+        log.info("x flow %s %s:%d: %s", flow.transport, flow.host, flow.port, why)
+        now = self._outside.clock()
+        self._guarded("flow_failed", lambda: self.perform_sip(self.stack.flow_failed(flow, now), now))
+        for on_failed in self._flow_watchers:
+            self._guarded("flow_failed", lambda on_failed=on_failed: on_failed(flow, now))  # type: ignore[misc]
+        self.rearm(now)
+
+    def resolved(self, token: int, flows: list[Flow]) -> None:
+        now = self._outside.clock()
+        self._guarded("resolved", lambda: self.perform_sip(self.stack.resolved(token, flows, now), now))
+        self.rearm(now)
+
+    def media_events(self, worker: int, batch: Iterable[media.Event]) -> None:
+        """What a media worker told."""
+        now = self._outside.clock()
+        for event in batch:
+            handle = self._media_table.get(type(event))
+            if handle is not None:
+                self._guarded(type(event).__name__, lambda handle=handle, event=event: handle(worker, event, now))  # type: ignore[misc]
+        self.rearm(now)
+
+    def tell(self, event: CallEvent) -> None:
+        """An event from outside the phone network (control API, drain)."""
+        now = self._outside.clock()
+        self.dispatch(event, now)
+        self.rearm(now)
+
+    def run(self, step: Callable[[float], Sequence[Any]]) -> None:
+        """Performs the call actions that `step(now)` returns."""
+        now = self._outside.clock()
+        self.perform(step(now), now)
+        self.rearm(now)
+
+    def rearm(self, now: float) -> None:
+        """One timer for everything; one that would fire too early is left, it costs less than re-arming."""
+        deadline = self.stack.deadline
+        other = self.calls.deadline
+        if other is not None and (deadline is None or other < deadline):
+            deadline = other
+        for machine, _ in self._extra:
+            other = machine.deadline
+            if other is not None and (deadline is None or other < deadline):
+                deadline = other
+        if deadline is None:
+            return
+        deadline = max(deadline, now + EARLIEST_TIMER_S)
+        if self._timer is not None:
+            if self._timer_at <= deadline:
+                return
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._outside.call_later(deadline - now, self._on_timer)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = self._outside.clock()
+        self._guarded("timer", lambda: self.perform_sip(self.stack.poll(now), now))
+        self._guarded("timer", lambda: self.perform(self.calls.handle_timeout(now), now))
+        for machine, on_timeout in self._extra:
+            deadline = machine.deadline
+            if deadline is not None and deadline <= now:
+                self._guarded("timer", lambda on_timeout=on_timeout: on_timeout(now))  # type: ignore[misc]
+        self.rearm(now)
+
+    def _guarded(self, what: str, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception:
+            # The edge of one input: the switch goes on.
+            self.counters.unhandled_errors += 1
+            log.exception("x %s", what)
+
+    # -- performing ---------------------------------------------------------------------------------------------------
+
+    def perform_sip(self, actions: Sequence[sip.Action], now: float) -> None:
+        table = self._sip_table
+        for action in actions:
+            handle = table.get(type(action))
+            if handle is not None:
+                handle(action, now)
+                continue
+            more, told = self.legs.on_session(action, now)  # type: ignore[arg-type]
+            # First the call, then the wire: a BYE that the call wants must not overtake the answer of this leg.
+            if more:
+                self.perform_sip(more, now)
+            for event in told:
+                self.dispatch(event, now)
+
+    def dispatch(self, event: CallEvent, now: float) -> None:
+        self.perform(self.calls.dispatch(event, now), now)
+
+    def perform(self, actions: Sequence[Any], now: float) -> None:
+        table = self._call_table
+        for action in actions:
+            kind = type(action)
+            handle = table.get(kind)
+            if handle is not None:
+                handle(action, now)
+            elif issubclass(kind, Event):
+                self._outside.publish(action)
+            else:
+                self._media_command(action)
+
+    def _find(self, call_id: str, leg_id: str) -> tuple[Call, Leg] | None:
+        call = self.calls.calls.get(call_id)
+        leg = call.legs.get(leg_id) if call is not None else None
+        return (call, leg) if call is not None and leg is not None else None
+
+    def _on_leg(self, step: Callable[[Any, Call, Leg, float], list[sip.Action]]) -> Callable[[Any, float], None]:
+        """A handler that looks the leg up first; nothing for a leg that is gone."""
+
+        def handle(action: Any, now: float) -> None:
+            found = self._find(action.call_id, action.leg_id)
+            if found is not None:
+                self.perform_sip(step(action, *found, now), now)
+
+        return handle
+
+    def _start_leg(self, action: act.StartLeg, now: float) -> None:
+        found = self._find(action.call_id, action.leg_id)
+        if found is not None and not found[1].is_ended:
+            self._both(self.legs.start(*found, now), now)
+
+    def _progress_leg(self, action: act.ProgressLeg, now: float) -> None:
+        """`leg_id` is the leg that is heard; the caller gets the 183."""
+        found = self._find(action.call_id, action.leg_id)
+        if found is not None:
+            call, peer = found
+            self._both(self.legs.progress(call, call.legs[call.a], peer, now), now)
+
+    def _answer_leg(self, action: act.AnswerLeg, now: float) -> None:
+        found = self._find(action.call_id, action.leg_id)
+        if found is not None:
+            call, leg = found
+            self._both(self.legs.answer(call, leg, call.other(leg.leg_id), now), now)
+
+    def _both(self, result: tuple[list[sip.Action], list[CallEvent]], now: float) -> None:
+        actions, told = result
+        self.perform_sip(actions, now)
+        for event in told:
+            self.dispatch(event, now)
+
+    def _media_command(self, command: media.Command) -> None:
+        call = self.calls.calls.get(command.session)
+        if call is not None:
+            self.pool.send(call.worker, command)
+
+    def _forget(self, action: act.ForgetCall, now: float) -> None:
+        for worker, port in action.ports:
+            self.pool.free_port(worker, port, now)
+
+    def _keep_recording(self, record: RecordingRecord, now: float) -> None:
+        self.recordings[record.recording_id] = record
+        self._outside.keep(record)
+
+    # -- media events -------------------------------------------------------------------------------------------------
+
+    def _media_digit(self, worker: int, event: media.Digit, now: float) -> None:
+        self.dispatch(LegDigit(event.session, event.leg, event.digit, event.duration_ms), now)
+
+    def _leg_released(self, worker: int, event: media.LegReleased, now: float) -> None:
+        found = self._find(event.session, event.leg)
+        if found is None:
+            return
+        _, leg = found
+        _note_statistics(leg, event.statistics)
+        self.dispatch(LegStatisticsCame(event.session, event.leg), now)
+
+    def _statistics(self, worker: int, event: media.Statistics, now: float) -> None:
+        for leg_id, statistics in event.legs.items():
+            found = self._find(event.session, leg_id)
+            if found is not None:
+                _note_statistics(found[1], statistics)
+
+    def _play_finished(self, worker: int, event: media.PlayFinished, now: float) -> None:
+        if event.error:
+            log.warning("x call %s leg %s: play %s: %s", event.session, event.leg, event.play_id, event.error)
+        self.dispatch(PlayEnded(event.session, event.leg, event.play_id, event.reason), now)
+
+    def _inactivity(self, worker: int, event: media.Inactivity, now: float) -> None:
+        self.dispatch(LegSilent(event.session, event.leg, event.silent_s), now)
+
+    def _refused(self, worker: int, event: media.CommandRefused, now: float) -> None:
+        log.error("x media worker %d refused %s for %s: %s", worker, event.command, event.session, event.error)
+
+    def _recording_finished(self, worker: int, event: media.RecordingFinished, now: float) -> None:
+        record = self.recordings.pop(event.recording, None)
+        if record is None:
+            return
+        wall = self.calls.env.wall(now)
+        finished = msgspec.structs.replace(
+            record,
+            ended_utc=record.started_utc + event.duration_s if event.duration_s else wall,
+            duration_s=event.duration_s,
+            size=event.size,
+            sha256=event.sha256,
+            channels=event.channels or record.channels,
+            speech_s=event.speech_s,
+            pauses=event.pauses,
+            state="failed" if event.error else "finished",
+            error=event.error,
+        )
+        self._outside.keep(finished)
+        common = {"recording_id": record.recording_id, "call_id": record.call_id, "path": record.path}
+        if event.error:
+            self._outside.publish(
+                events.RecordingFailed(**common, error=event.error, duration_s=event.duration_s, size=event.size)
+            )
+        else:
+            self._outside.publish(
+                events.RecordingFinished(**common, duration_s=event.duration_s, size=event.size, sha256=event.sha256)
+            )
+
+    def tell_worker_everything(self, worker: int, known_sessions: Iterable[str]) -> list[RecordingRecord]:
+        """A worker (re)connected: live calls are described to it again, sessions nobody knows are released.
+
+        Returns the recordings that died with an earlier worker; they go on in new files.
+        """
+        now = self._outside.clock()
+        known = set(known_sessions)
+        for session in known - self.calls.calls.keys():
+            self.pool.send(worker, media.ReleaseSession(session))
+        lost = []
+        for call in self.calls.calls.values():
+            if call.worker != worker or call.call_id in known:
+                continue
+            if call.recording is not None:
+                record = self.recordings.pop(call.recording.recording_id, None)
+                if record is not None:
+                    lost.append(record)
+            self.perform(self._describe(call, now), now)
+        return lost
+
+    def _describe(self, call: Call, now: float) -> list[Any]:
+        inactivity_s = self.calls.env.config.media.inactivity_s
+        commands: list[Any] = []
+        for leg in call.live_legs():
+            if leg.is_configured and leg.negotiated is not None:
+                host = leg.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+                commands.append(configure_command(leg, leg.negotiated, host, leg.negotiated.direction, inactivity_s))
+        if call.phase == "bridged":
+            commands += restore(call, now, self.calls.env)
+        return commands
+
+
+def _note_statistics(leg: Leg, statistics: media.LegStatistics) -> None:
+    leg.packets_received = statistics.packets_received
+    leg.packets_sent = statistics.packets_sent
+    leg.packets_lost = statistics.packets_lost
+    leg.jitter_ms = statistics.jitter_ms

@@ -1,0 +1,360 @@
+"""Legs that speak SIP: translates between sessions of `sip.stack` and the words of calls (leg events and actions).
+
+Owns which session is which leg, and the SDP of every leg: what is offered, answered, and told to the media worker.
+No I/O: returns stack actions, or leg events for the calls.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import assert_never
+
+from model import media
+from model.causes import HangupCause
+from sip import actions as sip
+from sip.digest import Credentials
+from sip.offer_answer import (
+    Capabilities,
+    LocalMedia,
+    Negotiated,
+    NoCommonCodec,
+    answer_offer,
+    apply_answer,
+    make_offer,
+    offered_codecs,
+)
+from sip.sdp import SdpError
+from sip.stack import SipStack
+from sip.uri import escape
+from switch.call import Call, Leg
+from switch.causes import cause_of_reason, cause_of_status, reason_header, status_of_cause
+from switch.config import Config
+from switch.directory import Directory
+from switch.info_digits import parse_info
+from switch.leg_events import (
+    CallEvent,
+    LegAnswered,
+    LegDigit,
+    LegEarlyMedia,
+    LegFailed,
+    LegHolds,
+    LegHungUp,
+    LegOffers,
+    LegRefusesOffer,
+    LegResumes,
+    LegRinging,
+    LegTakesOffer,
+)
+from switch.media_pool import MediaPool
+
+log = logging.getLogger(__name__)
+
+SDP_TYPE = "application/sdp"
+
+
+class SipLegs:
+    """Every method returns (stack actions, leg events); the runtime performs the ones and dispatches the others."""
+
+    def __init__(
+        self,
+        config: Config,
+        directory: Directory,
+        stack: SipStack,
+        pool: MediaPool,
+        *,
+        local_host: Callable[[int], str],
+    ) -> None:
+        self._config = config
+        self._directory = directory
+        self._stack = stack
+        self._pool = pool
+        self.local_host = local_host
+        self._capabilities = Capabilities(codecs=config.media.codecs)
+        self._legs: dict[str, tuple[Call, Leg]] = {}
+        self._credentials = {
+            trunk.name: Credentials(username=trunk.username, password=trunk.password, realm=trunk.realm)
+            for trunk in config.trunk
+            if trunk.username
+        }
+
+    # -- what the calls want ------------------------------------------------------------------------------------------
+
+    def adopt(self, session: str, call: Call, leg: Leg) -> None:
+        """An incoming session is this leg."""
+        leg.session = session
+        self._legs[session] = (call, leg)
+
+    def start(self, call: Call, leg: Leg, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+        """Sends the INVITE to the leg's target."""
+        target = leg.target
+        assert target is not None
+        body = self._first_offer(call, leg)
+        if body is None:
+            return [], [LegFailed(call.call_id, leg.leg_id, HangupCause.REQUESTED_CHAN_UNAVAIL)]
+        host = self.local_host(target.flow.listener)
+        name = f'"{_quoted(target.caller_name)}" ' if target.caller_name else ""
+        session, actions = self._stack.invite(
+            flow=target.flow,
+            uri=target.uri,
+            from_=f"{name}<sip:{_user(target.caller)}@{host}>",
+            to=f"<{target.uri}>",
+            now=now,
+            body=body,
+            contact_user=_user(target.caller),
+            route=target.route,
+            credentials=self._credentials.get(target.name) if target.kind == "trunk" else None,
+            max_forwards=call.max_forwards - 1,
+        )
+        leg.local_sdp = body
+        leg.address = f"{target.flow.host}:{target.flow.port}"
+        leg.target = None
+        self._legs[session] = (call, leg)
+        leg.session = session
+        made = self._stack.sessions.get(session)
+        leg.sip_call_id = made.call_id if made is not None else ""
+        return actions, []
+
+    def ring(self, leg: Leg, now: float) -> list[sip.Action]:
+        return self._stack.progress(leg.session, 180, "Ringing", now)
+
+    def progress(self, call: Call, leg: Leg, peer: Leg, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+        """183 with our SDP: the caller hears `peer` before the answer."""
+        body, failed = self._answer_body(call, leg, peer)
+        if failed is not None:
+            return [], [failed]
+        return self._stack.progress(leg.session, 183, "Session Progress", now, body=body), []
+
+    def answer(self, call: Call, leg: Leg, peer: Leg | None, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+        """200 with our SDP."""
+        body, failed = self._answer_body(call, leg, peer)
+        if failed is not None:
+            return [], [failed]
+        return self._stack.answer(leg.session, body, now), []
+
+    def end(self, leg: Leg, cause: HangupCause, now: float) -> list[sip.Action]:
+        """Rejects, cancels or ends the session, whichever fits."""
+        if not leg.session:
+            return []
+        status, reason = status_of_cause(cause)
+        return self._stack.hang_up(leg.session, now, status=status, reason=reason, reason_header=reason_header(cause))
+
+    def reoffer(self, leg: Leg, body: bytes, now: float) -> list[sip.Action]:
+        return self._stack.reinvite(leg.session, body, now)
+
+    def take_offer(self, leg: Leg, body: bytes, now: float) -> list[sip.Action]:
+        return self._stack.accept_offer(leg.session, body, now)
+
+    def refuse_offer(self, leg: Leg, status: int, now: float) -> list[sip.Action]:
+        return self._stack.refuse_offer(leg.session, status, "Not Acceptable Here", now)
+
+    # -- what the stack tells -----------------------------------------------------------------------------------------
+
+    def on_session(self, action: sip.SessionEvent, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+        """A fact about a session becomes leg events; SDP that only concerns this leg is answered here."""
+        entry = self._legs.get(action.session)
+        if entry is None:
+            return [], []
+        call, leg = entry
+        ids = (call.call_id, leg.leg_id)
+        match action:
+            case sip.Progressed():
+                return [], self._progressed(call, leg, action)
+            case sip.Answered(body=body, response=response):
+                leg.user_agent = response.get("User-Agent", "") or response.get("Server", "") or ""
+                return self._answered(call, leg, body, now)
+            case sip.Rejected(status=status, response=response):
+                reason = (response.get("Reason", "") or "") if response is not None else ""
+                return [], [LegFailed(*ids, cause_of_reason(reason, cause_of_status(status)), status)]
+            case sip.Confirmed(body=body):
+                leg.local_sdp = b""
+                return [], self._confirmed(call, leg, body)
+            case sip.Cancelled(reason=reason):
+                return [], [LegHungUp(*ids, cause_of_reason(reason, HangupCause.ORIGINATOR_CANCEL))]
+            case sip.Offered(body=body):
+                return self._offered(call, leg, body, now)
+            case sip.OfferAnswered(body=body):
+                return [], [LegTakesOffer(*ids, body)]
+            case sip.OfferRefused(status=status):
+                return [], [LegRefusesOffer(*ids, status)]
+            case sip.InfoReceived(content_type=content_type, body=body):
+                parsed = parse_info(content_type, body)
+                return [], [LegDigit(*ids, parsed[0], parsed[1], by_info=True)] if parsed else []
+            case sip.Ended(why=why, reason=reason):
+                default = HangupCause.NORMAL_CLEARING if why == "bye" else HangupCause.RECOVERY_ON_TIMER_EXPIRE
+                if why == "transport_failed":
+                    default = HangupCause.NETWORK_OUT_OF_ORDER
+                del self._legs[action.session]
+                return [], [LegHungUp(*ids, cause_of_reason(reason, default))]
+            case sip.Closed():
+                del self._legs[action.session]
+                return [], []
+            case _:
+                assert_never(action)
+
+    @property
+    def n_sessions(self) -> int:
+        return len(self._legs)
+
+    # -- SDP ----------------------------------------------------------------------------------------------------------
+
+    def _first_offer(self, call: Call, leg: Leg) -> bytes | None:
+        caller = call.legs.get(call.a)
+        if call.is_direct and caller is not None and caller.offer:
+            leg.is_direct = True
+            return caller.offer
+        prefer = ""
+        if caller is not None:
+            prefer = caller.negotiated.codec if caller.negotiated is not None else _first_codec(caller.offer)
+        local = self._local_media(leg)
+        return None if local is None else make_offer(local, self._capabilities, prefer=prefer)
+
+    def _local_media(self, leg: Leg) -> LocalMedia | None:
+        if not leg.port:
+            leg.port = self._pool.allocate_port(leg.worker)
+            if not leg.port:
+                log.warning("! no RTP port is free for leg %s", leg.leg_id)
+                return None
+        # The session id must be unique to us (RFC 8866 §5.2): port and instant are.
+        return LocalMedia(self._pool.host, leg.port, int(leg.created_utc * 1000), leg.sdp_version)
+
+    def _answer_body(self, call: Call, leg: Leg, peer: Leg | None) -> tuple[bytes, LegFailed | None]:
+        """Our SDP for a caller: the answer to its offer, or an offer when it made none."""
+        if leg.local_sdp:
+            return leg.local_sdp, None
+        if call.is_direct and peer is not None:
+            leg.offer = b""
+            leg.local_sdp = peer.local_sdp
+            return leg.local_sdp, None
+        local = self._local_media(leg)
+        if local is None:
+            return b"", LegFailed(call.call_id, leg.leg_id, HangupCause.REQUESTED_CHAN_UNAVAIL, 503)
+        prefer = peer.negotiated.codec if peer is not None and peer.negotiated is not None else ""
+        if not leg.offer:
+            leg.local_sdp = make_offer(local, self._capabilities, prefer=prefer)
+            return leg.local_sdp, None
+        try:
+            body, negotiated = answer_offer(leg.offer, local, self._capabilities, prefer=prefer)
+        except (NoCommonCodec, SdpError) as error:
+            log.info("x leg %s: %s", leg.leg_id, error)
+            return b"", LegFailed(call.call_id, leg.leg_id, HangupCause.INCOMPATIBLE_DESTINATION, 488)
+        leg.offer = b""
+        leg.local_sdp = body
+        self._configure(leg, negotiated)
+        return body, None
+
+    def _progressed(self, call: Call, leg: Leg, action: sip.Progressed) -> list[CallEvent]:
+        if not action.body:
+            if action.status in (180, 183):
+                return [LegRinging(call.call_id, leg.leg_id)]
+            return []
+        if call.is_direct:
+            leg.local_sdp = action.body
+            return [LegEarlyMedia(call.call_id, leg.leg_id)]
+        try:
+            self._configure(leg, apply_answer(action.body, self._capabilities))
+        except (NoCommonCodec, SdpError) as error:
+            # An early answer we cannot use spoils nothing yet: the final one may be another fork's.
+            log.info("x leg %s: early media: %s", leg.leg_id, error)
+            return [LegRinging(call.call_id, leg.leg_id)]
+        return [LegEarlyMedia(call.call_id, leg.leg_id)]
+
+    def _answered(self, call: Call, leg: Leg, body: bytes, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+        ids = (call.call_id, leg.leg_id)
+        if call.is_direct:
+            leg.local_sdp = body
+            return [], [LegAnswered(*ids)]
+        leg.local_sdp = b""
+        try:
+            self._configure(leg, apply_answer(body, self._capabilities))
+        except (NoCommonCodec, SdpError) as error:
+            log.info("x leg %s: answer: %s", leg.leg_id, error)
+            cause = HangupCause.INCOMPATIBLE_DESTINATION
+            return self.end(leg, cause, now), [LegFailed(*ids, cause, 488)]
+        return [], [LegAnswered(*ids)]
+
+    def _confirmed(self, call: Call, leg: Leg, body: bytes) -> list[CallEvent]:
+        if not body or call.is_direct:
+            return []
+        try:
+            self._configure(leg, apply_answer(body, self._capabilities))
+        except (NoCommonCodec, SdpError) as error:
+            log.info("x leg %s: answer in ACK: %s", leg.leg_id, error)
+            return [LegFailed(call.call_id, leg.leg_id, HangupCause.INCOMPATIBLE_DESTINATION, 488)]
+        return self._hold_events(call, leg)
+
+    def _offered(self, call: Call, leg: Leg, body: bytes, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+        """A re-INVITE: answered here, unless audio goes directly."""
+        if call.is_direct:
+            return [], [LegOffers(call.call_id, leg.leg_id, body)]
+        leg.sdp_version += 1
+        local = self._local_media(leg)
+        if local is None:
+            return self._stack.refuse_offer(leg.session, 503, "Service Unavailable", now), []
+        prefer = leg.negotiated.codec if leg.negotiated is not None else ""
+        if not body:
+            return self._stack.accept_offer(leg.session, make_offer(local, self._capabilities, prefer=prefer), now), []
+        try:
+            answer, negotiated = answer_offer(body, local, self._capabilities, prefer=prefer)
+        except NoCommonCodec:
+            leg.sdp_version -= 1
+            return self._stack.refuse_offer(leg.session, 488, "Not Acceptable Here", now), []
+        except SdpError:
+            leg.sdp_version -= 1
+            return self._stack.refuse_offer(leg.session, 400, "Malformed SDP", now), []
+        self._configure(leg, negotiated)
+        return self._stack.accept_offer(leg.session, answer, now), self._hold_events(call, leg)
+
+    def _hold_events(self, call: Call, leg: Leg) -> list[CallEvent]:
+        """Our direction tells whether the peer wants audio: recvonly or inactive means it holds us."""
+        if leg.negotiated is not None and leg.negotiated.direction in ("recvonly", "inactive"):
+            return [LegHolds(call.call_id, leg.leg_id)]
+        return [LegResumes(call.call_id, leg.leg_id)]
+
+    def _configure(self, leg: Leg, negotiated: Negotiated) -> None:
+        leg.negotiated = negotiated
+        leg.is_configured = True
+        host = leg.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+        direction = negotiated.direction
+        self._pool.send(
+            leg.worker, configure_command(leg, negotiated, host, direction, self._config.media.inactivity_s)
+        )
+
+
+def configure_command(
+    leg: Leg, negotiated: Negotiated, signalling_host: str, direction: str, inactivity_s: float
+) -> media.ConfigureLeg:
+    """What the worker must know of the leg; said again in full when the worker was restarted."""
+    return media.ConfigureLeg(
+        session=leg.call_id,
+        leg=leg.leg_id,
+        port=leg.port,
+        codec=negotiated.codec,
+        payload_type=negotiated.payload_type,
+        dtmf_payload_type=negotiated.dtmf_payload_type,
+        ptime_ms=negotiated.ptime_ms,
+        remote_host=negotiated.remote_host,
+        remote_port=negotiated.remote_port,
+        remote_rtcp_port=negotiated.remote_rtcp_port,
+        learn_from=signalling_host,
+        may_send=direction in ("sendrecv", "sendonly"),
+        may_receive=direction in ("sendrecv", "recvonly"),
+        inactivity_s=inactivity_s,
+    )
+
+
+def _first_codec(offer: bytes) -> str:
+    try:
+        codecs = offered_codecs(offer) if offer else []
+    except SdpError:
+        return ""
+    return next((codec for codec in codecs if codec in ("PCMU", "PCMA")), "")
+
+
+def _user(number: str) -> str:
+    """A number as the user part of a URI: what is not allowed there is escaped (RFC 3261 §25.1)."""
+    if number.isalnum() and number.isascii():
+        return number
+    return escape(number)
+
+
+def _quoted(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"').replace("\r", " ").replace("\n", " ")

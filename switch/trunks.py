@@ -1,0 +1,145 @@
+"""Trunks: where they are (DNS, looked up again and again), and registering with those that want it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from model import events
+from model.declare import Event
+from sip import actions as sip
+from sip.digest import Credentials
+from sip.flow import Flow
+from sip.net.dns import Resolver
+from sip.net.transports import Transports
+from sip.registration import Backoff, RegistrationClient
+from switch.config import Trunk
+from switch.directory import Directory, TrunkState
+from switch.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+RESOLVE_EVERY_S = 60.0
+BACKOFF = Backoff(base_s=4.0, max_s=120.0)
+"""A trunk that is down is missed by customers: tried again sooner than RFC 5626 asks of phones."""
+UNREGISTER_S = 1.0
+"""How long the end waits for answers to the last REGISTERs."""
+
+
+class Trunks:
+    def __init__(
+        self, runtime: Runtime, directory: Directory, resolver: Resolver, publish: Callable[[Event], None]
+    ) -> None:
+        self._runtime = runtime
+        self._directory = directory
+        self._resolver = resolver
+        self._publish = publish
+        self._transports: Transports | None = None
+        self._clients: dict[str, RegistrationClient] = {}
+        self._answered = asyncio.Event()
+
+    @property
+    def deadline(self) -> float | None:
+        """Of the registration that is due first."""
+        return min((c.deadline for c in self._clients.values() if c.deadline is not None), default=None)
+
+    def use_transports(self, transports: Transports) -> None:
+        self._transports = transports
+
+    async def keep_resolved(self) -> None:
+        """Looks every trunk up, now and every minute; runs until cancelled."""
+        while True:
+            for trunk in list(self._directory.trunks.values()):
+                await self._resolve(trunk)
+            await asyncio.sleep(RESOLVE_EVERY_S)
+
+    async def _resolve(self, trunk: TrunkState) -> None:
+        config = trunk.config
+        uri = trunk_uri(config)
+        flows = await self._resolver.resolve(uri, listener=config.listener)
+        if not flows and trunk.flows:
+            # An old address that works beats a resolver that does not.
+            log.warning(
+                "! trunk %s: %s does not resolve now; keeping %s", config.name, config.host, trunk.flows[0].host
+            )
+            return
+        if config.transport == "tls" and self._transports is not None:
+            for flow in flows:
+                self._transports.set_server_name(flow, config.host)
+        trunk.error = "" if flows else f"{config.host} does not resolve"
+        before = trunk.state
+        self._directory.trunk_resolved(config.name, flows)
+        if config.register and flows and config.name not in self._clients:
+            self._start_registering(trunk)
+        self._note_state(trunk, before)
+
+    def _start_registering(self, trunk: TrunkState) -> None:
+        config = trunk.config
+        host = self._runtime.legs.local_host(config.listener)
+        transport = f";transport={config.transport}" if config.transport != "udp" else ""
+        client = RegistrationClient(
+            aor=f"sip:{config.username}@{config.host}",
+            registrar=trunk_uri(config),
+            contact=f"sip:{config.username}@{host}{transport}",
+            token=self._runtime.calls.env.ids.token,
+            flow=trunk.flows[0],
+            credentials=Credentials(config.username, config.password, realm=config.realm),
+            expires_s=config.expires_s,
+            backoff=BACKOFF,
+        )
+        self._clients[config.name] = client
+        now = time.monotonic()
+        self._runtime.perform_sip(client.start(self._runtime.stack, now), now)
+        self._runtime.rearm(now)
+
+    def handle_timeout(self, now: float) -> None:
+        """Refreshes and retries what is due."""
+        for name, client in self._clients.items():
+            trunk = self._directory.trunks[name]
+            if trunk.flows:
+                client.flow = trunk.flows[0]
+            self._runtime.perform_sip(client.poll(self._runtime.stack, now), now)
+
+    def request_done(self, action: sip.RequestDone, now: float) -> None:
+        """The answer to one of our REGISTERs."""
+        for name, client in self._clients.items():
+            before = self._directory.trunks[name].state
+            self._runtime.perform_sip(client.on_done(self._runtime.stack, action, now), now)
+            trunk = self._directory.trunks[name]
+            trunk.registration = {"registered": "registered", "failing": "rejected"}.get(client.state, "registering")
+            trunk.error = client.reason
+            self._note_state(trunk, before)
+        self._answered.set()
+
+    def flow_failed(self, flow: Flow, now: float) -> None:
+        for client in self._clients.values():
+            client.flow_failed(flow, now)
+
+    def _note_state(self, trunk: TrunkState, before: str) -> None:
+        state = trunk.state
+        if state != before or not trunk.since_utc:
+            trunk.since_utc = time.time()
+            log.info("= trunk %s: %s %s", trunk.config.name, state, trunk.error)
+            self._publish(events.TrunkStateChanged(trunk=trunk.config.name, state=state, reason=trunk.error))
+
+    async def close(self) -> None:
+        """Unregisters; waits a moment for the answers."""
+        now = time.monotonic()
+        for client in self._clients.values():
+            self._runtime.perform_sip(client.stop(self._runtime.stack, now), now)
+        self._runtime.rearm(now)
+        try:
+            async with asyncio.timeout(UNREGISTER_S):
+                while any(client.state != "stopped" for client in self._clients.values()):
+                    self._answered.clear()
+                    await self._answered.wait()
+        except TimeoutError:
+            log.warning("! some trunk did not answer that we unregister")
+
+
+def trunk_uri(config: Trunk) -> str:
+    """The trunk as a SIP URI, for look-ups and REGISTER."""
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    port = f":{config.port}" if config.port else ""
+    transport = f";transport={config.transport}" if config.transport != "udp" or config.port else ""
+    return f"sip:{host}{port}{transport}"

@@ -1,0 +1,91 @@
+"""Snapshots of live things for the control API, made when asked for."""
+
+from model.media import LegStatistics
+from model.views import CallView, ExtensionView, LegView, TrunkView
+from switch.call import Call, Leg
+from switch.cdr import mask
+from switch.directory import ExtensionEntry, TrunkState
+
+
+def call_view(call: Call, wall: float, worker_name: str) -> CallView:
+    """A live call; `wall` is now in UTC seconds."""
+    running = call.recording
+    return CallView(
+        call_id=call.call_id,
+        phase=call.phase,
+        direction=call.direction,
+        caller=mask(call.caller),
+        dialed=mask(call.dialed),
+        created_utc=call.created_utc,
+        answered_utc=call.answered_utc,
+        duration_s=wall - call.created_utc,
+        talk_s=(call.ended_utc or wall) - call.bridged_utc if call.bridged_utc else 0.0,
+        legs=[leg_view(leg) for leg in call.legs.values()],
+        is_recorded=running is not None,
+        is_recording_paused=running is not None and running.is_paused,
+        recording_id=running.recording_id if running is not None else "",
+        media_worker=worker_name,
+        variables=call.variables,
+    )
+
+
+def leg_view(leg: Leg) -> LegView:
+    statistics = None
+    if leg.packets_received or leg.packets_sent:
+        statistics = LegStatistics(
+            packets_received=leg.packets_received,
+            packets_sent=leg.packets_sent,
+            packets_lost=leg.packets_lost,
+            jitter_ms=leg.jitter_ms,
+        )
+    return LegView(
+        leg_id=leg.leg_id,
+        kind=leg.kind,
+        name=leg.name,
+        direction=leg.direction,
+        state="held" if leg.is_up and leg.hold else leg.state,
+        address=leg.address,
+        codec=leg.negotiated.codec if leg.negotiated is not None else "",
+        is_held=bool(leg.hold),
+        created_utc=leg.created_utc,
+        ringing_utc=leg.ringing_utc,
+        answered_utc=leg.answered_utc,
+        user_agent=mask(leg.user_agent),
+        statistics=statistics,
+    )
+
+
+def extension_view(entry: ExtensionEntry, n_registrations: int, n_calls: int) -> ExtensionView:
+    return ExtensionView(
+        extension=entry.number,
+        name=entry.name,
+        caller_id=entry.caller_id,
+        ring_timeout_s=entry.ring_timeout_s,
+        busy_to=entry.busy_to,
+        no_answer_to=entry.no_answer_to,
+        may_call_external=entry.may_call_external,
+        may_call_international=entry.may_call_international,
+        is_recorded=entry.is_recorded,
+        media=entry.media,
+        is_enabled=entry.is_enabled,
+        source=entry.source,
+        n_registrations=n_registrations,
+        n_calls=n_calls,
+    )
+
+
+def trunk_view(trunk: TrunkState) -> TrunkView:
+    config = trunk.config
+    address = f"{trunk.flows[0].transport}:{trunk.flows[0].host}:{trunk.flows[0].port}" if trunk.flows else ""
+    return TrunkView(
+        trunk=config.name,
+        state=trunk.state,
+        reason=trunk.error,
+        address=address,
+        since_utc=trunk.since_utc,
+        is_registering=config.register,
+        n_calls=trunk.n_calls,
+        max_calls=config.max_channels,
+        calls_total=trunk.calls_total,
+        calls_failed=trunk.calls_failed,
+    )
