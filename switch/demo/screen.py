@@ -22,6 +22,7 @@ _STYLES = {
 }
 _KINDS = {"internal": "phone → phone", "outbound": "phone → trunk", "inbound": "trunk → phone"}
 _REFRESH_S = 0.25
+_MAX_PATHS = 20
 
 
 class Screen:
@@ -90,7 +91,7 @@ class Screen:
         return Group(table, Text(foot, "dim"))
 
     def summary(self, stage: Stage, verdict: Verdict) -> None:
-        """What came out: one row a call with its record and its recording, then the counts."""
+        """What came out: one row a call, then the counts and the paths."""
         table = Table(title="What is on record", title_justify="left")
         for heading in (
             "#",
@@ -118,7 +119,6 @@ class Screen:
                 row.hangup_cause if row else "",
                 f"{packets} ({lost})",
                 "yes" if heard and heard.has_both_sides else "NO",
-                state.recording_path.rpartition("/")[2],
             )
         self._console.print(table)
         result = verdict.result
@@ -130,6 +130,11 @@ class Screen:
         )
         for problem in verdict.problems:
             self._console.print(f"[red]problem:[/red] {problem}")
-        self._console.print(f"Recordings   {verdict.recordings}", soft_wrap=True)
-        self._console.print(f"Call records {verdict.database}", soft_wrap=True)
-        self._console.print(f"Log, config  {result.directory}", soft_wrap=True)
+        paths = [verdict.recordings / state.recording_path for state in stage.calls if state.recording_path]
+        self._console.print(f"\nRecordings, one voice on each channel, in {verdict.recordings}:", soft_wrap=True)
+        for path in paths[:_MAX_PATHS]:
+            self._console.print(f"  {path}", soft_wrap=True)
+        if len(paths) > _MAX_PATHS:
+            self._console.print(f"  … and {len(paths) - _MAX_PATHS} more")
+        self._console.print(f"Call records: {verdict.database}", soft_wrap=True)
+        self._console.print(f"Configuration and logs: {result.directory}", soft_wrap=True)

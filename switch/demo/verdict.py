@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import msgspec
 
 from control.client import ControlClient
-from model.commands import GetStatus, ListRecordings, SearchHistory
+from model.commands import GetCall, GetStatus, ListRecordings, SearchHistory
 from model.records import CallRecord, RecordingRecord
 from switch.demo.listening import Heard, listen
 from switch.demo.setting import Setting
@@ -17,6 +18,7 @@ from switch.demo.stage import SIDES, CallState, Stage
 _WRITTEN_S = 15.0
 _PAGE = 1000
 _FAULT_LEVELS = ("error", "critical")
+_FAULT_LINE = re.compile(r"Traceback \(|Fatal |\S+ \[(?:error|critical)\s*\]|\d{4}-\S+ \S+ (?:ERROR|CRITICAL) ")
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,12 +75,15 @@ async def gather_evidence(control: ControlClient, stage: Stage) -> Evidence:
     wanted = {state.call_id for state in stage.calls if state.connected_at}
     deadline = asyncio.get_running_loop().time() + _WRITTEN_S
     while True:
-        rows = {row.call_id: row for row in (await control.send(SearchHistory(limit=_PAGE))).calls}
+        written = {row.call_id for row in (await control.send(SearchHistory(limit=_PAGE))).calls}
         found = (await control.send(ListRecordings(limit=_PAGE, state="finished"))).recordings
         recordings = {recording.call_id: recording for recording in found}
-        if (wanted <= rows.keys() and wanted <= recordings.keys()) or asyncio.get_running_loop().time() > deadline:
+        if (wanted <= written and wanted <= recordings.keys()) or asyncio.get_running_loop().time() > deadline:
             break
         await asyncio.sleep(0.1)
+    # The pages of the history leave the legs out; the record of a single call has them.
+    details = [await control.send(GetCall(call_id=call_id)) for call_id in sorted(wanted & written)]
+    rows = {detail.record.call_id: detail.record for detail in details if detail.record is not None}
     status = await control.send(GetStatus())
     return Evidence(rows=rows, recordings=recordings, unhandled_errors=status.unhandled_errors)
 
@@ -206,13 +211,16 @@ def count_digits(state: CallState) -> tuple[int, int]:
 
 
 def log_faults(path: Path) -> list[str]:
-    """Lines of the switch's log that tell of a fault: level error or worse, or no log line at all (a traceback)."""
+    """Lines of the processes' logs that tell of a fault: level error or worse (JSON or text), or a bare traceback."""
     faults = []
     for line in path.read_text("utf-8", "replace").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            entry = {"level": "error", "event": line}
-        if entry.get("level") in _FAULT_LEVELS:
-            faults.append(str(entry.get("event", line)).splitlines()[0][:300])
+        if line.startswith("{"):
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if str(entry.get("level")).lower() in _FAULT_LEVELS:
+                faults.append(str(entry.get("event", line)).splitlines()[0][:300])
+        elif _FAULT_LINE.match(line):
+            faults.append(line[:300])
     return faults
