@@ -103,8 +103,8 @@ def synthetic_calls(rows: int, pick: random.Random) -> Iterator[tuple[Any, ...]]
         yield (*msgspec.structs.astuple(record)[:-2], caller[::-1], dialed[::-1])
 
 
-_LEGS = """INSERT INTO legs (position, leg_id, call_id, direction, kind, name, remote_address, sip_call_id, caller, dialed,
- created_utc, ringing_utc, answered_utc, bridged_utc, ended_utc, hangup_cause, hangup_side, sip_status, codec,
+_LEGS = """INSERT INTO legs (position, leg_id, call_id, direction, kind, name, remote_address, sip_call_id, caller,
+ dialed, created_utc, ringing_utc, answered_utc, bridged_utc, ended_utc, hangup_cause, hangup_side, sip_status, codec,
  packets_received, packets_sent)
  SELECT n, substr(call_id, 1, 24) || printf('%012x', c.rowid * 2 + n), call_id, iif(n, 'out', 'in'),
  iif(n, 'extension', 'trunk'), iif(n, extension, trunk), '192.0.2.17:5060', substr(call_id, 10) || '@192.0.2.17',
@@ -127,7 +127,13 @@ _RECORDINGS = """INSERT INTO recordings (recording_id, call_id, path, started_ut
 def fill(path: Path, rows: int) -> None:
     """Fills the tables of a database that is there; indexes are made afterwards: building is quicker than growing."""
     connection = sqlite3.connect(path, isolation_level=None)
-    for pragma in ("synchronous = OFF", "cache_size = -400000", "temp_store = MEMORY", "threads = 2"):
+    for pragma in (
+        "journal_mode = OFF",
+        "synchronous = OFF",
+        "cache_size = -400000",
+        "temp_store = MEMORY",
+        "threads = 2",
+    ):
         connection.execute(f"PRAGMA {pragma}")
     indexes = [index for table in (schema.calls, schema.recordings) for index in table.indexes]
     for index in indexes:
@@ -141,7 +147,6 @@ def fill(path: Path, rows: int) -> None:
     connection.execute("COMMIT")
     for index in indexes:
         connection.execute(str(CreateIndex(index).compile(dialect=sqlite.dialect())))
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 
 

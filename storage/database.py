@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from storage.errors import UnavailableError
@@ -114,5 +114,10 @@ class Database:
 
 
 def _is_unavailable(error: DBAPIError) -> bool:
-    # "OperationalError" is what both drivers' errors become for: locked, full, I/O, connection refused or lost.
-    return error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError")
+    # Locked, full, I/O, connection refused or lost are operational errors with both drivers; a file that is no database
+    # is a DatabaseError and none of its subclasses.
+    return (
+        error.connection_invalidated
+        or isinstance(error, (OperationalError, InterfaceError))
+        or type(error) is DatabaseError
+    )
