@@ -105,8 +105,8 @@ class ControlServer:
         self.authenticate = authenticate
         self.hub = hub
         self.version = version
-        self.limits = limits or ControlLimits()
-        self.failures = failures or FailureTable()
+        self.limits = ControlLimits() if limits is None else limits
+        self.failures = FailureTable() if failures is None else failures
         self.wall = wall
         self.stats = ControlStats()
         self._servers: list[asyncio.Server] = []

@@ -1,0 +1,186 @@
+"""A control server with simple handlers, and raw-line peers for it. Everything is closed on the way out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from control.auth import ApiUser, FailureTable, TokenTable, hash_token, new_token
+from control.hub import EventHub
+from control.server import BUILT_IN, ControlLimits, ControlServer
+from model import commands, errors, views
+from model.declare import COMMANDS, Command
+
+PATIENCE_S = 30.0
+TOKENS = {role: new_token() for role in ("viewer", "operator", "administrator")}
+USERS = [ApiUser(name=f"the {role}", role=role, token_hash=hash_token(token)) for role, token in TOKENS.items()]
+FAST_FAILURES = {"first_delay_s": 0.001, "max_delay_s": 0.002}
+
+
+class Handlers:
+    """What the switch would do: `slow` waits for `gate`, `broken` fails."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.seen: list[tuple[Command, Any]] = []
+        self.n_running = 0
+        self.n_running_max = 0
+        self.n_cancelled = 0
+
+    def table(self) -> dict[type[Command], Callable[..., Any]]:
+        table: dict[type[Command], Callable[..., Any]] = {
+            spec.params: self.plain
+            for spec in COMMANDS.values()
+            if spec.params.__module__ == commands.__name__ and spec.params not in BUILT_IN
+        }
+        return table | {
+            commands.ListTrunks: self.trunks,
+            commands.Hold: self.slow,
+            commands.Resume: self.broken_later,
+            commands.GetCall: self.refuse,
+            commands.GetExtension: self.refuse_later,
+            commands.StopPlay: self.broken,
+            commands.ListCalls: self.unfit,
+            commands.Drain: self.unfit_refusal,
+        }
+
+    def plain(self, command: Command, caller: Any) -> Any:
+        self.seen.append((command, caller))
+        return views.Done()
+
+    def trunks(self, command: Command, caller: Any) -> Any:
+        return views.TrunkList(trunks=[views.TrunkView(trunk="carrier", state="up")])
+
+    async def slow(self, command: Command, caller: Any) -> Any:
+        self.n_running += 1
+        self.n_running_max = max(self.n_running_max, self.n_running)
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.n_cancelled += 1
+            raise
+        finally:
+            self.n_running -= 1
+        self.seen.append((command, caller))
+        return views.Done()
+
+    def refuse(self, command: commands.GetCall, caller: Any) -> Any:
+        raise errors.NoSuchCall(f"no call {command.call_id}", call_id=command.call_id)
+
+    async def refuse_later(self, command: Command, caller: Any) -> Any:
+        await asyncio.sleep(0)
+        raise errors.NoSuchExtension
+
+    def broken(self, command: Command, caller: Any) -> Any:
+        raise ZeroDivisionError("secret detail")
+
+    async def broken_later(self, command: Command, caller: Any) -> Any:
+        await asyncio.sleep(0)
+        raise TimeoutError("of the handler's own")
+
+    def unfit(self, command: Command, caller: Any) -> Any:
+        return object()
+
+    def unfit_refusal(self, command: Command, caller: Any) -> Any:
+        raise errors.WrongState("cannot", state=object())
+
+
+class Peer:
+    """A connection that says and hears lines."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.n = 0
+
+    def send(self, line: bytes | str) -> None:
+        self.writer.write((line.encode() if isinstance(line, str) else line) + b"\n")
+
+    async def hear(self) -> dict[str, Any] | None:
+        """The next object, None when the connection is closed."""
+        async with asyncio.timeout(PATIENCE_S):
+            try:
+                line = await self.reader.readline()
+            except ConnectionResetError:
+                return None
+        return msgspec.json.decode(line) if line else None
+
+    async def ask(self, method: str, **params: Any) -> dict[str, Any]:
+        self.n += 1
+        self.send(msgspec.json.encode({"jsonrpc": "2.0", "id": self.n, "method": method, "params": params}))
+        answer = await self.hear()
+        assert answer is not None
+        assert answer["id"] == self.n
+        return answer
+
+    async def log_in(self, role: str = "administrator") -> None:
+        assert "result" in await self.ask("auth.login", token=TOKENS[role])
+
+    async def close(self) -> None:
+        self.writer.close()
+        await asyncio.gather(self.writer.wait_closed(), return_exceptions=True)
+
+
+class Rig:
+    """The server under test."""
+
+    def __init__(self, server: ControlServer, hub: EventHub, handlers: Handlers) -> None:
+        self.server = server
+        self.hub = hub
+        self.handlers = handlers
+        self.peers: list[Peer] = []
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.server.addresses[0]
+
+    async def peer(self, role: str | None = "administrator") -> Peer:
+        peer = Peer(*await asyncio.open_connection(*self.address))
+        self.peers.append(peer)
+        if role is not None:
+            await peer.log_in(role)
+        return peer
+
+
+@asynccontextmanager
+async def running(*, history: int = 1000, failures: FailureTable | None = None, **limits: Any) -> AsyncIterator[Rig]:
+    handlers = Handlers()
+    hub = EventHub("node-1", history=history)
+    server = ControlServer(
+        handlers.table(),
+        TokenTable(USERS).authenticate,
+        hub,
+        version="1.2.3",
+        limits=ControlLimits(**limits),
+        failures=FailureTable(**FAST_FAILURES) if failures is None else failures,
+    )
+    await server.start()
+    rig = Rig(server, hub, handlers)
+    try:
+        yield rig
+    finally:
+        for peer in rig.peers:
+            await peer.close()
+        await server.close()
+        hub.close()
+
+
+async def eventually(is_true: Callable[[], bool]) -> None:
+    """Waits until something holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not is_true():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+
+def run(test: Coroutine[Any, Any, None] | Awaitable[None]) -> None:
+    """Runs a test in a loop of its own; afterwards no task may be left."""
+
+    async def main() -> None:
+        async with asyncio.timeout(2 * PATIENCE_S):
+            await test
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left
+
+    asyncio.run(main())
