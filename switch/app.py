@@ -21,29 +21,27 @@ from sip import actions as sip
 from sip.net.dns import Resolver
 from sip.net.tls import TlsConfig
 from sip.net.transports import Transports
-from sip.stack import Listener, SipStack
+from sip.stack import Listener
 from storage.storage import Storage
 from storage.writer import WriterLimits, WriterState
-from switch.calls import Calls
 from switch.commands import make_handlers
 from switch.config import Config, parse_listen
+from switch.core import Core, assemble
 from switch.directory import Directory, extension_entries
-from switch.door import Door
 from switch.environment import Environment
 from switch.extensions_admin import entry_of, hash_password
-from switch.identity import Gatekeeper
 from switch.lag import LagMeter
 from switch.media_pool import MediaPool
 from switch.recovery import recover, recover_after_start
 from switch.registrations import Registrations
 from switch.runtime import Outside, Runtime
-from switch.sip_legs import SipLegs
 from switch.sockets import local_address
 from switch.trunks import Trunks
 from switch.version import VERSION
 
 log = logging.getLogger(__name__)
 
+WORKER_WAIT_S = 10.0
 LINGER_S = 3.0
 """What BYEs and recordings get after the last call of a drain."""
 
@@ -63,13 +61,14 @@ class App:
     trunks: Trunks
     transports: Transports
     control: ControlServer
-    door: Door
+    core: Core
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.stopped = asyncio.Event()
         self.started_utc = time.time()
         self.lag = LagMeter()
+        self._has_worker = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_draining = False
         self._drain_timer: asyncio.TimerHandle | None = None
@@ -91,18 +90,9 @@ class App:
             limits=WriterLimits(max_backlog=config.storage.max_backlog),
             on_state_change=app._storage_changed,
         )
-        ids = IdSource()
         directory = await app._load_directory()
         listeners = _listeners(config)
-        stack = SipStack(listeners, token=ids.token, user_agent=config.sip.user_agent)
-        pool = app._make_pool(media_paths, listeners[0].host)
-        registrations = Registrations(config, app.hub.publish)
-        env = Environment(
-            config, directory, ids, registrations.bindings, pool, wall_offset=time.time() - time.monotonic()
-        )
-        calls = Calls(env)
         resolver = Resolver()
-        legs = SipLegs(config, directory, stack, pool, local_host=lambda index: listeners[index].sent_by)
         outside = Outside(
             send=lambda data, flow: app.transports.send(data, flow),  # noqa: PLW0108 (opened below)
             publish=app.hub.publish,
@@ -111,29 +101,35 @@ class App:
             call_later=loop.call_later,
             clock=time.monotonic,
         )
-        app.runtime = runtime = Runtime(stack, calls, legs, pool, outside)
-        app.registrations = registrations
-        app.trunks = Trunks(runtime, directory, resolver, app.hub.publish)
-        gatekeeper = Gatekeeper(config, directory, os.urandom(32))
-        registrations.admit_with(gatekeeper)
-        runtime.also_drive(registrations, registrations.handle_timeout)
-        runtime.also_drive(app.trunks, app.trunks.handle_timeout)
-        runtime.watch_flows(registrations.flow_failed)
-        runtime.watch_flows(app.trunks.flow_failed)
-        app.door = Door(runtime, gatekeeper, registrations, app.trunks, is_congested=lambda: app.storage.is_congested)
-        runtime.open_door(app.door)
+        pool = app._make_pool(media_paths, listeners[0].host)
+        app.core = core = assemble(
+            config,
+            directory,
+            listeners,
+            pool,
+            outside,
+            resolver,
+            ids=IdSource(),
+            secrets=os.urandom,
+            wall_offset=time.time() - time.monotonic(),
+            publish=app.hub.publish,
+            is_congested=lambda: app.storage.is_congested,
+        )
+        app.runtime, app.registrations, app.trunks = core.runtime, core.registrations, core.trunks
+        app.trunks.resolve_literals()
+        for worker in pool.workers:
+            app._own(worker.run())
+        await app._wait_for_worker()
         try:
-            app.transports = await Transports.open(listeners, runtime, sockets=sip_sockets, tls=_tls(config))
+            app.transports = await Transports.open(listeners, core.runtime, sockets=sip_sockets, tls=_tls(config))
         except (OSError, ValueError) as error:
             raise UnusableError(f"sip.listen, sip.tls_certificate: {error}") from error
         app.trunks.use_transports(app.transports)
         app.control = ControlServer(make_handlers(app), _token_table(config).authenticate, app.hub, version=VERSION)
         await app.control.start(sockets=[control_socket])
-        for worker in pool.workers:
-            app._own(worker.run())
         app._own(app.trunks.keep_resolved())
-        app._own(app._keep_time(env))
-        app._own(recover_after_start(app.storage, runtime))
+        app._own(app._keep_time(core.env))
+        app._own(recover_after_start(app.storage, core.runtime))
         return app
 
     @property
@@ -185,6 +181,13 @@ class App:
 
     # -- media workers -------------------------------------------------------------------------------------------------
 
+    async def _wait_for_worker(self) -> None:
+        """The first datagram read shall find audio; without any worker the switch still answers (503)."""
+        try:
+            await asyncio.wait_for(self._has_worker.wait(), WORKER_WAIT_S)
+        except TimeoutError:
+            log.error("x no media worker is up after %.0f s; calls are refused until one is", WORKER_WAIT_S)
+
     def worker_name(self, index: int) -> str:
         hello = self._worker_hello.get(index)
         return hello.worker if hello is not None else ""
@@ -200,6 +203,7 @@ class App:
         if before is not None and before.pid != hello.pid:
             self._worker_restarts[index] = self._worker_restarts.get(index, 0) + 1
         self._worker_hello[index] = hello
+        self._has_worker.set()
         self.hub.publish(events.MediaWorkerChanged(worker=hello.worker, state="up"))
         lost = self.runtime.tell_worker_everything(index, hello.sessions)
         if lost:
@@ -267,7 +271,7 @@ class App:
         """No new calls; ends when the last one has, or after `timeout_s` (0 = whenever that is)."""
         if not self._is_draining:
             log.info("= draining, %d calls", len(self.runtime.calls.calls))
-            self._is_draining = self.door.is_draining = True
+            self._is_draining = self.core.door.is_draining = True
             self.hub.publish(events.SystemDraining(n_calls=len(self.runtime.calls.calls), deadline_s=timeout_s))
             self._own(self._wait_until_idle())
         if self._drain_timer is not None:

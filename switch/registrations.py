@@ -1,6 +1,5 @@
 """Phones register here: proves who they are, keeps their bindings (sip.registrar), tells who came and went."""
 
-import time
 from collections.abc import Callable, Sequence
 
 from model import events, views
@@ -25,7 +24,15 @@ _WHY = {
 class Registrations:
     """The bindings of all extensions; an extension's number is its address of record."""
 
-    def __init__(self, config: Config, publish: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        publish: Callable[[Event], None],
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._clock = clock
+        self._wall = wall
         self._registrar = Registrar(
             min_expires_s=config.sip.min_expires_s,
             max_expires_s=config.sip.max_expires_s,
@@ -75,11 +82,11 @@ class Registrations:
 
     def remove_all(self, number: str) -> None:
         """The extension was deleted."""
-        self._tell(self._registrar.clear(number), time.monotonic())
+        self._tell(self._registrar.clear(number), self._clock())
 
     def views(self, number: str = "") -> list[views.RegistrationView]:
         """Bindings as the API shows them, of one extension or (empty) of all."""
-        now, wall = time.monotonic(), time.time()
+        now, wall = self._clock(), self._wall()
         numbers = [number] if number else sorted(self._registrar.aors())
         return [
             views.RegistrationView(

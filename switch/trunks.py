@@ -2,16 +2,14 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
+from typing import Protocol
 
 from model import events
 from model.declare import Event
 from sip import actions as sip
 from sip.digest import Credentials
 from sip.flow import Flow
-from sip.net.dns import Resolver
-from sip.net.transports import Transports
 from sip.registration import Backoff, RegistrationClient
 from switch.config import Trunk
 from switch.directory import Directory, TrunkState
@@ -26,15 +24,36 @@ UNREGISTER_S = 1.0
 """How long the end waits for answers to the last REGISTERs."""
 
 
+class Lookup(Protocol):
+    """Where a SIP URI leads (sip.net.dns.Resolver)."""
+
+    def try_literal(self, uri: str, *, listener: int = 0) -> list[Flow] | None: ...
+    async def resolve(self, uri: str, *, deadline_s: float = 3.0, listener: int = 0) -> list[Flow]: ...
+
+
+class NamesServers(Protocol):
+    """Which name a TLS server's certificate must have (sip.net.transports.Transports)."""
+
+    def set_server_name(self, flow: Flow, name: str) -> None: ...
+
+
 class Trunks:
+    """State of all trunks. `keep_resolved` and `close` are its only waiting parts."""
+
     def __init__(
-        self, runtime: Runtime, directory: Directory, resolver: Resolver, publish: Callable[[Event], None]
+        self,
+        runtime: Runtime,
+        directory: Directory,
+        resolver: Lookup,
+        publish: Callable[[Event], None],
+        clock: Callable[[], float],
     ) -> None:
+        self._clock = clock
         self._runtime = runtime
         self._directory = directory
         self._resolver = resolver
         self._publish = publish
-        self._transports: Transports | None = None
+        self._transports: NamesServers | None = None
         self._clients: dict[str, RegistrationClient] = {}
         self._answered = asyncio.Event()
 
@@ -43,8 +62,15 @@ class Trunks:
         """Of the registration that is due first."""
         return min((c.deadline for c in self._clients.values() if c.deadline is not None), default=None)
 
-    def use_transports(self, transports: Transports) -> None:
+    def use_transports(self, transports: NamesServers) -> None:
         self._transports = transports
+
+    def resolve_literals(self) -> None:
+        """Trunks given by IP address are known before the first datagram is read."""
+        for trunk in self._directory.trunks.values():
+            flows = self._resolver.try_literal(trunk_uri(trunk.config), listener=trunk.config.listener)
+            if flows:
+                self._directory.trunk_resolved(trunk.config.name, flows)
 
     async def keep_resolved(self) -> None:
         """Looks every trunk up, now and every minute; runs until cancelled."""
@@ -88,7 +114,7 @@ class Trunks:
             backoff=BACKOFF,
         )
         self._clients[config.name] = client
-        now = time.monotonic()
+        now = self._clock()
         self._runtime.perform_sip(client.start(self._runtime.stack, now), now)
         self._runtime.rearm(now)
 
@@ -118,13 +144,13 @@ class Trunks:
     def _note_state(self, trunk: TrunkState, before: str) -> None:
         state = trunk.state
         if state != before or not trunk.since_utc:
-            trunk.since_utc = time.time()
+            trunk.since_utc = self._runtime.calls.env.wall(self._clock())
             log.info("= trunk %s: %s %s", trunk.config.name, state, trunk.error)
             self._publish(events.TrunkStateChanged(trunk=trunk.config.name, state=state, reason=trunk.error))
 
     async def close(self) -> None:
         """Unregisters; waits a moment for the answers."""
-        now = time.monotonic()
+        now = self._clock()
         for client in self._clients.values():
             self._runtime.perform_sip(client.stop(self._runtime.stack, now), now)
         self._runtime.rearm(now)

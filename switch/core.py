@@ -1,0 +1,82 @@
+"""The switch without its sockets, clock, disk and tasks: every pure part, wired together.
+
+`App` gives it the real outside; scenarios a simulated network and clock; the benchmark memory.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from model.declare import Event
+from model.ids import IdSource
+from sip.stack import Listener, SipStack, TransactionTimers
+from switch.calls import Calls
+from switch.config import Config
+from switch.directory import Directory
+from switch.door import Door
+from switch.environment import Environment
+from switch.identity import Gatekeeper
+from switch.media_pool import MediaPool
+from switch.registrations import Registrations
+from switch.runtime import Outside, Runtime
+from switch.sip_legs import SipLegs
+from switch.trunks import Lookup, Trunks
+
+
+class Core(msgspec.Struct, frozen=True):
+    """What `assemble` made."""
+
+    directory: Directory
+    stack: SipStack
+    pool: MediaPool
+    env: Environment
+    calls: Calls
+    runtime: Runtime
+    registrations: Registrations
+    trunks: Trunks
+    door: Door
+
+
+class Secrets(Protocol):
+    """Random bytes."""
+
+    def __call__(self, n: int, /) -> bytes: ...
+
+
+def assemble(
+    config: Config,
+    directory: Directory,
+    listeners: Sequence[Listener],
+    pool: MediaPool,
+    outside: Outside,
+    lookup: Lookup,
+    *,
+    ids: IdSource,
+    secrets: Secrets,
+    wall_offset: float,
+    publish: Callable[[Event], None],
+    is_congested: Callable[[], bool] = lambda: False,
+    timers: TransactionTimers | None = None,
+) -> Core:
+    """Wires the parts. `wall_offset` is UTC seconds minus the clock of `outside`."""
+    stack = SipStack(
+        listeners,
+        token=ids.token,
+        user_agent=config.sip.user_agent,
+        timers=timers or TransactionTimers(),
+    )
+    registrations = Registrations(config, publish, outside.clock, lambda: outside.clock() + env.wall_offset)
+    env = Environment(config, directory, ids, registrations.bindings, pool, wall_offset)
+    calls = Calls(env)
+    legs = SipLegs(config, directory, stack, pool, local_host=lambda index: listeners[index].sent_by)
+    runtime = Runtime(stack, calls, legs, pool, outside)
+    trunks = Trunks(runtime, directory, lookup, publish, outside.clock)
+    gatekeeper = Gatekeeper(config, directory, secrets(32))
+    registrations.admit_with(gatekeeper)
+    for machine in (registrations, trunks):
+        runtime.also_drive(machine, machine.handle_timeout)
+        runtime.watch_flows(machine.flow_failed)
+    door = Door(runtime, gatekeeper, registrations, trunks, is_congested=is_congested)
+    runtime.open_door(door)
+    return Core(directory, stack, pool, env, calls, runtime, registrations, trunks, door)
