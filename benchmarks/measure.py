@@ -1,6 +1,7 @@
 """What every benchmark needs: CPU time of other processes as the operating system counts it, facts about the machine,
 and one way to print results (a JSON line for machines, a table for people)."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -83,6 +84,12 @@ def allow_descriptors(wanted: int) -> None:
         raise OSError(f"{wanted} open files are needed, {hard} are permitted (ulimit -Hn)")
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def raise_priority(pid: int = 0) -> None:
+    """Real-time scheduling for a process, where that is permitted: whatever else runs must not make it late."""
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(10))
 
 
 def median(values: Sequence[float], digits: int = 4) -> float:

@@ -63,9 +63,12 @@ class MessageBatch:
         """Of the datagrams the last `receive` got."""
         return np.asarray(self._headers["length"])
 
-    def receive(self, fd: int) -> int:
-        """What waits on the socket, at most `size`; how many. Never waits. OSError when the socket has one."""
-        n = int(_recvmmsg(fd, self._at, self.size, socket.MSG_DONTWAIT, None))
+    def receive(self, fd: int, at: int = 0) -> int:
+        """What waits on the socket, into rows `at` and on while there are any; how many. Never waits.
+
+        OSError when the socket has one.
+        """
+        n = int(_recvmmsg(fd, self._at + at * _MSGHDR.itemsize, self.size - at, socket.MSG_DONTWAIT, None))
         if n >= 0:
             return n
         error = ctypes.get_errno()

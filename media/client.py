@@ -18,6 +18,7 @@ import msgspec
 from model.media import PROTOCOL_VERSION, Command, Event, Hello
 
 _log = logging.getLogger(__name__)
+_CLOSED = "the client is closed"
 
 MAX_MESSAGE_BYTES = 16 << 20
 """A longer message is taken for garbage and ends the connection."""
@@ -91,7 +92,7 @@ class MediaClient:
                     if await connection.serve(self.settings.hello_s):
                         retry_s = self.settings.retry_first_s
                 finally:
-                    connection.abort("the client is closed")
+                    connection.abort(_CLOSED)
             await asyncio.sleep(retry_s)
             retry_s = min(2 * retry_s, self.settings.retry_max_s)
 
@@ -139,7 +140,8 @@ class MediaClient:
         self._on_event(events)
 
     def _lost(self, connection: "_Connection", reason: str) -> None:
-        _log.warning("media worker %s: disconnected: %s", self.path, reason)
+        level = logging.INFO if reason == _CLOSED else logging.WARNING
+        _log.log(level, "media worker %s: disconnected: %s", self.path, reason)
         if connection is not self._connection:
             return
         self._connection = None
