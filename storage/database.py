@@ -114,10 +114,10 @@ class Database:
 
 
 def _is_unavailable(error: DBAPIError) -> bool:
-    # Locked, full, I/O, connection refused or lost are operational errors with both drivers; a file that is no database
-    # is a DatabaseError and none of its subclasses.
+    # Locked, full, I/O, connection lost are operational errors with both drivers. What is no subclass: a file that is no
+    # database (DatabaseError), a server that takes no connections yet (DBAPIError).
     return (
         error.connection_invalidated
         or isinstance(error, (OperationalError, InterfaceError))
-        or type(error) is DatabaseError
+        or type(error) in (DatabaseError, DBAPIError)
     )

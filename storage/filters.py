@@ -7,7 +7,7 @@ costs what page 1 costs and no row is shown twice when new ones arrive.
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, Table, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, Table, select, tuple_, union
 
 from storage.errors import CursorError
 
@@ -91,14 +91,11 @@ def clauses(table: Table, at: str, criteria: Filter) -> list[ColumnElement[bool]
 
 
 def arms(table: Table, at: str, criteria: Filter) -> list[list[ColumnElement[bool]]]:
-    """The conditions as alternatives that share no row: two when `number` may be on either side, one otherwise."""
+    """The conditions as alternatives: two when `number` may be on either side, one otherwise."""
     common = clauses(table, at, criteria)
     if not criteria.number:
         return [common]
-    called = _number_is(table, "caller", criteria.number, criteria.is_suffix)
-    was_called = _number_is(table, "dialed", criteria.number, criteria.is_suffix)
-    is_other = ~called[0] if len(called) == 1 else ~(called[0] & called[1])
-    return [common + called, [*common, *was_called, is_other]]
+    return [common + _number_is(table, side, criteria.number, criteria.is_suffix) for side in ("caller", "dialed")]
 
 
 def _number_is(table: Table, name: str, value: str, is_suffix: bool) -> list[ColumnElement[bool]]:
@@ -121,7 +118,7 @@ def page_statement(
         raise ValueError(f"limit must be 1 to {MAX_PAGE}, not {limit}")
     order = (table.c[at].desc(), table.c[key].desc())
     # Each arm walks its index backwards in the order asked for and stops at the limit; an OR would have to read and
-    # sort every call of the number.
+    # sort every call of the number. Who called himself is in both: hence the union of what little is left.
     limited = []
     for conditions in arms(table, at, criteria):
         arm = select(table.c[key]).where(*conditions).order_by(*order).limit(limit + 1)
@@ -131,7 +128,7 @@ def page_statement(
     if len(limited) == 1:
         keys = limited[0].subquery("found")
     else:
-        keys = union_all(*(select(arm.subquery(f"arm{i}")) for i, arm in enumerate(limited))).subquery("found")
+        keys = union(*(select(arm.subquery(f"arm{i}")) for i, arm in enumerate(limited))).subquery("found")
     return select(*columns).join(keys, table.c[key] == keys.c[key]).order_by(*order).limit(limit + 1)
 
 

@@ -41,9 +41,9 @@ _N_BEHIND_CALL = 2
 _LISTS = (RECORDING_COLUMNS.index("pauses"), RECORDING_COLUMNS.index("speech_s"))
 
 
-def key(record: Record) -> tuple[type[Record], str]:
-    """What makes two records the same."""
-    return type(record), record.call_id if type(record) is CallRecord else record.recording_id  # type: ignore[union-attr]
+def describe(record: Record) -> str:
+    """Kind and id, for the log: no numbers, no names."""
+    return f"call {record.call_id}" if isinstance(record, CallRecord) else f"recording {record.recording_id}"
 
 
 def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:

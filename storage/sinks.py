@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database import WRITE_PRAGMAS
@@ -121,7 +122,7 @@ class PostgresSink:
                             await driver.executemany(statement.numbered, rows)
         except self._rejections as error:
             raise RejectedError(str(error)) from error
-        except (self._errors.PostgresError, self._errors.InterfaceError, OSError) as error:
+        except (self._errors.PostgresError, self._errors.InterfaceError, SQLAlchemyError, OSError) as error:
             raise UnavailableError(f"{type(error).__name__}: {error}") from error
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from storage.errors import ClosedError, RejectedError, UnavailableError
-from storage.rows import RECORD_TYPES, Record
+from storage.rows import RECORD_TYPES, Record, describe
 from storage.sinks import Sink
 from storage.spool import append_lines
 
@@ -159,8 +159,11 @@ class Writer:
             while self._pending:
                 try:
                     await self._write_front()
-                except (UnavailableError, OSError) as error:
-                    self._fail(str(error))
+                except Exception as error:
+                    # The edge to a driver: were the task to die of what nobody foresaw, all records behind would be lost.
+                    if not isinstance(error, (UnavailableError, OSError)):
+                        log.exception("! unexpected error while writing")
+                    self._fail(str(error) or type(error).__name__)
                     await asyncio.sleep(retry_s)
                     retry_s = min(retry_s * 2, self._limits.retry_most_s)
                 else:
@@ -186,7 +189,7 @@ class Writer:
     def _bury(self, record: Record, error: RejectedError) -> None:
         append_lines(self._dead_letters, [record], at_utc=self._wall(), error=str(error))
         self._n_dead += 1
-        log.error("! record refused by the database, kept in %s: %s: %r", self._dead_letters, error, record)
+        log.error("! %s refused by the database, kept in %s: %s", describe(record), self._dead_letters, error)
         self._tell()
 
     def _drop(self, n: int) -> None:
@@ -208,7 +211,7 @@ class Writer:
         is_new = error != self._error
         if not self._error:
             self._since_utc = self._wall()
-        self._error = error or "unknown"
+        self._error = error
         if is_new:
             log.error("! database cannot be written, %d records wait: %s", len(self._pending), error)
             self._tell()

@@ -145,6 +145,18 @@ def test_failure_keeps_everything_tells_and_recovers(tmp_path: Path) -> None:
     run(scenario)
 
 
+def test_an_error_nobody_foresaw_does_not_end_the_writer(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        sink = FakeSink(errors=[RuntimeError("driver bug"), KeyError()])
+        writer = Writer(sink, tmp_path / "dead", limits=QUICK)
+        writer.put(make_call("c"))
+        await writer.flush()
+        assert sink.written == [make_call("c")]
+        await writer.close()
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("n_good", [0, 1, 7, 30], ids="{}-good".format)
 def test_poison_is_put_aside_and_blocks_no_one(tmp_path: Path, n_good: int) -> None:
     async def scenario() -> None:
