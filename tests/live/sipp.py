@@ -1,0 +1,228 @@
+"""SIPp as a scripted peer: scenarios put together from pieces, runs, and the figures SIPp gives at the end.
+
+What SIPp 3.6 from Debian needs: `rtp_stream` wants raw µ-law and a port from `[rtpstream_audio_port]`; there is no TLS.
+"""
+
+import csv
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.live.audio import encode_ulaw, tone
+from tests.live.netns import Namespace
+from tests.live.processes import PATIENCE_S, Process, wait_until
+
+HEAD = '<?xml version="1.0" encoding="ISO-8859-1" ?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
+
+
+def scenario(name: str, *pieces: str) -> str:
+    return f'{HEAD}<scenario name="{name}">\n' + "\n".join(pieces) + "\n</scenario>\n"
+
+
+def sdp(direction: str = "sendrecv", payloads: str = "0 8 101", version: int = 1) -> str:
+    return f"""v=0
+      o=sipp 53655765 {version} IN IP4 [local_ip]
+      s=-
+      c=IN IP4 [media_ip]
+      t=0 0
+      m=audio [rtpstream_audio_port] RTP/AVP {payloads}
+      a=rtpmap:0 PCMU/8000
+      a=rtpmap:8 PCMA/8000
+      a=rtpmap:101 telephone-event/8000
+      a=fmtp:101 0-15
+      a=ptime:20
+      a={direction}
+"""
+
+
+def send(text: str, body: str = "", *, retransmit: bool = False, attributes: str = "") -> str:
+    """One message; Content-Type and Content-Length come by themselves."""
+    kind = "      Content-Type: application/sdp\n" if body else ""
+    lines = "\n".join("      " + line.strip() for line in text.strip().splitlines())
+    rest = f"\n      {body.strip()}\n" if body else ""
+    retrans = ' retrans="500"' if retransmit else ""
+    return (
+        f"  <send{retrans} {attributes}>\n    <![CDATA[\n\n{lines}\n{kind}      Content-Length: [len]\n{rest}\n"
+        "    ]]>\n  </send>"
+    )
+
+
+def receive(what: int | str, *, optional: bool = False, attributes: str = "", action: str = "") -> str:
+    """A response (number) or a request (name)."""
+    kind = f'response="{what}"' if isinstance(what, int) else f'request="{what}"'
+    maybe = ' optional="true"' if optional else ""
+    inner = f"<action>{action}</action>" if action else ""
+    return f"  <recv {kind}{maybe} {attributes}>{inner}</recv>"
+
+
+def pause(milliseconds: int) -> str:
+    return f'  <pause milliseconds="{milliseconds}"/>'
+
+
+def play(file: Path) -> str:
+    """Stream raw µ-law over and over."""
+    return f'  <nop><action><exec rtp_stream="{file},-1,0"/></action></nop>'
+
+
+def ulaw_file(folder: Path, hz: float, seconds: float = 4.0) -> Path:
+    """A tone for `play`."""
+    file = folder / f"tone-{hz:g}.ul"
+    if not file.exists():
+        file.write_bytes(encode_ulaw(tone(hz, seconds)))
+    return file
+
+
+# -- requests and responses ---------------------------------------------------------------------------------------------
+
+_VIA = "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]"
+_FROM = "From: <sip:{user}@[remote_ip]>;tag=[pid]c[call_number]"
+_TO = "To: <sip:[service]@[remote_ip]>"
+_CONTACT = "Contact: <sip:{user}@[local_ip]:[local_port];transport=[transport]>"
+
+
+def request(
+    method: str, *, user: str, cseq: int, extra: str = "", in_dialog: bool = True, uri: str = "", cseq_method: str = ""
+) -> str:
+    """Text of a request of the UAC, in the dialog (from the 200 on) or beginning it."""
+    target = uri or ("[next_url]" if in_dialog else "sip:[service]@[remote_ip]:[remote_port]")
+    lines = [
+        f"{method} {target} SIP/2.0",
+        _VIA,
+        "[routes]" if in_dialog else "",
+        _FROM.format(user=user),
+        _TO + ("[peer_tag_param]" if in_dialog else ""),
+        "Call-ID: [call_id]",
+        f"CSeq: {cseq} {cseq_method or method}",
+        _CONTACT.format(user=user),
+        "Max-Forwards: 70",
+        extra,
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def response(status: int, reason: str, *, extra: str = "", to_tag: bool = True) -> str:
+    """Text of a response of the UAS to the last request."""
+    lines = [
+        f"SIP/2.0 {status} {reason}",
+        "[last_Via:]",
+        "[last_Record-Route:]",
+        "[last_From:]",
+        "[last_To:]" + (";tag=[pid]s[call_number]" if to_tag else ""),
+        "[last_Call-ID:]",
+        "[last_CSeq:]",
+        "Contact: <sip:uas@[local_ip]:[local_port];transport=[transport]>",
+        extra,
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+# -- runs ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What SIPp counted, over the whole run."""
+
+    created: int
+    successful: int
+    failed: int
+    retransmissions: int
+    """SIPp's own, because an answer did not come in time."""
+    unexpected: int
+    peak: int
+    """Most calls at one time."""
+
+
+class Sipp:
+    """A SIPp process inside a namespace. A UAC ends by itself after `calls`; a UAS is ended with `terminate`."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(
+        self,
+        network: Namespace,
+        folder: Path,
+        xml: str,
+        *,
+        local: str,
+        port: int = 5060,
+        remote: str = "",
+        calls: int = 0,
+        rate: float = 10,
+        limit: int = 0,
+        service: str = "service",
+        transport: str = "u1",
+        options: tuple[str, ...] = (),
+    ) -> None:
+        """`remote` (host:port) makes it a UAC that makes `calls` at `rate` a second, at most `limit` at a time."""
+        self._folder = folder / f"sipp-{next(self._numbers)}"
+        self._folder.mkdir()
+        file = self._folder / "scenario.xml"
+        file.write_text(xml)
+        self._stat = self._folder / "stat.csv"
+        self._errors = self._folder / "errors.log"
+        words = ["sipp", *([remote] if remote else []), "-sf", str(file), "-i", local, "-p", str(port), "-mi", local]
+        words += ["-t", transport, "-nostdin", "-s", service, "-fd", "1", "-trace_stat", "-stf", str(self._stat)]
+        words += ["-trace_err", "-error_file", str(self._errors), "-timeout", "240s", "-timeout_error"]
+        words += ["-trace_msg", "-message_file", str(self._folder / "messages.log")]
+        if remote:
+            words += ["-m", str(calls), "-r", str(rate), "-l", str(limit or max(calls, 1))]
+        elif calls:
+            words += ["-m", str(calls)]
+        self._process = Process(
+            network.command(*words, *options), self._folder / "output.log", folder=self._folder, environment={"TERM": "dumb"}
+        )
+        self.messages_file = self._folder / "messages.log"
+        if not remote:
+            wait_until(lambda: _is_bound(network, local, port), lambda: f"SIPp on {local}:{port}: {self._process.log}")
+
+    @property
+    def errors(self) -> str:
+        return self._errors.read_text(errors="replace") if self._errors.exists() else ""
+
+    @property
+    def messages(self) -> str:
+        """Every message sent and received."""
+        return self.messages_file.read_text(errors="replace") if self.messages_file.exists() else ""
+
+    def wait(self, timeout_s: float = 2 * PATIENCE_S) -> Figures:
+        """Until all calls are through."""
+        code = self._process.wait(timeout_s)
+        # 0: all successful, 1: some failed, 97: ended on request, 99: no calls.
+        assert code in (0, 1, 97, 99), f"SIPp ended with {code}:\n{self._process.log[-2000:]}\n{self.errors[-4000:]}"
+        return self.figures()
+
+    def terminate(self) -> Figures:
+        """End a UAS, and say what it counted."""
+        self._process.terminate()
+        return self.figures()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def figures(self) -> Figures:
+        with open(self._stat, newline="") as file:
+            rows = list(csv.DictReader(file, delimiter=";"))
+        last = rows[-1]
+
+        def count(name: str) -> int:
+            return int(last[name])
+
+        return Figures(
+            created=count("TotalCallCreated"),
+            successful=count("SuccessfulCall(C)"),
+            failed=count("FailedCall(C)"),
+            retransmissions=count("Retransmissions(C)"),
+            unexpected=count("FailedUnexpectedMessage(C)"),
+            peak=max(int(row["CurrentCall"]) for row in rows),
+        )
+
+    def assert_all_good(self, figures: Figures, n: int) -> None:
+        """Every call went as written, and SIPp never had to repeat itself."""
+        assert (figures.successful, figures.failed, figures.retransmissions) == (n, 0, 0), (
+            f"{figures}\n{self.errors[:4000]}\n{self._process.log[-1500:]}"
+        )
+
+
+def _is_bound(network: Namespace, host: str, port: int) -> bool:
+    return f"{host}:{port} " in network.run("ss", "-Hlun") + network.run("ss", "-Hltn")
