@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from model import commands
-from model.declare import ERRORS, ApiError, Command, command_spec
+from model.declare import ERRORS, ApiError, Command, CommandSpec, command_spec
 from model.errors import NotAuthenticated
 
 MAX_LINE = 64 * 1024 * 1024
@@ -74,6 +74,13 @@ def _read_error(body: dict[str, Any]) -> ApiError:
     return problem
 
 
+def _read_result(spec: CommandSpec, result: Any) -> Any:
+    try:
+        return msgspec.convert(result, spec.result)
+    except msgspec.ValidationError as problem:
+        raise ConnectionFailed(f"{spec.name}: the server is of another version: {problem}") from None
+
+
 def parse_address(text: str) -> tuple[str, int]:
     """Host and port of "host:port" or "[v6]:port". Raises ValueError."""
     host, colon, port = text.rpartition(":")
@@ -129,7 +136,7 @@ class ControlClient:
     async def send(self, command: Command, timeout_s: float | None = 60.0) -> Any:
         """Sends a declared command and returns its declared result (`CallView` …). Raises as `call` does."""
         spec = command_spec(type(command))
-        return msgspec.convert(await self._exchange(spec.name, command, timeout_s), spec.result)
+        return _read_result(spec, await self._exchange(spec.name, command, timeout_s))
 
     async def subscribe(
         self, names: Sequence[str] = (), call_ids: Sequence[str] = (), from_seq: int | None = None
@@ -247,7 +254,7 @@ class BlockingControlClient:
     def send(self, command: Command) -> Any:
         """Sends a declared command and returns its declared result. Raises as `call` does."""
         spec = command_spec(type(command))
-        return msgspec.convert(self._exchange(spec.name, command), spec.result)
+        return _read_result(spec, self._exchange(spec.name, command))
 
     def events(
         self,

@@ -11,12 +11,82 @@ from control.auth import ApiUser, FailureTable, TokenTable, hash_token, new_toke
 from control.hub import EventHub
 from control.server import BUILT_IN, ControlLimits, ControlServer
 from model import commands, errors, views
-from model.declare import COMMANDS, Command
+from model.declare import COMMANDS, Command, command_spec
+from model.media import LegStatistics
+from model.records import CallRecord, LegRecord, RecordingRecord
 
 PATIENCE_S = 30.0
 TOKENS = {role: new_token() for role in ("viewer", "operator", "administrator")}
 USERS = [ApiUser(name=f"the {role}", role=role, token_hash=hash_token(token)) for role, token in TOKENS.items()]
 FAST_FAILURES = {"first_delay_s": 0.001, "max_delay_s": 0.002}
+
+
+LEG = views.LegView(
+    leg_id="leg-1",
+    kind="extension",
+    name="1001",
+    direction="in",
+    state="answered",
+    codec="PCMA",
+    statistics=LegStatistics(packets_received=50, jitter_ms=1.5),
+)
+CALL = views.CallView(
+    call_id="call-1",
+    phase="bridged",
+    direction="internal",
+    caller="1001\x1b[31m[red]",
+    dialed="1002",
+    created_utc=1.0,
+    duration_s=3725.0,
+    legs=[LEG],
+    is_recorded=True,
+    variables={"order": "7"},
+)
+RECORD = CallRecord(
+    call_id="call-1",
+    direction="internal",
+    caller="1001",
+    dialed="1002",
+    created_utc=1.0,
+    ended_utc=9.0,
+    duration_s=8.0,
+    hangup_cause="NORMAL_CLEARING",
+    hangup_side="caller",
+    legs=[LegRecord(leg_id="leg-1", call_id="call-1", direction="in", kind="extension", name="1001", created_utc=1.0)],
+)
+RECORDING = RecordingRecord(
+    recording_id="recording-1", call_id="call-1", path="2026/11/22/a.wav", started_utc=2.0, pauses=[(1.0, 2.5)]
+)
+EXTENSION = views.ExtensionView(extension="1001", name="Ann", may_call_international=True)
+SAMPLES: dict[Any, Any] = {
+    views.Done: views.Done(),
+    views.CallView: CALL,
+    views.CallList: views.CallList(calls=[CALL], n_calls=3),
+    views.CallDetail: views.CallDetail(live=CALL, record=RECORD, recordings=[RECORDING]),
+    views.CallHistory: views.CallHistory(calls=[RECORD], cursor="1.0~call-1"),
+    views.PlayStarted: views.PlayStarted(play_id="play-1"),
+    views.RecordingList: views.RecordingList(recordings=[RECORDING]),
+    views.RecordingState: views.RecordingState(
+        recording_id="recording-1", call_id="call-1", path="2026/11/22/a.wav", state="paused"
+    ),
+    RecordingRecord: RECORDING,
+    views.ExtensionView: EXTENSION,
+    views.ExtensionList: views.ExtensionList(extensions=[EXTENSION]),
+    views.ExtensionCreated: views.ExtensionCreated(extension=EXTENSION, password="correct-horse"),
+    views.RegistrationList: views.RegistrationList(
+        registrations=[views.RegistrationView(extension="1001", address="udp:192.0.2.1:5060", expires_s=60.0)]
+    ),
+    views.TrunkList: views.TrunkList(trunks=[views.TrunkView(trunk="carrier", state="up")]),
+    views.DrainState: views.DrainState(n_calls=2, deadline_s=0.0),
+    views.SystemStatus: views.SystemStatus(
+        version="1.2.3",
+        node="node-1",
+        started_utc=1.0,
+        uptime_s=61.0,
+        media_workers=[views.MediaWorkerView(worker="w0", state="up")],
+        storage=views.StorageView(is_failing=True, error="disk full"),
+    ),
+}
 
 
 class Handlers:
@@ -48,7 +118,7 @@ class Handlers:
 
     def plain(self, command: Command, caller: Any) -> Any:
         self.seen.append((command, caller))
-        return views.Done()
+        return SAMPLES[command_spec(type(command)).result]
 
     def trunks(self, command: Command, caller: Any) -> Any:
         return views.TrunkList(trunks=[views.TrunkView(trunk="carrier", state="up")])

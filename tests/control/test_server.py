@@ -212,7 +212,7 @@ def test_handler_gets_the_command_and_who_sent_it() -> None:
     async def test() -> None:
         async with running() as rig:
             peer = await rig.peer("operator")
-            assert (await peer.ask("call.hangup", call_id="c"))["result"] == {}
+            assert (await peer.ask("call.hangup", call_id="c"))["result"]["call_id"] == "call-1"
             ((command, caller),) = rig.handlers.seen
             assert command == commands.Hangup(call_id="c")
             assert (caller.user, caller.role) == ("the operator", "operator")
