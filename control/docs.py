@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 from msgspec.inspect import type_info
 
+from control.server import ControlLimits
 from model import commands, errors, events, records, views
 from model import media as media_model
 from model.causes import HangupCause
 from model.declare import COMMANDS, ERRORS, EVENTS, ROLES, CommandSpec, EventSpec
 
+_LIMITS = ControlLimits()
 _UNITS = {"_s": "seconds", "_ms": "milliseconds", "_utc": "seconds since 1970, UTC", "_bytes": "bytes"}
 
 
@@ -236,18 +238,21 @@ Generated from `model/` by `python -m control.docs`; a test fails when this file
 ## The protocol
 
 JSON-RPC 2.0 over TCP (by default 127.0.0.1:8470), UTF-8, one JSON object per line, each line ended by `\\n`. Lines
-may have 65,536 bytes (4,096 before login). Batches (arrays) are refused: send several lines instead, without waiting;
+may have {_LIMITS.line_bytes:,} bytes ({_LIMITS.login_line_bytes:,} before login).
+Batches (arrays) are refused: send several lines instead, without waiting;
 answers carry the `id` of their request and may come in another order. A request without `id` is carried out and not
 answered. `params` is always an object; an unknown, missing or malformed parameter is refused with an error that names
 it. New fields may be added to results and events at any time, none is ever renamed or removed: ignore what you do not
 know.
 
-Up to 8 commands of one connection are under way at a time, each for at most 30 seconds; the rest waits unread. A
-client that leaves its answers unread for 60 seconds is cut off.
+Up to {_LIMITS.commands_at_once} commands of one connection are under way at a time, each for at most {_LIMITS.command_s:g} seconds;
+the rest waits unread. A
+client that leaves its answers unread for {_LIMITS.write_s:g} seconds is cut off.
 
 ### Logging in
 
-The first request must be `auth.login`, within 10 seconds. A token is `rbk_` and 43 characters, made by `ringback
+The first request must be `auth.login`, within {_LIMITS.login_s:g} seconds.
+A token is `rbk_` and 43 characters, made by `ringback
 token` or `ringback init`; the switch keeps only its SHA-256. After a wrong token the answer comes late (0.5 to 8
 seconds) and the connection ends. Each user has a role; {", ".join(f"`{role}`" for role in ROLES[:-1])} and
 `{ROLES[-1]}` may each do what those before may, too.

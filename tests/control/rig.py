@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+import uvloop
 
 from control.auth import ApiUser, FailureTable, TokenTable, hash_token, new_token
 from control.hub import EventHub
@@ -245,7 +246,7 @@ async def eventually(is_true: Callable[[], bool]) -> None:
 
 
 def run(test: Coroutine[Any, Any, None] | Awaitable[None]) -> None:
-    """Runs a test in a loop of its own; afterwards no task may be left."""
+    """Runs a test in a loop of its own, the kind the switch uses; afterwards no task may be left."""
 
     async def main() -> None:
         async with asyncio.timeout(2 * PATIENCE_S):
@@ -253,4 +254,4 @@ def run(test: Coroutine[Any, Any, None] | Awaitable[None]) -> None:
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left
 
-    asyncio.run(main())
+    uvloop.run(main())
