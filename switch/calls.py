@@ -11,7 +11,7 @@ from types import ModuleType
 import msgspec
 
 from model.causes import HangupCause
-from switch.actions import Action, ForgetCall
+from switch.actions import Action
 from switch.call import Call, Leg
 from switch.deadlines import Deadlines
 from switch.directory import ExtensionEntry, TrunkState
@@ -186,6 +186,13 @@ class Calls:
                 actions += self.dispatch(Timeout(call_id, ""), now)
         return actions
 
+    def forget(self, call_id: str) -> None:
+        """Everything the call asked for is done (ForgetCall)."""
+        call = self.calls.pop(call_id, None)
+        if call is not None:
+            self._deadlines.arm(call_id, 0.0)
+            self.counters.calls_failed += call.hangup_cause in _FAULTS
+
     def release_all(self, cause: HangupCause, now: float) -> list[Action]:
         """Ends every call (the drain's time is up)."""
         actions: list[Action] = []
@@ -203,9 +210,6 @@ class Calls:
             if outcome.next_phase == "bridged":
                 self.counters.calls_answered += 1
             return actions + self._enter(call, outcome.next_phase, now)
-        if actions and type(actions[-1]) is ForgetCall:
-            del self.calls[call.call_id]
-            self.counters.calls_failed += call.hangup_cause in _FAULTS
         self._deadlines.arm(call.call_id, call.deadline)
         return actions
 
@@ -221,7 +225,5 @@ class Calls:
     def _abandon(self, call: Call, now: float) -> list[Action]:
         actions = release(call, HangupCause.NORMAL_TEMPORARY_FAILURE, "system", now, self.env)
         call.phase = "releasing"
-        self.calls.pop(call.call_id, None)
         self._deadlines.arm(call.call_id, 0.0)
-        self.counters.calls_failed += 1
         return actions + finish(call)

@@ -295,6 +295,7 @@ class Runtime:
             self.pool.send(call.worker, command)
 
     def _forget(self, action: act.ForgetCall, now: float) -> None:
+        self.calls.forget(action.call_id)
         for worker, port in action.ports:
             self.pool.free_port(worker, port, now)
 
