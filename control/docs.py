@@ -245,9 +245,9 @@ answered. `params` is always an object; an unknown, missing or malformed paramet
 it. New fields may be added to results and events at any time, none is ever renamed or removed: ignore what you do not
 know.
 
-Up to {_LIMITS.commands_at_once} commands of one connection are under way at a time, each for at most {_LIMITS.command_s:g} seconds;
-the rest waits unread. A
-client that leaves its answers unread for {_LIMITS.write_s:g} seconds is cut off.
+Up to {_LIMITS.commands_at_once} commands of one connection are under way at a time,
+each for at most {_LIMITS.command_s:g} seconds; the rest waits unread.
+A client that leaves its answers unread for {_LIMITS.write_s:g} seconds is cut off.
 
 ### Logging in
 
