@@ -67,6 +67,8 @@ class Worker:
         self._late_max_s = 0.0
         self._next_tick = self._next_poll = self._next_health = 0.0
         self._was_active = False
+        self._owes_health = False
+        """Legs were there since the last report."""
 
     def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:
         """Ends `run` soon; may be called by a signal handler."""
@@ -88,9 +90,11 @@ class Worker:
         engine = self._engine
         now = time.monotonic()
         if not engine.is_active:
-            if self._was_active:
-                self._was_active = False
+            self._was_active = False
+            if self._owes_health:
+                self._owes_health = False
                 self._report_health()
+                self._link.flush()
             self._ports.poll(IDLE_S)
             self._handle_ready(time.monotonic())
             return
@@ -150,6 +154,7 @@ class Worker:
         until = time.monotonic() + COMMANDS_S
         while self._commands:
             self._engine.apply(self._commands.popleft(), now)
+            self._owes_health |= self._engine.is_active
             if self._engine.is_active and time.monotonic() > until:
                 return
 
@@ -195,11 +200,20 @@ class Worker:
 
 def inherit_pairs(first: int, count: int) -> list[tuple[socket.socket, socket.socket]]:
     """The inherited sockets as (RTP, RTCP) pairs, by their ports. ValueError when they do not pair up."""
+    sockets = [socket.socket(fileno=fd) for fd in range(first, first + count)]
+    try:
+        return _pair(sockets)
+    except ValueError:
+        for sock in sockets:
+            sock.close()
+        raise
+
+
+def _pair(sockets: list[socket.socket]) -> list[tuple[socket.socket, socket.socket]]:
     by_port: dict[int, socket.socket] = {}
-    for fd in range(first, first + count):
-        sock = socket.socket(fileno=fd)
+    for sock in sockets:
         if sock.type != socket.SOCK_DGRAM:
-            raise ValueError(f"file descriptor {fd} is no UDP socket")
+            raise ValueError(f"file descriptor {sock.fileno()} is no UDP socket")
         by_port[sock.getsockname()[1]] = sock
     pairs = []
     for port, sock in sorted(by_port.items()):
@@ -207,8 +221,8 @@ def inherit_pairs(first: int, count: int) -> list[tuple[socket.socket, socket.so
             if port + 1 not in by_port:
                 raise ValueError(f"RTP port {port} has no neighbour {port + 1} for RTCP")
             pairs.append((sock, by_port[port + 1]))
-    if not pairs or len(pairs) * 2 != len(by_port) or len(by_port) != count:
-        raise ValueError(f"file descriptors {first} to {first + count - 1} are no pairs of even and odd ports")
+    if not pairs or len(pairs) * 2 != len(sockets):
+        raise ValueError(f"{len(sockets)} sockets with {len(pairs)} even ports are no pairs of RTP and RTCP")
     return pairs
 
 

@@ -99,8 +99,10 @@ class ReceiverTable:
         back = np.minimum(-np.minimum(step, 0), 63).astype(np.uint64)
         seen = self.seen[legs]
         seen = np.where(ahead > 63, np.uint64(0), seen << np.minimum(ahead, 63).astype(np.uint64))
-        again = (seen >> back) & _ONE != 0
-        self.seen[legs] = seen | (_ONE << back)
+        # What is older than the window is taken for a repetition: it cannot be told from one.
+        is_old = step < -63
+        again = ((seen >> back) & _ONE != 0) | is_old
+        self.seen[legs] = np.where(is_old, seen, seen | (_ONE << back))
         self.duplicates[legs] += again
         self.unique[legs] += ~again
         self.highest[legs] += ahead

@@ -191,11 +191,16 @@ class Phone:
             self.received.append(self.socket.recv(2048))
         return self.received
 
-    def drain(self) -> list[bytes]:
-        """What is there now, taken out of `received` too."""
+    def collect(self) -> list[bytes]:
+        """Takes what has come, waiting for nothing; `received`."""
         while select.select([self.socket], [], [], 0)[0]:
             with contextlib.suppress(ConnectionError):
                 self.received.append(self.socket.recv(2048))
+        return self.received
+
+    def drain(self) -> list[bytes]:
+        """All that has come, and forgets it."""
+        self.collect()
         taken, self.received = self.received, []
         return taken
 
