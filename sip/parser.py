@@ -63,24 +63,7 @@ def _parse(text: str, body: bytes, flow: Flow | None) -> Request | Response:
     del lines[0]
     if start[-8:] != " SIP/2.0" and start[:8] != "SIP/2.0 ":
         start = _unusual_start_line(start)
-    headers: dict[str, str] = {}
-    repeats: dict[str, list[str]] | None = None
-    names = CANONICAL
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise SipParseError("header without colon")
-        name = names[name]
-        if name in headers:
-            if name in SINGLE:
-                raise SipParseError(f"{name} more than once")
-            if repeats is None:
-                repeats = {}
-            if name not in repeats:
-                repeats[name] = [headers[name]]
-            repeats[name].append(value.strip())
-        else:
-            headers[name] = value.strip()
+    headers, repeats = _read_headers(lines)
     try:
         call_id = headers["Call-ID"]
         number, _, method = headers["CSeq"].partition(" ")
@@ -94,15 +77,7 @@ def _parse(text: str, body: bytes, flow: Flow | None) -> Request | Response:
     if method not in _COMMON_METHODS:
         number, method = _unusual_cseq(headers["CSeq"])
     cseq = parse_integer(number, limits.MAX_CSEQ, "CSeq")
-    branch = sent_by = ""
-    if via[:8] == "SIP/2.0/" and via.count(" ") == 1 and "," not in via and "\t" not in via:
-        i = via.find(";branch=")
-        if i > 0:
-            j = via.find(";", i + 8)
-            branch = via[i + 8 :] if j < 0 else via[i + 8 : j]
-            sent_by = via[via.index(" ") + 1 : via.index(";")]
-    if not branch or not sent_by:
-        via, branch, sent_by = _unusual_via(via)
+    via, branch, sent_by = _read_via(via)
     length = headers.get("Content-Length")
     if length is not None:
         n = parse_integer(length, limits.MAX_BODY_BYTES, "Content-Length")
@@ -133,6 +108,28 @@ def _parse(text: str, body: bytes, flow: Flow | None) -> Request | Response:
     )
 
 
+def _read_headers(lines: list[str]) -> tuple[dict[str, str], dict[str, list[str]] | None]:
+    headers: dict[str, str] = {}
+    repeats: dict[str, list[str]] | None = None
+    names = CANONICAL
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise SipParseError("header without colon")
+        name = names[name]
+        if name in headers:
+            if name in SINGLE:
+                raise SipParseError(f"{name} more than once")
+            if repeats is None:
+                repeats = {}
+            if name not in repeats:
+                repeats[name] = [headers[name]]
+            repeats[name].append(value.strip())
+        else:
+            headers[name] = value.strip()
+    return headers, repeats
+
+
 def _tag(value: str) -> str:
     """Tag of a From or To value. Quick for the usual spelling, by the grammar for any other."""
     if value[-1:] == ">":
@@ -160,6 +157,19 @@ def _unusual_cseq(value: str) -> tuple[str, str]:
     if len(words) != 2 or not is_token(words[1]):
         raise SipParseError("malformed CSeq")
     return words[0], words[1]
+
+
+def _read_via(via: str) -> tuple[str, str, str]:
+    """(topmost element, branch, sent-by). Quick for the usual spelling, by the grammar for any other."""
+    if via[:8] == "SIP/2.0/" and via.count(" ") == 1 and "," not in via and "\t" not in via:
+        i = via.find(";branch=")
+        if i > 0:
+            j = via.find(";", i + 8)
+            branch = via[i + 8 :] if j < 0 else via[i + 8 : j]
+            sent_by = via[via.index(" ") + 1 : via.index(";")]
+            if branch and sent_by:
+                return via, branch, sent_by
+    return _unusual_via(via)
 
 
 def _unusual_via(value: str) -> tuple[str, str, str]:
