@@ -78,7 +78,8 @@ def write_wav(path: Path, samples: Pcm, rate: int = RATE) -> None:
 class Wav:
     """A WAV file as read: `channels[i]` are samples, at `rate`. Knows PCM 16, A-law and µ-law (formats 1, 6, 7).
 
-    Raises AssertionError for what is no such file; a data chunk longer than the file is cut (a file still written)."""
+    Of a file still being written, whose header does not know its length yet, everything there is counts. Raises
+    AssertionError for what is no such file."""
 
     def __init__(self, path: Path) -> None:
         raw = path.read_bytes()
@@ -88,6 +89,8 @@ class Wav:
         position = 12
         while position + 8 <= len(raw):
             name, length = struct.unpack_from("<4sI", raw, position)
+            if name == b"data" and length == 0:
+                length = len(raw) - position - 8
             chunks.setdefault(name, raw[position + 8 : position + 8 + length])
             position += 8 + length + length % 2
         assert b"fmt " in chunks and b"data" in chunks, f"{path}: chunks {list(chunks)}"

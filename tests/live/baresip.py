@@ -206,7 +206,9 @@ class Baresip:
     def _read(self, deadline: float, what: str) -> None:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise AssertionError(f"baresip {self.user}: waited in vain for {what}; told: {self._events}\n{self.log[-3000:]}")
+            raise AssertionError(
+                f"baresip {self.user}: waited in vain for {what}; told: {self._events}\n{self.log[-3000:]}"
+            )
         self._socket.settimeout(min(left, 1.0))
         try:
             piece = self._socket.recv(65536)

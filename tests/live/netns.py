@@ -1,9 +1,9 @@
-"""A network of its own for each live test: a namespace with addresses 10.9.0.1 to 10.9.0.30 for the switch
-and for SIPp, and beside it, on one bridge of veth pairs, a namespace for each phone (10.9.0.101 …).
+"""A network of its own for each live test: a namespace with addresses 10.9.0.1 to 10.9.0.30 for the switch and for
+SIPp, and beside it, on one bridge of veth pairs, a namespace for each phone (10.9.0.101 …).
 
 Real clients misbehave on bare 127.0.0.1 (they pick no interface, or offer no address), and baresip sends RTP from the
-machine's first address whatever it offered, so every phone is a machine. There is a default route. Name servers of the machine are local addresses here where nobody listens: a
-look-up is refused at once instead of hanging.
+machine's first address whatever it offered, so every phone is a machine. There is a default route. Name servers of the
+machine are local addresses here where nobody listens: a look-up is refused at once instead of hanging.
 
 Only the network namespace is entered (`nsenter --net`), not what `ip netns exec` does besides: its mounts are refused
 in a chroot, where the tests must run too.

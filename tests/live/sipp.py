@@ -72,7 +72,7 @@ def ulaw_file(folder: Path, hz: float, seconds: float = 4.0) -> Path:
     return file
 
 
-# -- requests and responses ---------------------------------------------------------------------------------------------
+# -- requests and responses -------------------------------------------------------------------------------------------
 
 _VIA = "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]"
 _FROM = "From: <sip:{user}@[remote_ip]>;tag=[pid]c[call_number]"
@@ -116,7 +116,7 @@ def response(status: int, reason: str, *, extra: str = "", to_tag: bool = True) 
     return "\n".join(line for line in lines if line)
 
 
-# -- runs ---------------------------------------------------------------------------------------------------------------
+# -- runs -------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,10 @@ class Sipp:
         elif calls:
             words += ["-m", str(calls)]
         self._process = Process(
-            network.command(*words, *options), self._folder / "output.log", folder=self._folder, environment={"TERM": "dumb"}
+            network.command(*words, *options),
+            self._folder / "output.log",
+            folder=self._folder,
+            environment={"TERM": "dumb"},
         )
         self.messages_file = self._folder / "messages.log"
         if not remote:

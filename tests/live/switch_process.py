@@ -1,0 +1,160 @@
+"""The switch under test: `ringback serve` with a configuration of the test's own, in the test's network."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from control.auth import hash_token, new_token
+from tests.live.control_client import Control
+from tests.live.netns import SWITCH, Namespace
+from tests.live.processes import PATIENCE_S, Process, wait_until
+
+CONTROL = (SWITCH, 8470)
+PASSWORD = "a-password-of-tests-1"
+"""Of every extension made by `extension()`."""
+
+
+def extension(number: str, **keys: Any) -> dict[str, Any]:
+    """An [[extension]] of the configuration."""
+    return {"number": number, "password": PASSWORD, **keys}
+
+
+def toml(value: dict[str, Any]) -> str:
+    """Tables and arrays of tables, one level deep: all that the configuration has."""
+    scalars = [f"{key} = {json.dumps(item)}" for key, item in value.items() if not _is_table(item)]
+    tables = [f"[{key}]\n{toml(item)}" for key, item in value.items() if isinstance(item, dict)]
+    arrays = [
+        f"[[{key}]]\n{toml(row)}"
+        for key, item in value.items()
+        if isinstance(item, list) and _is_table(item)
+        for row in item
+    ]
+    return "\n".join((*scalars, *tables, *arrays)) + "\n"
+
+
+def _is_table(item: Any) -> bool:
+    return isinstance(item, dict) or (isinstance(item, list) and bool(item) and isinstance(item[0], dict))
+
+
+class SwitchProcess:
+    """Started, and ready when the constructor returns: its control API has answered. `config` is merged over defaults
+    that suit a test, section by section."""
+
+    def __init__(self, network: Namespace, folder: Path, config: dict[str, Any]) -> None:
+        self.folder = folder / "switch"
+        self.folder.mkdir()
+        self.data = self.folder / "data"
+        self._network = network
+        self._token = new_token()
+        user = {"name": "tests", "token_hash": hash_token(self._token), "role": "operator"}
+        text = _control_user(user) + toml(_merged(_DEFAULTS, config))
+        file = self.folder / "ringback.toml"
+        file.write_text(text)
+        program = str(Path(sys.executable).parent / "ringback")
+        self._process = Process(
+            network.command(program, "serve", "--config", str(file), "--log-json"),
+            folder / "switch.log",
+            folder=self.folder,
+        )
+        self._is_finished = False
+        self.control = wait_until(self._try_connect, lambda: f"the control API:\n{self.log[-4000:]}")
+
+    @property
+    def pid(self) -> int:
+        """Of the supervisor."""
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self._process.log
+
+    def connect(self) -> Control:
+        """Another control connection."""
+        return Control(self._network.socket(), CONTROL, self._token)
+
+    def calls_are_over(self) -> None:
+        """Wait until no call is left."""
+        wait_until(
+            lambda: not self.control.call("call.list")["calls"],
+            lambda: f"calls to end: {self.control.call('call.list')}",
+        )
+
+    def record_of(self, call_id: str) -> dict[str, Any]:
+        """The call's CDR, as soon as it is durable."""
+
+        def find() -> Any:
+            return self.control.call("call.get", call_id=call_id).get("record")
+
+        return dict(wait_until(find, f"the record of call {call_id}"))
+
+    def recording_file(self, call_id: str) -> Path:
+        """The finished recording of a call."""
+        event = self.control.wait_for("recording.finished", call_id=call_id)
+        file = self.data / "recordings" / event["path"]
+        assert file.is_file(), f"{file} is not there"
+        assert file.stat().st_size == event["size"]
+        return file
+
+    def problems(self) -> list[str]:
+        """What the log holds that must not be there: errors, tracebacks, tasks nobody awaited."""
+        bad = []
+        for line in self.log.splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                entry = {"level": "raw", "event": line}
+            if (
+                entry.get("level") in ("error", "critical", "raw")
+                or "exception" in entry
+                or "never awaited" in line
+                or "never retrieved" in line
+            ):
+                bad.append(line)
+        return bad
+
+    def finish(self) -> None:
+        """SIGTERM; fails unless it ends in good order and the log is clean."""
+        if self._is_finished:
+            return
+        self._is_finished = True
+        self.control.close()
+        code = self._process.terminate(2 * PATIENCE_S)
+        problems = self.problems()
+        assert not problems, "the log of the switch holds:\n" + "\n".join(problems[:20])
+        assert code == 0, f"the switch ended with {code}:\n{self.log[-4000:]}"
+
+    def kill(self) -> None:
+        if hasattr(self, "control"):
+            self.control.close()
+        self._process.kill()
+
+    def _try_connect(self) -> Control | None:
+        assert self._process.exit_code is None, f"the switch ended ({self._process.exit_code}):\n{self.log[-4000:]}"
+        sock = self._network.socket()
+        try:
+            return Control(sock, CONTROL, self._token)
+        except OSError:
+            sock.close()
+            return None
+
+
+_DEFAULTS: dict[str, Any] = {
+    "node": {"name": "live", "directory": "data", "drain_s": 5},
+    "sip": {"listen": [f"udp:{SWITCH}:5060", f"tcp:{SWITCH}:5060"]},
+    "media": {"rtp_ports": "20000-20399", "tone_plan": "us", "workers": 1},
+    "control": {"listen": f"{CONTROL[0]}:{CONTROL[1]}"},
+    "numbering": {"region": "US", "emergency": ["911"]},
+}
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        merged[key] = {**base[key], **value} if isinstance(value, dict) and key in base else value
+    return merged
+
+
+def _control_user(user: dict[str, str]) -> str:
+    # An array of tables below another table must come with its full name, and before the table is closed by the next.
+    return "[[control.user]]\n" + toml(user)
