@@ -96,7 +96,9 @@ class CallQueries:
         """Sums for each value of the column `by`, in its order. ValueError for another column."""
         if by not in get_args(GroupBy):
             raise ValueError(f"cannot group by {by}")
-        key = _c[by]
+        # As an expression, so that no index is walked for the sake of the grouping: over years that reads the table in
+        # random order, three times as long as reading it from end to end.
+        key = _c[by].concat("")
         statement = select(key, *_TOTALS).where(*_conditions(criteria)).group_by(key).order_by(key)
         async with self._database.read() as connection:
             return [_totals(str(row[0]), row) for row in await connection.execute(statement)]

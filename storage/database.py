@@ -114,7 +114,7 @@ class Database:
 
 
 def _is_unavailable(error: DBAPIError) -> bool:
-    # Locked, full, I/O, connection lost are operational errors with both drivers. What is no subclass: a file that is no
+    # Locked, full, I/O, connection lost are operational errors with both drivers. No subclass: a file that is no
     # database (DatabaseError), a server that takes no connections yet (DBAPIError).
     return (
         error.connection_invalidated

@@ -160,7 +160,7 @@ class Writer:
                 try:
                     await self._write_front()
                 except Exception as error:
-                    # The edge to a driver: were the task to die of what nobody foresaw, all records behind would be lost.
+                    # The edge to a driver: if the task died of what nobody foresaw, all records behind would be lost.
                     if not isinstance(error, (UnavailableError, OSError)):
                         log.exception("! unexpected error while writing")
                     self._fail(str(error) or type(error).__name__)
