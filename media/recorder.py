@@ -228,22 +228,28 @@ class RecordingWriter:
         if isinstance(item, _Start):
             if item.recording in self._open:
                 return
-            most = self._limits.backlog_blocks_per_recording
-            file = RecordingFile(self._disk, item.recording, item.session, item.path, item.form, most)
+            file = RecordingFile(self._disk, item.recording, item.session, item.path, item.form)
             self._open[item.recording] = _Open(file)
             return
         opened = self._open.get(item.recording)
         if opened is None or opened.finish is not None:
-            if isinstance(item, _Write):
-                self._blocks_out += 1
-                self._bytes_out += item.block.nbytes
+            self._let_go(item)
             return
         opened.file.push_silence(item.n_silent, is_lost=True)
-        if isinstance(item, _Write):
-            opened.file.push(item.block)
-        else:
+        if isinstance(item, _Finish):
             opened.finish = item
             opened.give_up_at = self._clock() + self._limits.give_up_s
+        elif opened.error and opened.file.n_waiting >= self._limits.backlog_blocks_per_recording:
+            # A file that fails must not use up the backlog of all the others.
+            opened.file.push_silence(len(item.block), is_lost=True)
+            self._let_go(item)
+        else:
+            opened.file.push(item.block)
+
+    def _let_go(self, item: _Write | _Finish) -> None:
+        if isinstance(item, _Write):
+            self._blocks_out += 1
+            self._bytes_out += item.block.nbytes
 
     def _attempt(self, opened: _Open, now: float) -> None:
         file, was_open = opened.file, opened.file.is_open

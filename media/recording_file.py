@@ -4,6 +4,7 @@ Nothing here keeps time or retries: a call either does its work or raises OSErro
 stopped.
 """
 
+import errno
 import hashlib
 import os
 from collections import deque
@@ -41,7 +42,11 @@ class LocalDisk:
 
     def create(self, path: str) -> int:
         """Makes the folders and a new file; FileExistsError when there is one."""
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        folder = os.path.dirname(path) or "."
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from None
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
 
     def write(self, fd: int, buffers: list[bytes | memoryview], offset: int) -> int:
@@ -78,8 +83,6 @@ class RecordingFile:
         "_hashed",
         "_head",
         "_header_size",
-        "_max_blocks",
-        "_n_blocks",
         "_pending",
         "_size",
         "_trailer",
@@ -87,12 +90,13 @@ class RecordingFile:
         "_written",
         "form",
         "n_lost",
+        "n_waiting",
         "path",
         "recording",
         "session",
     )
 
-    def __init__(self, disk: Disk, recording: str, session: str, path: str, form: WavFormat, max_blocks: int) -> None:
+    def __init__(self, disk: Disk, recording: str, session: str, path: str, form: WavFormat) -> None:
         self._disk = disk
         self.recording = recording
         self.session = session
@@ -103,8 +107,8 @@ class RecordingFile:
         self._wanted_path = path
         self._fd = -1
         self._pending: deque[memoryview | int] = deque()
-        self._n_blocks = 0
-        self._max_blocks = max_blocks
+        self.n_waiting = 0
+        """Blocks not written yet."""
         self._blocks_released = 0
         self._bytes_released = 0
         self._head = memoryview(b"")
@@ -127,13 +131,8 @@ class RecordingFile:
         return self._written // self.form.frame_size / self.form.sample_rate
 
     def push(self, block: Block) -> None:
-        """Takes a block of (samples, channels); in its place silence when too many are waiting already."""
-        if self._n_blocks >= self._max_blocks:
-            self._blocks_released += 1
-            self._bytes_released += block.nbytes
-            self.push_silence(len(block), is_lost=True)
-            return
-        self._n_blocks += 1
+        """Takes a block of (samples, channels)."""
+        self.n_waiting += 1
         self._pending.append(np.ascontiguousarray(block).data.cast("B"))
 
     def push_silence(self, n_samples: int, *, is_lost: bool) -> None:
@@ -204,6 +203,7 @@ class RecordingFile:
         self._blocks_released += len(waiting)
         self._bytes_released += sum(map(len, waiting))
         self._pending.clear()
+        self.n_waiting = 0
         return RecordingFinished(
             session=self.session,
             recording=self.recording,
@@ -260,7 +260,7 @@ class RecordingFile:
                 return
             n_written -= len(block)
             self._pending.popleft()
-            self._n_blocks -= 1
+            self.n_waiting -= 1
             self._blocks_released += 1
 
     def _silence(self, n_samples: int) -> bytes:

@@ -118,6 +118,8 @@ def make_markers(markers: Sequence[tuple[int, str]]) -> bytes:
 def repair(path: str) -> Repaired | None:
     """Makes the header of a recording whose writer died say what is in the file; blocks (disk), so not for a loop.
 
+    Not for a recording that a worker still writes: it may cut off what is just being written.
+
     None when there is no such file or it holds no header yet: nothing was recorded. A part of a frame at the end is cut
     off. The file is on disk (fsync) when this returns. Raises `WavError` when the file is something else, OSError when
     it cannot be read or written.
