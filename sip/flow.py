@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 
 class Flow(NamedTuple):
-    """`host` is always an IP literal. For tcp and tls `connection` names an open connection; 0 asks for one to be opened
-    or an open one to the same peer to be used."""
+    """`host` is always an IP literal. For tcp and tls `connection` names an open connection; 0 asks for one to be
+    opened, or an open one to the same peer to be used."""
 
     transport: str
     """udp, tcp, tls (ws, wss later)"""

@@ -9,7 +9,8 @@ from sip import session_offer, session_reoffer, session_requests, session_uac, s
 from sip.actions import Action, Ended, IncomingRequest, RequestDone, Send
 from sip.dialog import response_head
 from sip.errors import SipParseError
-from sip.message import Request, Response, build_response, note_source, reply_flow
+from sip.message import Request, Response, build_response, note_source
+from sip.next_hop import reply_to
 from sip.session import Endpoint, Out, Session
 from sip.session_ack import on_ack
 from sip.transaction import RESPONSE_INPUT, Transaction
@@ -168,7 +169,7 @@ def _on_cancel(endpoint: Endpoint, request: Request, now: float, out: Out) -> No
         refuse(endpoint, request, 481, "Call/Transaction Does Not Exist", out)
         return
     user = t.user if t is not None else finished.user if finished is not None else ""
-    out.append(Send(build_response(request, 200, "OK", to_tag=user or _tag(request)), reply_flow(request)))
+    out.append(Send(build_response(request, 200, "OK", to_tag=user or _tag(request)), reply_to(request)))
     if t is not None:
         session_uas.on_cancel(endpoint, request, t, now, out)
 
@@ -187,9 +188,7 @@ def _on_request_in_dialog(endpoint: Endpoint, request: Request, key: str, now: f
     if refusal is not None:
         refuse(endpoint, request, refusal.status, refusal.reason, out, refusal.headers)
         return
-    t = endpoint.transactions.start_server(
-        key, method, reply_flow(request), response_head(request, session.id), now, out
-    )
+    t = endpoint.transactions.start_server(key, method, reply_to(request), response_head(request, session.id), now, out)
     if method == "BYE":
         session_requests.on_bye(endpoint, session, request, t, now, out)
     elif method == "INFO":
@@ -219,7 +218,7 @@ def _on_new_request(endpoint: Endpoint, limits: Limits, request: Request, key: s
     if refusal is not None:
         refuse(endpoint, request, refusal.status, refusal.reason, out, refusal.headers)
         return
-    flow = reply_flow(request)
+    flow = reply_to(request)
     if is_invite:
         t = session_uas.on_invite(endpoint, request, key, flow, now, out)
     else:
@@ -238,7 +237,7 @@ def refuse(endpoint: Endpoint, request: Request, status: int, reason: str, out: 
     """A stateless refusal (§8.2.7): a retransmission gets the same again, and nobody can fill a table with it."""
     endpoint.stats.n_refused += 1
     data = build_response(request, status, reason, to_tag=_tag(request), headers=headers)
-    out.append(Send(data, reply_flow(request)))
+    out.append(Send(data, reply_to(request)))
 
 
 def on_malformed(endpoint: Endpoint, error: SipParseError, out: Out) -> None:
@@ -248,7 +247,7 @@ def on_malformed(endpoint: Endpoint, error: SipParseError, out: Out) -> None:
         return
     try:
         note_source(request, request.flow)
-        flow = reply_flow(request)
+        flow = reply_to(request)
     except SipParseError:
         flow = request.flow
     out.append(Send(build_response(request, error.status, error.reason, to_tag=_tag(request)), flow))

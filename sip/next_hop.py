@@ -7,6 +7,7 @@ import msgspec
 
 from sip.errors import SipParseError
 from sip.flow import Flow
+from sip.message import Request, reply_flow
 from sip.uri import DEFAULT_PORTS, parse_uri
 
 MAX_UDP_REQUEST_BYTES = 1300
@@ -50,6 +51,18 @@ def is_behind_nat(sent_by: str, flow: Flow) -> bool:
     return not _is_same_host(split_host_port(sent_by)[0], flow.host)
 
 
+def reply_to(request: Request) -> Flow:
+    """Where the responses to `request` go (`sip.message.reply_flow`); quick when the Via says where it came from.
+
+    Raises:
+        SipParseError: 400, a Via that cannot be read.
+    """
+    flow = request.flow
+    if flow is not None and (flow.transport != "udp" or request.sent_by == f"{flow.host}:{flow.port}"):
+        return flow
+    return reply_flow(request)
+
+
 def choose_hop(uri: str, flow: Flow, listeners: Sequence[Listener], *, is_direct: bool) -> Flow | str:
     """The flow for a request whose next hop is `uri` (the top route, or the remote target), where `flow` is how the
     peer's last message came. A `str` is a URI to be resolved first (RFC 3263).
@@ -58,11 +71,10 @@ def choose_hop(uri: str, flow: Flow, listeners: Sequence[Listener], *, is_direct
     """
     if flow.transport != "udp" and flow.connection:
         return flow
-    if uri.startswith("sip:"):
-        # The usual case without a parse: <sip:user@host:port>, no parameters.
-        hostport = uri[uri.find("@") + 1 :] if "@" in uri else uri[4:]
-        if hostport == f"{flow.host}:{flow.port}":
-            return flow
+    # The usual case without a parse: sip:user@host:port, no parameters.
+    rest = uri.removesuffix(f"{flow.host}:{flow.port}")
+    if rest is not uri and (rest[-1:] == "@" or rest == "sip:") and rest.startswith("sip:"):
+        return flow
     try:
         target = parse_uri(uri)
     except SipParseError:

@@ -20,7 +20,6 @@ def accept_invite(
     is_first: bool,
 ) -> None:
     """2xx to an INVITE or re-INVITE, repeated until its ACK."""
-    cseq = session.remote_cseq
     if body:
         headers = f"{headers}Content-Type: application/sdp\r\n"
     headers = f"{endpoint.contact(t.flow.listener, session.contact_user)}Allow: {ALLOW}\r\n{headers}"
@@ -28,7 +27,7 @@ def accept_invite(
     data = endpoint.answer(t, 200, "OK", now, out, headers, body)
     timers = endpoint.timers
     unacknowledged = endpoint.unacknowledged[session.id] = Unacknowledged(
-        0.0, session.id, data, flow, cseq, timers.t1, timers.timeout - timers.t1, is_first, not session.has_offer
+        0.0, session.id, data, flow, t.cseq, timers.t1, timers.timeout - timers.t1, is_first, not session.has_offer
     )
     endpoint.lanes.arm(unacknowledged, now, timers.t1)
 

@@ -31,6 +31,7 @@ def on_offer(endpoint: Endpoint, session: Session, request: Request, t: Transact
             return
         t.user = session.id
         t.usage = "offer"
+        t.cseq = request.cseq
         session.offer_key = t.key
         session.has_offer = bool(request.body)
         out.append(Offered(session.id, request.body))

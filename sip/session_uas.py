@@ -42,6 +42,7 @@ def on_invite(endpoint: Endpoint, request: Request, key: str, flow: Flow, now: f
     t = endpoint.transactions.start_server(key, "INVITE", flow, head, now, out)
     t.user = session_id
     t.usage = "invite"
+    t.cseq = request.cseq
     endpoint.sessions[session_id] = session
     endpoint.stats.n_sessions += 1
     out.append(IncomingInvite(session_id, request))

@@ -47,10 +47,14 @@ class DriverSide:
         endpoint = self._endpoint
         earliest = endpoint.lanes.deadline
         transactions = endpoint.transactions
-        for table in (transactions.finished_servers, transactions.finished_clients, endpoint.merged):
-            forget = table.deadline
-            if forget is not None and (earliest is None or forget + endpoint.timers.tidy_s < earliest):
-                earliest = forget + endpoint.timers.tidy_s
+        tidy_s = endpoint.timers.tidy_s
+        for due in (
+            transactions.finished_servers.deadline,
+            transactions.finished_clients.deadline,
+            endpoint.merged.deadline,
+        ):
+            if due is not None and (earliest is None or due + tidy_s < earliest):
+                earliest = due + tidy_s
         return earliest
 
     @property

@@ -113,22 +113,27 @@ class Recent(Generic[V]):
     Few distinct lifetimes are expected: each is a FIFO of its own.
     """
 
-    __slots__ = ("_entries", "_lanes", "limit", "n_evicted")
+    __slots__ = ("_entries", "_lanes", "deadline", "limit", "n_evicted")
 
     def __init__(self, limit: int) -> None:
         self._entries: dict[str, V] = {}
         self._lanes: dict[float, deque[tuple[float, str, V]]] = {}
+        self.deadline: float | None = None
+        """Not later than the first entry is due."""
         self.limit = limit
         self.n_evicted = 0
 
     def put(self, key: str, value: V, now: float, lifetime: float) -> None:
         entries = self._entries
-        if key not in entries and len(entries) >= self.limit:
+        if len(entries) >= self.limit and key not in entries:
             self._evict()
         entries[key] = value
         lane = self._lanes.get(lifetime)
-        if lane is None:
-            lane = self._lanes[lifetime] = deque()
+        if not lane:
+            if lane is None:
+                lane = self._lanes[lifetime] = deque()
+            if self.deadline is None or now + lifetime < self.deadline:
+                self.deadline = now + lifetime
         lane.append((now + lifetime, key, value))
 
     def get(self, key: str) -> V | None:
@@ -139,14 +144,12 @@ class Recent(Generic[V]):
 
     def poll(self, now: float) -> None:
         """Forget what is due."""
+        if self.deadline is None or self.deadline > now:
+            return
         for lane in self._lanes.values():
             while lane and lane[0][0] <= now:
                 self._forget(lane)
-
-    @property
-    def deadline(self) -> float | None:
-        heads = [lane[0][0] for lane in self._lanes.values() if lane]
-        return min(heads) if heads else None
+        self.deadline = min([lane[0][0] for lane in self._lanes.values() if lane], default=None)
 
     def _evict(self) -> None:
         while len(self._entries) >= self.limit:

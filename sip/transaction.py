@@ -55,6 +55,8 @@ class Transaction(Timed, gc=False):
     credentials: Credentials | None = None
     other_flows: tuple[Flow, ...] = ()
     """Where to try next when `flow` fails (UDP after TCP, §18.1.1; the next address, RFC 3263 §4.3)."""
+    cseq: int = 0
+    """Servers: of an INVITE, to know its ACK by."""
     merge_key: str = ""
     """Servers: what a merged request (§8.2.2.2) would have in common with this one."""
 
