@@ -19,13 +19,22 @@ import sys
 import time
 from typing import Any
 
+from benchmarks.signalling_text import (
+    answer_tail,
+    callee_answer,
+    follow,
+    follow_template,
+    header_line,
+    invite_template,
+    session_description,
+)
+
 _SO_RCVBUFFORCE = 33
 _BUFFER_BYTES = 8 << 20
 _RESEND_S = 0.5
 _GIVE_UP_S = 16.0
 _DRAIN_MAX = 64
 _BURST_MAX = 8
-_EMPTY = b"Content-Length: 0\r\n\r\n"
 
 Address = tuple[str, int]
 
@@ -41,17 +50,8 @@ class Pair:
         self.repeated = 0
         self.acks = 0
         self.invites = 0
-        body = (
-            f"v=0\r\no=- 5 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-            f"m=audio {30000 + self.ports[1] % 1000 * 2} RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\n"
-            "a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\n"
-        ).encode()
-        self.sdp = body
-        self._answer = (
-            f";tag=callee\r\nContact: <sip:callee@127.0.0.1:{self.ports[1]}>\r\n"
-            f"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS\r\nContent-Type: application/sdp\r\nContent-Length: {len(body)}"
-            "\r\n\r\n"
-        ).encode() + body
+        self.sdp = session_description(30000 + self.ports[1] % 1000 * 2)
+        self._tail = answer_tail(self.ports[1], self.sdp)
 
     def on_callee(self, data: bytes, source: Address) -> None:
         """What comes to the callee side: answered at once, with the headers it came with."""
@@ -66,21 +66,8 @@ class Pair:
             self.repeated += 1
         else:
             self.seen.add(mark)
-        head = data[: data.index(b"\r\n\r\n") + 2]
-        kept = [b"SIP/2.0 200 OK"]
-        to = b""
-        for line in head.split(b"\r\n")[1:]:
-            name = line[: line.find(b":")]
-            if name in (b"Via", b"From", b"Call-ID", b"CSeq", b"Record-Route"):
-                kept.append(line)
-            elif name == b"To":
-                to = line
-        if kind == b"INV":
-            self.invites += 1
-            kept.append(to + self._answer)
-        else:
-            kept.append(to + b"\r\n" + _EMPTY)
-        _send(self.callee, b"\r\n".join(kept), source)
+        self.invites += kind == b"INV"
+        _send(self.callee, callee_answer(data, self._tail), source)
 
 
 class Call:
@@ -164,20 +151,8 @@ class Load:
         self.failed = self.n_resent = self.repeated_answers = 0
         self.statuses: collections.Counter[int] = collections.Counter()
         self.callee_before = (pair.invites, pair.acks, pair.repeated)
-        port = pair.ports[0]
-        self.invite = (
-            f"INVITE sip:{dial}@{target[0]}:{target[1]} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP 127.0.0.1:{port};rport;branch=z9hG4bKi%d\r\nMax-Forwards: 70\r\n"
-            f'From: "Load" <sip:13800138000@127.0.0.1:{port}>;tag=c%d\r\nTo: <sip:{dial}@{target[0]}>\r\n'
-            f"Call-ID: %d@load\r\nCSeq: 1 INVITE\r\nContact: <sip:13800138000@127.0.0.1:{port}>\r\n"
-            f"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS\r\nSupported: replaces\r\nUser-Agent: load\r\n"
-            f"Content-Type: application/sdp\r\nContent-Length: {len(pair.sdp)}\r\n\r\n"
-        ).encode() + pair.sdp
-        self.follow = (
-            f"%b %b SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};rport;branch=z9hG4bK%b%d\r\nMax-Forwards: 70\r\n"
-            f'From: "Load" <sip:13800138000@127.0.0.1:{port}>;tag=c%d\r\n%b\r\nCall-ID: %d@load\r\nCSeq: %d %b\r\n'
-            "Content-Length: 0\r\n\r\n"
-        ).encode()
+        self.invite = invite_template(dial, target[1], pair.ports[0], pair.sdp)
+        self.follow = follow_template(pair.ports[0])
 
     def _place(self, now: float) -> None:
         self.next_number += 1
@@ -216,22 +191,19 @@ class Load:
             if call.ack:
                 _send(self.pair.caller, call.ack, self.target)
             return
-        at = data.index(b"\r\nTo:") + 2
-        to = data[at : data.index(b"\r\n", at)]
         if status != 200:
             self.failed += 1
             self.statuses[status] += 1
             uri = self.invite[7 : self.invite.index(b" SIP/2.0")]
+            to = header_line(data, b"To")
             ack = self.follow % (b"ACK", uri, b"i", number, number, to, number, 1, b"ACK")
             _send(self.pair.caller, ack, self.target)
             call.state = "over"
             del self.calls[number]
             return
         self.latencies.append(now - call.sent_at)
-        at = data.index(b"\r\nContact:")
-        uri = data[data.index(b"<", at) + 1 : data.index(b">", at)]
-        call.ack = self.follow % (b"ACK", uri, b"a", number, number, to, number, 1, b"ACK")
-        call.bye = self.follow % (b"BYE", uri, b"b", number, number, to, number, 2, b"BYE")
+        call.ack = follow(self.follow, b"ACK", data, number)
+        call.bye = follow(self.follow, b"BYE", data, number)
         call.state = "up"
         call.answered_at = now
         _send(self.pair.caller, call.ack, self.target)

@@ -1,0 +1,73 @@
+"""The configuration `benchmarks.signalling` measures with: trunks by address, no digest, no recording."""
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from control.auth import hash_token, new_token
+from switch.demo.setting import free_rtp_range
+
+HOST = "127.0.0.1"
+_RTP_PORTS = 5000
+"""Enough for the anchored row: each call takes two pairs, and freed ports rest for some seconds."""
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    config: Path
+    log: Path
+    database: Path
+    sip_port: int
+    control_port: int
+    token: str
+
+    def connect(self) -> socket.socket:
+        """To the control port. Raises OSError."""
+        return socket.create_connection((HOST, self.control_port), timeout=5)
+
+
+def prepare(directory: Path, direct: Sequence[int], relay: Sequence[int], dial_direct: str, dial_relay: str) -> Setting:
+    """Writes a configuration in which `dial_direct` leads from the caller to the callee port of `direct`, audio past
+    us, and `dial_relay` through those of `relay`, audio by us."""
+    sip_port, control_port = _free_port(socket.SOCK_DGRAM), _free_port(socket.SOCK_STREAM)
+    first, last = free_rtp_range(_RTP_PORTS)
+    token = new_token()
+    trunks = ""
+    for name, ports, media, dial, prefix in (
+        ("direct", direct, "direct", dial_direct, "180"),
+        ("relay", relay, "relay", dial_relay, "181"),
+    ):
+        for side, port in zip(("caller", "callee"), ports, strict=True):
+            trunks += (
+                f'[[trunk]]\nname = "{name}-{side}"\nhost = "{HOST}"\nport = {port}\n'
+                f'from_addresses = ["{HOST}:{port}"]\nmedia = "{media}"\nis_recorded = false\n\n'
+            )
+        trunks += (
+            f'[[access_number]]\nnumber = "{dial}"\nto = "{prefix}00000000"\ntrunk = "{name}-caller"\n\n'
+            f'[[route]]\nname = "{name}"\npattern = "{prefix}"\ntrunks = ["{name}-callee"]\n\n'
+        )
+    setting = Setting(
+        config=directory / "ringback.toml",
+        log=directory / "serve.log",
+        database=directory / "data" / "ringback.db",
+        sip_port=sip_port,
+        control_port=control_port,
+        token=token,
+    )
+    setting.config.write_text(
+        f'[node]\nname = "bench"\ndirectory = "data"\nlog_level = "warning"\ndrain_s = 1.0\n\n'
+        f'[sip]\nlisten = ["udp:{HOST}:{sip_port}"]\n\n'
+        f'[media]\naddress = "{HOST}"\nrtp_ports = "{first}-{last}"\ninactivity_s = 0.0\nworkers = 1\n\n'
+        f"[recording]\nenabled = false\n\n[calls]\nmax_calls = 20000\n\n"
+        f'[control]\nlisten = "{HOST}:{control_port}"\n\n'
+        f'[[control.user]]\nname = "bench"\ntoken_hash = "{hash_token(token)}"\nrole = "operator"\n\n{trunks}'
+    )
+    return setting
+
+
+def _free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.bind((HOST, 0))
+        port: int = sock.getsockname()[1]
+    return port
