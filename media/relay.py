@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from media.arrays import CHUNK, TICK_S, LegTable
+from media.arrays import CHUNK, FRAME, TICK_S, LegTable
 from rtp.header import HEADER_BYTES, Headers
 
 MARKER = 0x80
@@ -20,7 +20,7 @@ def next_timestamp(table: LegTable, row: int, now: float) -> int:
     """Timestamp of the next packet to the leg when its source changes: time that passed in silence counts."""
     last = int(table.out_ts[row])
     if table.sent_at[row] < 0:
-        return last
+        return (last + FRAME) & 0xFFFFFFFF
     samples = max(int(table.out_samples[row]), CHUNK)
     gap = (now - float(table.sent_at[row])) * 8000
     if gap >= samples + 2.5 * TICK_S * 8000:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -131,6 +131,8 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self.switch.close()
+        while Phone.made:
+            Phone.made.pop().close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -149,7 +151,9 @@ class Worker:
 
 
 class Phone:
-    """An RTP endpoint: sends packets with its own SSRC, collects what comes."""
+    """An RTP endpoint: sends packets with its own SSRC, collects what comes. `Worker` closes it at the latest."""
+
+    made: ClassVar[list["Phone"]] = []
 
     def __init__(self, payload_type: int = 0, host: str = "127.0.0.1", ssrc: int = 0x1234) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -162,6 +166,7 @@ class Phone:
         self.ts = 0xFFFFFF00
         self.target: tuple[str, int] = ("", 0)
         self.received: list[bytes] = []
+        self.made.append(self)
 
     def send(self, payload: bytes, *, payload_type: int | None = None, marker: bool = False, step: int = -1) -> bytes:
         """Sends one packet and moves on by its length (or `step` timestamp units)."""
