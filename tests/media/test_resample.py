@@ -18,11 +18,10 @@ def level_db(samples: np.ndarray) -> float:
     return float(20 * np.log10(np.sqrt(np.mean(inner**2)) / (10000 / 2**0.5) + 1e-9))
 
 
-@pytest.mark.parametrize("rate", RATES)
-@pytest.mark.parametrize("hz", [50, 300, 1000, 2500, 3300])
+@pytest.mark.parametrize(
+    ("rate", "hz"), [(rate, hz) for rate in RATES for hz in (50, 300, 1000, 2500, 3300) if hz < 0.42 * rate]
+)
 def test_speech_passes_unchanged_and_in_phase(rate, hz):
-    if hz > rate * 0.42:
-        pytest.skip("above what the source can hold")
     got = resample(sine(hz, rate), rate, 8000)
     wanted = sine(hz, 8000)
     assert abs(level_db(got)) < 0.1
