@@ -354,7 +354,7 @@ def new_call(ids: IdSource, pick: random.Random) -> CallRecord:
 
 
 async def measure_writing(path: Path, prefix: str, n_batches: int = 40) -> dict[str, float]:
-    """CPU time of the process (switch's side and the writer's thread) for each call, in batches as they come at a rate."""
+    """CPU time of the process (caller and writer's thread) for each call, in batches as they come at a rate."""
     ids, pick = IdSource(), random.Random(2)
     limits = WriterLimits()
     storage = await Storage.open(str(path), limits=limits)

@@ -1,5 +1,6 @@
 """`Storage`: one open database with its writer and its queries. What the switch holds."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -8,12 +9,16 @@ from pathlib import Path
 from storage.calls import CallQueries
 from storage.database import Database
 from storage.directory import AccessNumber, Directory, Extension, Trunk
+from storage.errors import UnavailableError
 from storage.recordings import RecordingQueries
 from storage.rows import Record
 from storage.sinks import PostgresSink, Sink, SqliteSink
 from storage.spool import append_lines, read_lines
 from storage.urls import beside_database, make_folder, parse_database_url
 from storage.writer import Writer, WriterLimits, WriterState
+
+TAKE_UP_S = 30.0
+"""How long `open` tries to write what an earlier run left."""
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +31,7 @@ class Storage:
         self._writer = writer
         self._unwritten = unwritten
         self._wall = wall
+        self._is_taking_up = False
         self.calls = CallQueries(database)
         self.recordings = RecordingQueries(database)
         self.extensions: Directory[Extension] = Directory(Extension, database, wall=wall)
@@ -58,7 +64,11 @@ class Storage:
             sink, folder / f"{name}.dead-letters.jsonl", limits=limits, on_state_change=on_state_change, wall=wall
         )
         storage = cls(database, writer, folder / f"{name}.unwritten.jsonl", wall)
-        await storage._take_up_unwritten()
+        try:
+            await storage._take_up_unwritten()
+        except BaseException:
+            await storage.close(timeout_s=0)
+            raise
         return storage
 
     def put(self, record: Record) -> None:
@@ -81,9 +91,8 @@ class Storage:
         """Writes what is left; what the database does not take in `timeout_s` goes to a file the next `open` reads."""
         try:
             left = await self._writer.close(timeout_s)
-            if left:
-                append_lines(self._unwritten, left, at_utc=self._wall(), error=self._writer.state.error)
-                log.error("! %d records could not be written and are kept in %s", len(left), self._unwritten)
+            if left and not self._is_taking_up:
+                self._keep(left)
         finally:
             await self._database.close()
 
@@ -91,10 +100,26 @@ class Storage:
         if not self._unwritten.exists():
             return
         records, unreadable = read_lines(self._unwritten)
+        self._is_taking_up = True
         for record in records:
             self._writer.put(record)
         log.warning("= %d records of an earlier run taken from %s", len(records), self._unwritten)
         if unreadable:
             log.error("! %d lines of %s are no records: %r", len(unreadable), self._unwritten, unreadable)
-        await self._writer.flush()
+        try:
+            async with asyncio.timeout(TAKE_UP_S):
+                await self._writer.flush()
+        except TimeoutError as error:
+            raise UnavailableError(f"the database does not take the records of {self._unwritten}") from error
         self._unwritten.unlink()
+        self._is_taking_up = False
+
+    def _keep(self, records: list[Record]) -> None:
+        try:
+            append_lines(self._unwritten, records, at_utc=self._wall(), error=self._writer.state.error)
+        except OSError:
+            # The log is the last place there is; better there than nowhere.
+            for record in records:
+                log.critical("! lost, neither database nor %s take it: %r", self._unwritten, record)
+            raise
+        log.error("! %d records could not be written and are kept in %s", len(records), self._unwritten)

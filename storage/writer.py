@@ -112,7 +112,7 @@ class Writer:
         self._n_put += 1
         n = len(self._pending)
         if n == 1:
-            self._timer = self._loop.call_later(self._limits.flush_interval_s, self._due.set)
+            self._arm()
         elif n == self._limits.max_batch:
             self._due.set()
         elif n == self._limits.max_backlog:
@@ -168,8 +168,22 @@ class Writer:
                     retry_s = min(retry_s * 2, self._limits.retry_most_s)
                 else:
                     retry_s = self._limits.retry_first_s
-            if self._is_closing:
+                    if not self._is_hurried:
+                        break
+            if self._pending:
+                self._arm()
+            elif self._is_closing:
                 return
+
+    @property
+    def _is_hurried(self) -> bool:
+        # What came in while a batch was written is not worth a transaction of its own unless somebody waits for it.
+        return (
+            self._is_closing
+            or bool(self._waiting)
+            or self._batch_size < self._limits.max_batch
+            or len(self._pending) >= self._limits.max_batch
+        )
 
     async def _write_front(self) -> None:
         front = list(itertools.islice(self._pending, self._batch_size))
@@ -183,7 +197,7 @@ class Writer:
             self._bury(front[0], error)
         else:
             self._batch_size = min(self._limits.max_batch, self._batch_size * 2)
-            self._recover()
+        self._recover()
         self._drop(len(front))
 
     def _bury(self, record: Record, error: RejectedError) -> None:
@@ -201,6 +215,9 @@ class Writer:
             if not done.done():
                 done.set_result(None)
         self._note_congestion()
+
+    def _arm(self) -> None:
+        self._timer = self._loop.call_later(self._limits.flush_interval_s, self._due.set)
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -1,74 +1,29 @@
-"""storage/calls, recordings, directory, filters and memory: every question, asked of SQLite and of the memory
+"""storage/calls, recordings, filters, urls and memory: every question, asked of SQLite and of the memory
 storage, which must answer alike; of PostgreSQL too where RINGBACK_TEST_POSTGRES names a database that may be emptied.
 
 Not here: how long answers take (benchmarks/storage.py), failures of the database (test_durability.py).
 """
 
 import asyncio
-import itertools
-import os
 import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from model.records import CallRecord
 from storage.calls import CallTotals
-from storage.directory import AccessNumber, Extension, Trunk
-from storage.errors import ClosedError, CursorError, DuplicateError, InUseError, NotFoundError, UnavailableError
+from storage.errors import ClosedError, CursorError, NotFoundError, UnavailableError
 from storage.filters import CallFilter, Page, RecordingFilter
 from storage.interface import AnyStorage
 from storage.memory import MemoryStorage
 from storage.storage import Storage
 from storage.urls import parse_database_url
+from tests.storage.conftest import Scenario
 from tests.storage.records import AT, make_call, make_recording
-
-POSTGRES = os.environ.get("RINGBACK_TEST_POSTGRES", "")
-
-Scenario = Callable[[AnyStorage], Awaitable[None]]
-
-
-@pytest.fixture(params=["sqlite", "memory", "postgres"])
-def run(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Scenario], None]:
-    """Runs a scenario with an empty storage whose clock goes one second a look."""
-    if request.param == "postgres" and not POSTGRES:
-        pytest.skip("RINGBACK_TEST_POSTGRES names no database")
-    clock = itertools.count(1000)
-
-    def wall() -> float:
-        return float(next(clock))
-
-    async def with_storage(scenario: Scenario) -> None:
-        storage: AnyStorage
-        if request.param == "memory":
-            storage = MemoryStorage(wall)
-        elif request.param == "sqlite":
-            storage = await Storage.open(str(tmp_path / "db"), wall=wall)
-        else:
-            await empty_postgres()
-            storage = await Storage.open(POSTGRES, folder=tmp_path, wall=wall)
-        try:
-            await scenario(storage)
-        finally:
-            await storage.close()
-
-    return lambda scenario: asyncio.run(with_storage(scenario))
-
-
-async def empty_postgres() -> None:
-    engine = create_async_engine(parse_database_url(POSTGRES))
-    async with engine.begin() as connection:
-        await connection.execute(text("DROP SCHEMA public CASCADE"))
-        await connection.execute(text("CREATE SCHEMA public"))
-    await engine.dispose()
-
 
 # -- records ---------------------------------------------------------------------------------------------------------
 
@@ -310,78 +265,6 @@ def test_totals_take_only_columns_that_group(run: Callable[[Scenario], None]) ->
         assert await storage.calls.totals("trunk") == []
         with pytest.raises(ValueError, match="cannot group by call_id"):
             await storage.calls.totals("call_id")  # type: ignore[arg-type]
-
-    run(scenario)
-
-
-# -- extensions, trunks, access numbers ------------------------------------------------------------------------------
-
-ENTRIES = [
-    (
-        Extension(number="8001", name="Front desk", ha1_md5="a" * 32, ring_timeout_s=12.5, is_recorded=False),
-        "extensions",
-    ),
-    (Trunk(name="8001", host="sip.example.net", port=5061, codecs=("PCMA", "PCMU"), max_channels=30), "trunks"),
-    (AccessNumber(number="8001", destination="extension:8001", is_enabled=False), "access_numbers"),
-]
-
-
-@pytest.mark.parametrize(("entry", "book"), ENTRIES, ids=[book for _, book in ENTRIES])
-def test_an_entry_lives_and_dies(run: Callable[[Scenario], None], entry: Any, book: str) -> None:
-    key = entry.__struct_fields__[0]
-
-    async def scenario(storage: AnyStorage) -> None:
-        entries: Any = getattr(storage, book)
-        added = await entries.add(entry)
-        assert added == msgspec.structs.replace(entry, created_utc=1000.0, updated_utc=1000.0)
-        assert await entries.get("8001") == added
-        with pytest.raises(DuplicateError, match="'8001' exists already"):
-            await entries.add(entry)
-        await entries.add(msgspec.structs.replace(entry, **{key: "7999"}))
-        assert [getattr(each, key) for each in await entries.all()] == ["7999", "8001"]
-        changed = await entries.update(msgspec.structs.replace(entry, is_enabled=True, source="api"))
-        assert (changed.is_enabled, changed.source, changed.created_utc) == (True, "api", 1000.0)
-        assert changed.updated_utc > 1000.0
-        assert await entries.get("8001") == changed
-        await entries.delete("8001")
-        for action in (entries.get("8001"), entries.delete("8001"), entries.update(entry)):
-            with pytest.raises(NotFoundError):
-                await action
-
-    run(scenario)
-
-
-def test_a_trunk_in_use_stays(run: Callable[[Scenario], None]) -> None:
-    async def scenario(storage: AnyStorage) -> None:
-        await storage.trunks.add(Trunk(name="t1"))
-        await storage.access_numbers.add(AccessNumber(number="400", trunk="t1"))
-        with pytest.raises(InUseError, match="access number 400"):
-            await storage.trunks.delete("t1")
-        await storage.access_numbers.delete("400")
-        await storage.trunks.delete("t1")
-        assert await storage.trunks.all() == []
-
-    run(scenario)
-
-
-def test_a_source_owns_its_entries_alone(run: Callable[[Scenario], None]) -> None:
-    def numbers(*names: str) -> list[Extension]:
-        return [Extension(number=name) for name in names]
-
-    async def scenario(storage: AnyStorage) -> None:
-        await storage.extensions.add(Extension(number="9000", source="api"))
-        await storage.extensions.replace_source("config", numbers("8001", "8002"))
-        before = {each.number: each for each in await storage.extensions.all()}
-        await storage.extensions.replace_source("config", [Extension(number="8002", name="new"), *numbers("8003")])
-        after = {each.number: each for each in await storage.extensions.all()}
-        assert sorted(after) == ["8002", "8003", "9000"]
-        assert after["8002"].name == "new"
-        assert after["8002"].created_utc == before["8002"].created_utc < after["8002"].updated_utc
-        assert (after["8003"].source, after["9000"].source) == ("config", "api")
-        for taken in (numbers("9000"), numbers("8004", "8004")):
-            with pytest.raises(DuplicateError):
-                await storage.extensions.replace_source("config", taken)
-        assert {each.number: each for each in await storage.extensions.all()} == after, "nothing was changed"
 
     run(scenario)
 

@@ -145,6 +145,25 @@ def test_failure_keeps_everything_tells_and_recovers(tmp_path: Path) -> None:
     run(scenario)
 
 
+def test_what_comes_while_a_batch_is_written_waits_for_more(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        sink = FakeSink()
+        writer = Writer(sink, tmp_path / "dead", limits=WriterLimits(flush_interval_s=3600, max_batch=8))
+        records = [make_call(f"c{i}") for i in range(9)]
+        for record in records[:8]:
+            writer.put(record)
+        await sink.attempted.wait()
+        writer.put(records[8])
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert sink.written == records[:8]
+        await writer.flush()
+        assert [len(batch) for batch in sink.batches] == [8, 1]
+        await writer.close()
+
+    run(scenario)
+
+
 def test_an_error_nobody_foresaw_does_not_end_the_writer(tmp_path: Path) -> None:
     async def scenario() -> None:
         sink = FakeSink(errors=[RuntimeError("driver bug"), KeyError()])
