@@ -267,7 +267,7 @@ def main() -> None:
     result = bench.run()
     from benchmarks.signalling_core import measure_core
 
-    result |= measure_core(rounds=8 if wanted.quick else 30)
+    result |= measure_core(rounds=60 if wanted.quick else 200)
     result |= {"machine": machine(), "cpus": os.cpu_count()}
     columns = ("calls/s", "calls", "ms CPU a call", "floor", "x floor", "answer ms p50 / p99", "failed")
     print_result(result, columns, bench.rows, as_json=wanted.json)

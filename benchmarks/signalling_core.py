@@ -1,6 +1,6 @@
 """The switch's core fed from memory: microseconds a call, without sockets, disk and sleep.
 
-    python -m benchmarks.signalling_core [--rounds 30]
+    python -m benchmarks.signalling_core [--rounds 100]
 
 The whole `switch.core` with a real event hub and two subscribers; what would leave by a socket or to the disk is kept
 in a list. Only the time inside the core is counted: 5 datagrams a call, each on its own, the timers afterwards, the
@@ -41,7 +41,8 @@ from switch.runtime import Outside
 
 _HOST = "127.0.0.1"
 _SIP, _CALLER, _CALLEE = 5060, 6001, 6002
-_CALLS = 200
+_CALLS = 50
+"""A round is short, so that some rounds are not interrupted even on a busy machine."""
 _LINGER_S = 40.0
 _CONFIG = """
 [node]
@@ -234,14 +235,14 @@ async def _measure(rounds: int) -> dict[str, float]:
     return {f"in_process_{name}us_per_call": round(us, 1) for name, us in best.items()}
 
 
-def measure_core(rounds: int = 30) -> dict[str, float]:
+def measure_core(rounds: int = 100) -> dict[str, float]:
     """`in_process_us_per_call` and the same with anchored audio; raises RuntimeError when a call fails."""
     return asyncio.run(_measure(rounds))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=100)
     for name, us in measure_core(parser.parse_args().rounds).items():
         print(f"{name}: {us}")
 
