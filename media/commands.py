@@ -1,6 +1,7 @@
 """What each command of the switch does to the engine. A command that makes no sense is refused and changes nothing."""
 
 import ipaddress
+import logging
 import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from model.media import CommandRefused, Statistics
 
 if TYPE_CHECKING:
     from media.engine import Engine
+
+log = logging.getLogger(__name__)
 
 PTIMES = (10, 20, 30, 40, 60)
 MAX_EDGES = 4096
@@ -45,11 +48,14 @@ class Commands:
 
     def apply(self, command: protocol.Command, now: float) -> None:
         """Carries `command` out; emits `CommandRefused` when it makes no sense."""
+        name = type(command).__name__
         try:
             self._handlers[type(command)](command, now)
         except Refused as error:
-            name = type(command).__name__
             self._engine.emit(CommandRefused(command=name, session=command.session, error=str(error)))
+        except Exception as error:  # A bug with one command must not end the calls of all others.
+            log.exception("%s: %r", command.session, command)
+            self._engine.emit(CommandRefused(command=name, session=command.session, error=f"bug: {error!r}"))
 
     # -- legs ---------------------------------------------------------------------------------------------------------
 

@@ -191,6 +191,7 @@ class Engine:
         self.ports.close(row)
         self.digits.release(row)
         del session.legs[leg.id]
+        leg.hears = []  # legs that hear each other hold each other: the worker runs without garbage collection
         self.by_row[row] = None
         self.n_legs -= 1
         table.relay_to[table.relay_to == row] = -1

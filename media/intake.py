@@ -21,6 +21,8 @@ MAX_ROUNDS = 16
 """Packets taken of one leg in one poll."""
 MAX_STRANGERS = 32
 """Packets taken of one leg's open socket in one poll: more is a flood, and waits."""
+MAX_STRANGERS_IN_ALL = 512
+"""The same of all legs together."""
 
 
 class Intake:
@@ -33,10 +35,13 @@ class Intake:
         self._receiver = engine.receiver
         self._ring = engine.ring
         self._by_row = engine.by_row
+        self._n_strangers = 0
+        """Packets taken of open sockets in this poll."""
 
     def poll(self, now: float) -> None:
         """Takes everything that has arrived."""
         ports = self._ports
+        self._n_strangers = 0
         for _ in range(MAX_ROUNDS):
             n = ports.poll()
             if n:
@@ -74,12 +79,12 @@ class Intake:
             n = 0
             waiting = []
             for row in rows:
-                if n == ports.batch:
-                    waiting.append(row)
-                    continue
+                if n == ports.batch or self._n_strangers >= MAX_STRANGERS_IN_ALL:
+                    break
                 read = ports.read_stranger(row, n)
                 if read is None:
                     continue
+                self._n_strangers += 1
                 waiting.append(row)
                 length, address = read
                 length = 0 if length >= MAX_PACKET else strip_options(ports.rows[n], length)

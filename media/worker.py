@@ -90,7 +90,9 @@ class Worker:
         engine = self._engine
         now = time.monotonic()
         if not engine.is_active:
-            self._was_active = False
+            if self._was_active:
+                self._was_active = False
+                gc.collect()
             if self._owes_health:
                 self._owes_health = False
                 self._report_health()
@@ -115,6 +117,8 @@ class Worker:
         if now >= self._next_health:
             self._next_health = now + HEALTH_S
             self._report_health()
+            # Young objects only, some microseconds: what lives as long as a call is left alone.
+            gc.collect(0)
         self._link.flush()
 
     def _tick(self, now: float) -> None:

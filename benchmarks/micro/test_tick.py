@@ -1,0 +1,127 @@
+"""The media worker's kernels at 400 calls, without sockets: what one poll and one tick cost.
+
+`python -m pytest benchmarks/micro/test_tick.py --benchmark-only`
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from media import relay
+from media.arrays import LegTable
+from media.mixer import Listener, Mixer
+from media.session import Session
+from media.taps import TURNS, Taps
+from model.media import StartRecording
+from rtp.header import header_view
+from rtp.receiver import ReceiverTable
+from rtp.ring import JitterRing
+
+N = 800
+BATCH = 400
+"""Packets of one poll: half of the legs, every 10 ms."""
+
+
+class _NoWriter:
+    def start(self, recording_id: str, path: str, channels: int, encoding: str, *, session: str = "") -> None:
+        pass
+
+    def write(self, recording_id: str, block: Any) -> None:
+        pass
+
+    def finish(self, recording_id: str, pauses: Any, speech_s: Any) -> None:
+        pass
+
+
+def _filled_ring() -> JitterRing:
+    ring = JitterRing(N)
+    legs = np.arange(N)
+    payload = np.random.default_rng(1).integers(0, 256, (N, 160)).astype(np.uint8)
+    for clock in range(0, 200, 2):
+        ring.put(legs, np.full(N, clock * 80, np.uint32), None, payload, np.full(N, 160), clock)
+    return ring
+
+
+def test_receiver_statistics(benchmark: Any) -> None:
+    table = ReceiverTable(N)
+    legs, sizes, audio = np.arange(BATCH), np.full(BATCH, 160), np.ones(BATCH, np.bool_)
+    ssrc = np.arange(BATCH, dtype=np.int64)
+    state = [0]
+
+    def run() -> None:
+        state[0] += 1
+        seq = np.full(BATCH, state[0] & 0xFFFF, np.uint16)
+        ts = np.full(BATCH, state[0] * 160 & 0xFFFFFFFF, np.uint32)
+        table.update(legs, seq, ts, ssrc, sizes, audio, state[0] * 0.02)
+
+    benchmark(run)
+
+
+def test_relay_rewrite(benchmark: Any) -> None:
+    table = LegTable(N)
+    table.relay_to[:] = np.arange(N) ^ 1
+    table.audio_type[:] = 0
+    arena = np.zeros((BATCH, 768), np.uint8)
+    arena[:, 0] = 0x80
+    headers = header_view(arena)
+    rows, legs, audio = np.arange(BATCH), np.arange(BATCH), np.ones(BATCH, np.bool_)
+    lengths = np.full(BATCH, 172)
+    benchmark(relay.rewrite, table, headers, rows, legs, lengths, audio, 1.0)
+
+
+def test_ring_put(benchmark: Any) -> None:
+    ring = JitterRing(N)
+    legs, sizes = np.arange(BATCH), np.full(BATCH, 160)
+    payload = np.zeros((BATCH, 160), np.uint8)
+    state = [0]
+
+    def run() -> None:
+        state[0] += 2
+        ring.put(legs, np.full(BATCH, state[0] * 80 & 0xFFFFFFFF, np.uint32), None, payload, sizes, state[0])
+
+    benchmark(run)
+
+
+@pytest.mark.parametrize("n_speakers", [1, 3, 15], ids=["transcode", "conference of 4", "conference of 16"])
+def test_mix(benchmark: Any, n_speakers: int) -> None:
+    table, ring = LegTable(N), _filled_ring()
+    table.law[1::2] = 1
+    mixer = Mixer(table, ring)
+    size = n_speakers + 1
+    rooms = [range(first, min(first + size, N)) for first in range(0, N, size)]
+    mixer.build(
+        [Listener(row, [(other, 1.0) for other in room if other != row], None) for room in rooms for row in room]
+    )
+    benchmark(mixer.run, 198)
+
+
+def test_recording_turn(benchmark: Any) -> None:
+    """The eight recordings whose turn it is in one tick, a block of a second each."""
+    table, ring = LegTable(N), _filled_ring()
+    taps = Taps(table, ring, _NoWriter())
+    for i in range(N // 2):
+        session = Session(str(i))
+        for k, name in enumerate("ab"):
+            session.legs[name] = _leg(2 * i + k)
+        taps.start(session, StartRecording(session=str(i), recording=str(i), path="/r", channels=[["a"], ["b"]]))
+
+    def run() -> None:
+        taps.clock = 120
+        for turn in taps._turns:
+            for tap in turn:
+                tap.next = 0
+        taps.run()
+
+    benchmark(run)
+    assert N // 2 // TURNS == 8
+
+
+def _leg(row: int) -> Any:
+    class Leg:
+        class settings:
+            codec = "PCMU"
+
+    leg: Any = Leg()
+    leg.row = row
+    return leg
