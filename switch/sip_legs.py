@@ -135,7 +135,11 @@ class SipLegs:
         if not leg.session:
             return []
         status, reason = status_of_cause(cause)
-        return self._stack.hang_up(leg.session, now, status=status, reason=reason, reason_header=reason_header(cause))
+        actions = self._stack.hang_up(
+            leg.session, now, status=status, reason=reason, reason_header=reason_header(cause)
+        )
+        self._forget_if_gone(leg.session)
+        return actions
 
     def reoffer(self, leg: Leg, body: bytes, now: float) -> list[sip.Action]:
         return self._stack.reinvite(leg.session, body, now)
@@ -163,11 +167,13 @@ class SipLegs:
                 return self._answered(call, leg, body, now)
             case sip.Rejected(status=status, response=response):
                 reason = (response.get("Reason", "") or "") if response is not None else ""
+                self._forget_if_gone(action.session)
                 return [], [LegFailed(*ids, cause_of_reason(reason, cause_of_status(status)), status)]
             case sip.Confirmed(body=body):
                 leg.local_sdp = b""
                 return [], self._confirmed(call, leg, body)
             case sip.Cancelled(reason=reason):
+                self._forget_if_gone(action.session)
                 return [], [LegHungUp(*ids, cause_of_reason(reason, HangupCause.ORIGINATOR_CANCEL))]
             case sip.Offered(body=body):
                 return self._offered(call, leg, body, now)
@@ -182,13 +188,17 @@ class SipLegs:
                 default = HangupCause.NORMAL_CLEARING if why == "bye" else HangupCause.RECOVERY_ON_TIMER_EXPIRE
                 if why == "transport_failed":
                     default = HangupCause.NETWORK_OUT_OF_ORDER
-                del self._legs[action.session]
+                self._forget_if_gone(action.session)
                 return [], [LegHungUp(*ids, cause_of_reason(reason, default))]
             case sip.Closed():
-                del self._legs[action.session]
+                self._forget_if_gone(action.session)
                 return [], []
             case _:
                 assert_never(action)
+
+    def _forget_if_gone(self, session: str) -> None:
+        if session not in self._stack.sessions:
+            self._legs.pop(session, None)
 
     @property
     def n_sessions(self) -> int:

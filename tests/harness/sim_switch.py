@@ -1,0 +1,245 @@
+"""The whole switch in virtual time: the real core over `SimNet`, with a media worker that only notes what it is told."""
+
+import asyncio
+import hashlib
+from typing import Any
+
+import msgspec
+
+from media.client import PortPool
+from model import media
+from model.declare import Event
+from model.ids import IdSource
+from model.records import CallRecord, RecordingRecord
+from sip.flow import Flow
+from sip.stack import Listener
+from storage.memory import MemoryStorage
+from switch.config import parse_config, parse_listen
+from switch.core import assemble
+from switch.directory import Directory, extension_entries
+from switch.extensions_admin import hash_password
+from switch.media_pool import MediaPool
+from switch.runtime import Outside
+from tests.harness.sim_dns import SimResolver
+from tests.harness.sim_phone import SimPhone
+from tests.harness.simnet import SimNet
+from tests.harness.virtual_loop import EPOCH_UTC, START_S
+
+HOST = "10.0.0.1"
+PASSWORD = "a-password-of-1001"
+SERVER = Flow("udp", HOST, 5060)
+
+EXTENSIONS = "".join(
+    f'[[extension]]\nnumber = "{number}"\npassword = "{PASSWORD}"\nname = "Phone {number}"\n' for number in range(1001, 1006)
+)
+TRUNKS = """
+[[trunk]]
+name = "carrier"
+host = "10.0.1.1"
+port = 5060
+caller_id = "02188886666"
+[[trunk]]
+name = "spare"
+host = "10.0.1.2"
+port = 5060
+[[access_number]]
+number = "02188886666"
+to = "1001"
+[[route]]
+name = "outside"
+pattern = "9."
+strip = 1
+trunks = ["carrier", "spare"]
+"""
+
+
+class NotedWorker:
+    """In the place of media.client.MediaClient: answers as a worker would, and keeps every command."""
+
+    def __init__(self, switch: "SimSwitch", n_ports: int = 200) -> None:
+        self.ports = PortPool(5.0)
+        self.ports.reset(list(range(20000, 20000 + 2 * n_ports, 2)))
+        self.is_connected = True
+        self.commands: list[media.Command] = []
+        self.legs: dict[str, set[str]] = {}
+        self.recordings: dict[str, media.StartRecording] = {}
+        self._switch = switch
+
+    def allocate_port(self) -> int | None:
+        return self.ports.allocate(self._switch.loop.time())
+
+    def free_port(self, port: int, now: float) -> None:
+        self.ports.free(port, now)
+
+    def send(self, command: media.Command) -> bool:
+        self.commands.append(msgspec.msgpack.decode(msgspec.msgpack.encode(command), type=media.Command))
+        match command:
+            case media.ConfigureLeg(session=session, leg=leg):
+                self.legs.setdefault(session, set()).add(leg)
+            case media.StartRecording(recording=recording):
+                self.recordings[recording] = command
+            case media.StopRecording(recording=recording):
+                self._finish(recording)
+            case media.ReleaseLeg(session=session, leg=leg) if leg in self.legs.get(session, ()):
+                self.legs[session].discard(leg)
+                self.tell(media.LegReleased(session, leg, media.LegStatistics(packets_received=7)))
+            case media.ReleaseSession(session=session):
+                for leg in sorted(self.legs.pop(session, set())):
+                    self.tell(media.LegReleased(session, leg, media.LegStatistics(packets_received=50, packets_sent=50)))
+                for recording in [r for r, start in self.recordings.items() if start.session == session]:
+                    self._finish(recording)
+            case _:
+                pass
+        return True
+
+    def _finish(self, recording: str) -> None:
+        start = self.recordings.pop(recording)
+        self.tell(media.RecordingFinished(start.session, recording, start.path, 1.0, 100, "00", 2))
+
+    def tell(self, event: media.Event) -> None:
+        self._switch.loop.call_later(0.001, self._switch.core.runtime.media_events, 0, [event])
+
+    def of(self, kind: type[Any], session: str = "") -> list[Any]:
+        """Commands of one kind, in order."""
+        return [c for c in self.commands if isinstance(c, kind) and (not session or c.session == session)]
+
+
+class SimSwitch:
+    """`SimSwitch(net, "…toml…")` inside the virtual loop. Close it at the end of the test."""
+
+    def __init__(self, net: SimNet, config_text: str = EXTENSIONS + TRUNKS, *, seed: int = 1) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.net = net
+        listen = f'[sip]\nlisten = ["udp:{HOST}:5060", "tcp:{HOST}:5060"]\n'
+        self.config = parse_config(config_text if "[sip]" in config_text else listen + config_text)
+        self.events: list[Event] = []
+        self.records: list[CallRecord | RecordingRecord] = []
+        self.storage = MemoryStorage()
+        self.worker = NotedWorker(self)
+        self.resolver = SimResolver()
+        counter = 0
+
+        def random_bytes(n: int) -> bytes:
+            nonlocal counter
+            counter += 1
+            return hashlib.shake_128(f"{seed} {counter}".encode()).digest(n)
+
+        listeners = [
+            Listener(transport=a.transport, host=a.host, port=a.port)
+            for a in map(parse_listen, self.config.sip.listen)
+        ]
+        outside = Outside(
+            send=lambda data, flow: self.transports.send(data, flow),
+            publish=self.events.append,
+            keep=self._keep,
+            resolve=lambda action: self._resolve(action.token, action.uri),
+            call_later=self.loop.call_later,
+            clock=self.loop.time,
+        )
+        directory = Directory(self.config)
+        for entry in extension_entries(self.config, hash_password):
+            directory.extensions[entry.number] = entry
+        self.core = assemble(
+            self.config,
+            directory,
+            listeners,
+            MediaPool([self.worker], HOST),  # type: ignore[list-item]
+            outside,
+            self.resolver,
+            ids=IdSource(lambda: int(self.wall() * 1000), random_bytes),
+            secrets=random_bytes,
+            wall_offset=EPOCH_UTC - START_S,
+            publish=self.events.append,
+        )
+        self.core.trunks.resolve_literals()
+        self.transports = net.attach(self.core.runtime, *((one.transport, one.host, one.port) for one in listeners))
+        self._phones: list[SimPhone] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def wall(self) -> float:
+        return EPOCH_UTC + self.loop.time() - START_S
+
+    # -- peers --------------------------------------------------------------------------------------------------------
+
+    async def phone(self, number: str, **settings: Any) -> SimPhone:
+        """A registered phone at 10.0.0.(number modulo 1000 + 10)."""
+        host = settings.pop("host", f"10.0.0.{int(number) % 1000 + 10}")
+        settings.setdefault("password", PASSWORD)
+        phone = SimPhone(self.net, host, number, settings.pop("server", SERVER), **settings)
+        self._phones.append(phone)
+        await phone.registered()
+        return phone
+
+    def carrier(self, host: str = "10.0.1.1", **settings: Any) -> SimPhone:
+        """A trunk's far end; takes calls to any number."""
+        phone = SimPhone(self.net, host, "carrier", SERVER, is_carrier=True, **settings)
+        self._phones.append(phone)
+        return phone
+
+    # -- what happened ------------------------------------------------------------------------------------------------
+
+    @property
+    def cdrs(self) -> list[CallRecord]:
+        return [record for record in self.records if isinstance(record, CallRecord)]
+
+    @property
+    def recordings(self) -> dict[str, RecordingRecord]:
+        """The last state of every recording."""
+        return {r.recording_id: r for r in self.records if isinstance(r, RecordingRecord)}
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        """Events of one kind, in order."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def until(self, is_so: Any, within_s: float = 120.0) -> None:
+        """Waits in virtual time for a condition. AssertionError when it does not come true."""
+        give_up = self.loop.time() + within_s
+        while not is_so():
+            assert self.loop.time() < give_up, f"not within {within_s} virtual seconds"
+            await asyncio.sleep(0.01)
+
+    async def cdr(self, n: int = 1) -> CallRecord:
+        """The n-th record, waited for."""
+        await self.until(lambda: len(self.cdrs) >= n)
+        return self.cdrs[n - 1]
+
+    async def close(self, *, check: bool = True) -> None:
+        """Ends the phones, lets every timer run out, and checks that nothing is left of any call."""
+        for phone in self._phones:
+            await phone.close()
+        if check:
+            await self.until(lambda: not self.core.calls.calls)
+            await asyncio.sleep(120.0)
+            self.check_empty()
+        self.core.runtime.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.transports.close()
+
+    def check_empty(self) -> None:
+        """Nothing may be left once the calls are over: no call, session, transaction, port, recording, channel."""
+        core = self.core
+        assert core.calls.calls == {}
+        assert core.calls.deadline is None
+        assert dict(core.stack.sessions) == {}
+        assert core.runtime.legs.n_sessions == 0
+        assert core.stack.n_transactions == 0
+        assert core.runtime.recordings == {}
+        assert self.worker.ports.n_taken == 0
+        assert self.worker.legs == {}
+        assert all(trunk.n_calls == 0 for trunk in core.directory.trunks.values())
+        assert core.calls.counters.unhandled_errors == 0
+        assert core.runtime.counters.unhandled_errors == 0
+        assert core.stack.stats.n_faults == 0
+
+    def _keep(self, record: CallRecord | RecordingRecord) -> None:
+        self.records.append(record)
+
+    def _resolve(self, token: int, uri: str) -> None:
+        async def look_up() -> None:
+            self.core.runtime.resolved(token, await self.resolver.resolve(uri))
+
+        task = self.loop.create_task(look_up())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
