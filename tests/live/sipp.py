@@ -81,18 +81,23 @@ _CONTACT = "Contact: <sip:{user}@[local_ip]:[local_port];transport=[transport]>"
 
 
 def request(
-    method: str, *, user: str, cseq: int, extra: str = "", in_dialog: bool = True, uri: str = "", cseq_method: str = ""
+    method: str, *, user: str, cseq: int, extra: str = "", in_dialog: bool = True, back_to_invite: int = 0
 ) -> str:
-    """Text of a request of the UAC, in the dialog (from the 200 on) or beginning it."""
-    target = uri or ("[next_url]" if in_dialog else "sip:[service]@[remote_ip]:[remote_port]")
+    """Text of a request of the UAC, in the dialog (from the 200 on) or outside it.
+
+    `back_to_invite`: how many pieces before in the scenario the INVITE stands whose transaction this CANCEL, or this
+    ACK to a refusal, belongs to: SIPp numbers the branches by piece.
+    """
+    target = "[next_url]" if in_dialog else "sip:[service]@[remote_ip]:[remote_port]"
+    via = _VIA.replace("[branch]", f"[branch-{back_to_invite}]") if back_to_invite else _VIA
     lines = [
         f"{method} {target} SIP/2.0",
-        _VIA,
+        via,
         "[routes]" if in_dialog else "",
         _FROM.format(user=user),
-        _TO + ("[peer_tag_param]" if in_dialog else ""),
+        _TO + ("[peer_tag_param]" if in_dialog or (back_to_invite and method == "ACK") else ""),
         "Call-ID: [call_id]",
-        f"CSeq: {cseq} {cseq_method or method}",
+        f"CSeq: {cseq} {method}",
         _CONTACT.format(user=user),
         "Max-Forwards: 70",
         extra,
