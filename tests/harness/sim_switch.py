@@ -1,4 +1,4 @@
-"""The whole switch in virtual time: the real core over `SimNet`, with a media worker that only notes what it is told."""
+"""The whole switch in virtual time: the real core over `SimNet`, with a media worker that only notes its commands."""
 
 import asyncio
 import hashlib
@@ -30,7 +30,8 @@ PASSWORD = "a-password-of-1001"
 SERVER = Flow("udp", HOST, 5060)
 
 EXTENSIONS = "".join(
-    f'[[extension]]\nnumber = "{number}"\npassword = "{PASSWORD}"\nname = "Phone {number}"\n' for number in range(1001, 1006)
+    f'[[extension]]\nnumber = "{number}"\npassword = "{PASSWORD}"\nname = "Phone {number}"\n'
+    for number in range(1001, 1006)
 )
 TRUNKS = """
 [[trunk]]
@@ -85,7 +86,9 @@ class NotedWorker:
                 self.tell(media.LegReleased(session, leg, media.LegStatistics(packets_received=7)))
             case media.ReleaseSession(session=session):
                 for leg in sorted(self.legs.pop(session, set())):
-                    self.tell(media.LegReleased(session, leg, media.LegStatistics(packets_received=50, packets_sent=50)))
+                    self.tell(
+                        media.LegReleased(session, leg, media.LegStatistics(packets_received=50, packets_sent=50))
+                    )
                 for recording in [r for r, start in self.recordings.items() if start.session == session]:
                     self._finish(recording)
             case _:
@@ -125,11 +128,10 @@ class SimSwitch:
             return hashlib.shake_128(f"{seed} {counter}".encode()).digest(n)
 
         listeners = [
-            Listener(transport=a.transport, host=a.host, port=a.port)
-            for a in map(parse_listen, self.config.sip.listen)
+            Listener(transport=a.transport, host=a.host, port=a.port) for a in map(parse_listen, self.config.sip.listen)
         ]
         outside = Outside(
-            send=lambda data, flow: self.transports.send(data, flow),
+            send=lambda data, flow: self.transports.send(data, flow),  # noqa: PLW0108 (attached below)
             publish=self.events.append,
             keep=self._keep,
             resolve=lambda action: self._resolve(action.token, action.uri),
