@@ -118,9 +118,7 @@ def test_nobody_answers_in_time():
 @pytest.mark.parametrize("why", ["busy_to", "no_answer_to"])
 def test_an_extension_that_cannot_take_the_call_sends_it_on(why):
     async def main():
-        config = EXTENSIONS.replace(
-            'number = "1002"\n', f'number = "1002"\n{why} = "1003"\nring_timeout_s = 10\n'
-        )
+        config = EXTENSIONS.replace('number = "1002"\n', f'number = "1002"\n{why} = "1003"\nring_timeout_s = 10\n')
         switch = SimSwitch(SimNet(), config)
         alice, bob = await switch.phone("1001"), await switch.phone("1002")
         carol = await switch.phone("1003", answer_after_s=1.0)

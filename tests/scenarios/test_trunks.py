@@ -103,7 +103,7 @@ def test_a_dead_trunk_is_left_after_its_refusal():
 
 def test_a_full_trunk_is_passed_over_and_congestion_is_said_when_all_are():
     async def main():
-        config = EXTENSIONS + TRUNKS.replace('port = 5060\n', 'port = 5060\nmax_channels = 1\n')
+        config = EXTENSIONS + TRUNKS.replace("port = 5060\n", "port = 5060\nmax_channels = 1\n")
         switch = SimSwitch(SimNet(), config)
         carriers = [switch.carrier(), switch.carrier("10.0.1.2")]
         phones = [await switch.phone(str(number)) for number in (1001, 1002, 1003)]
