@@ -58,12 +58,11 @@ class Agent:
     ) -> None:
         self.settings = settings
         self.calls: dict[str, PhoneCall] = {}
-        self.stack = SipStack(
-            [listener],
-            token=lambda n: f"{randomness.getrandbits(4 * n):0{n}x}",
-            user_agent=settings.user_agent,
-            methods=frozenset(("OPTIONS",)),
-        )
+
+        def token(n_hex: int) -> str:
+            return f"{randomness.getrandbits(4 * n_hex):0{n_hex}x}"
+
+        self.stack = SipStack([listener], token=token, user_agent=settings.user_agent, methods=frozenset(("OPTIONS",)))
         self.driver = StackDriver(self.stack, self._on_action)
         self._capabilities = Capabilities(codecs=settings.codecs)
         self._credentials = Credentials(settings.name, password=settings.password) if settings.password else None
@@ -74,7 +73,7 @@ class Agent:
         self._registrant: Registrant | None = None
         if self._credentials is not None:
             self._registrant = Registrant(
-                self.stack, listener, settings, self._credentials, randomness, self._on_registration
+                self.stack, listener, settings, self._credentials, token, self._on_registration
             )
             self.driver.machines.append(self._registrant)
 

@@ -21,7 +21,8 @@ class Sender(Protocol):
 class Machine(Protocol):
     """Another machine on the same timer, e.g. a registration."""
 
-    deadline: float | None
+    @property
+    def deadline(self) -> float | None: ...
 
     def poll(self, now: float) -> Sequence[object]: ...
 

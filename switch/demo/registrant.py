@@ -1,25 +1,22 @@
-"""Keeps one phone registered (RFC 3261 §10.2): first, again before it expires, again after failures, and away at last.
+"""Keeps one phone registered: a `RegistrationClient` on the phone's stack, and what becomes of it as events."""
 
-Pure: returns the stack's actions; `deadline` is when `poll` wants to be called.
-"""
-
-import random
 from collections.abc import Callable, Sequence
 
-from sip.actions import RequestDone
+from sip.actions import Action, RequestDone
 from sip.digest import Credentials
-from sip.errors import SipParseError
-from sip.message import Response
+from sip.registration import Backoff, RegistrationClient
 from sip.stack import Listener, SipStack
 from switch.demo.phone_call import AgentSettings
 
-_BACK_OFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
-_REFRESH_AT = 0.8
-"""Of the time granted."""
+_BACKOFF = Backoff(base_s=2.0, max_s=60.0)
+"""A phone on a desk: somebody waits for it, so it tries again sooner than a trunk."""
 
 
 class Registrant:
-    """`on_change(event, status, reason)` hears registered, unregistered and registration_failed."""
+    """`on_change(event, status, reason)` hears registered, unregistered and registration_failed.
+
+    `deadline` is when `poll` wants to be called. All requests outside sessions of this stack must be ours.
+    """
 
     def __init__(
         self,
@@ -27,102 +24,52 @@ class Registrant:
         listener: Listener,
         settings: AgentSettings,
         credentials: Credentials,
-        randomness: random.Random,
+        token: Callable[[int], str],
         on_change: Callable[[str, int, str], None],
     ) -> None:
-        self.deadline: float | None = None
         self.is_registered = False
         self._stack = stack
-        self._settings = settings
-        self._credentials = credentials
-        self._random = randomness
         self._on_change = on_change
-        self._contact = f"<sip:{settings.name}@{listener.sent_by};transport={listener.transport}>"
-        self._call_id = f"{randomness.getrandbits(96):024x}"
-        self._cseq = 0
-        self._token = ""
-        self._expires_s = settings.expires_s
-        self._is_leaving = False
-        self._failures = 0
-
-    def start(self, now: float) -> Sequence[object]:
-        self._is_leaving = False
-        return self._register(now)
-
-    def stop(self, now: float) -> Sequence[object]:
-        """Removes the binding (expires=0); `unregistered` follows whatever the answer is."""
-        self._is_leaving = True
-        self.deadline = None
-        return self._register(now)
-
-    def poll(self, now: float) -> Sequence[object]:
-        if self.deadline is None or now < self.deadline:
-            return ()
-        self.deadline = None
-        return self._register(now)
-
-    def on(self, action: object, now: float) -> Sequence[object] | None:
-        """What follows from an action of the stack; None when it is not about this registration."""
-        if not isinstance(action, RequestDone) or action.token != self._token:
-            return None
-        self._token = ""
-        response = action.response
-        status = response.status if response is not None else 408
-        if self._is_leaving:
-            self._change(False, status, "")
-            return ()
-        if response is not None and 200 <= status < 300:
-            self._failures = 0
-            self.deadline = now + _REFRESH_AT * self._granted_s(response)
-            self._change(True, status, "")
-            return ()
-        if response is not None and status == 423 and self._can_ask_longer(response):
-            return self._register(now)
-        back_off = _BACK_OFF_S[min(self._failures, len(_BACK_OFF_S) - 1)]
-        self._failures += 1
-        self.deadline = now + back_off * self._random.uniform(0.8, 1.2)
-        reason = response.reason if response is not None else "no answer"
-        self._change(False, status, reason)
-        self._on_change("registration_failed", status, reason)
-        return ()
-
-    def _register(self, now: float) -> Sequence[object]:
-        settings = self._settings
-        # A retry with credentials inside the stack takes the next number.
-        self._cseq += 2
-        expires_s = 0 if self._is_leaving else self._expires_s
-        self._token, actions = self._stack.request(
-            "REGISTER",
-            f"sip:{settings.domain}",
+        self._client = RegistrationClient(
+            aor=f"sip:{settings.name}@{settings.domain}",
+            registrar=f"sip:{settings.domain}",
+            contact=f"sip:{settings.name}@{listener.sent_by};transport={listener.transport}",
+            token=token,
             flow=settings.server,
-            from_=f"<sip:{settings.name}@{settings.domain}>",
-            to=f"<sip:{settings.name}@{settings.domain}>",
-            now=now,
-            headers=f"Contact: {self._contact};expires={expires_s}\r\nExpires: {expires_s}\r\n",
-            credentials=self._credentials,
-            call_id=self._call_id,
-            cseq=self._cseq,
+            credentials=credentials,
+            expires_s=settings.expires_s,
+            backoff=_BACKOFF,
         )
+
+    @property
+    def deadline(self) -> float | None:
+        return self._client.deadline
+
+    def start(self, now: float) -> Sequence[Action]:
+        return self._client.start(self._stack, now)
+
+    def stop(self, now: float) -> Sequence[Action]:
+        """Removes the binding; `unregistered` follows whatever the answer is."""
+        actions = self._client.stop(self._stack, now)
+        self._tell(now)
         return actions
 
-    def _granted_s(self, response: Response) -> float:
-        """What the registrar gave our contact; its Expires header, else what we asked for (§10.2.4)."""
-        try:
-            for contact in response.contacts:
-                if contact.uri.user == self._settings.name and "expires" in contact.params:
-                    return max(1.0, float(contact.params["expires"] or 0))
-            return max(1.0, float(response.get("Expires") or self._expires_s))
-        except (SipParseError, ValueError):
-            return float(self._expires_s)
+    def poll(self, now: float) -> Sequence[Action]:
+        return self._client.poll(self._stack, now)
 
-    def _can_ask_longer(self, response: Response) -> bool:
-        wanted = response.get("Min-Expires") or ""
-        if not wanted.isdigit() or not self._expires_s < int(wanted) <= 86_400:
-            return False
-        self._expires_s = int(wanted)
-        return True
+    def on(self, action: object, now: float) -> Sequence[Action] | None:
+        """What follows from an action of the stack; None when it is not about this registration."""
+        if not isinstance(action, RequestDone):
+            return None
+        actions = self._client.on_done(self._stack, action, now)
+        self._tell(now)
+        return actions
 
-    def _change(self, is_registered: bool, status: int, reason: str) -> None:
-        if self.is_registered != is_registered:
+    def _tell(self, now: float) -> None:
+        client = self._client
+        is_registered = client.is_registered(now) and client.state != "stopped"
+        if is_registered != self.is_registered:
             self.is_registered = is_registered
-            self._on_change("registered" if is_registered else "unregistered", status, reason)
+            self._on_change("registered" if is_registered else "unregistered", client.status, client.reason)
+        if client.state == "failing":
+            self._on_change("registration_failed", client.status, client.reason)

@@ -195,3 +195,60 @@ def test_a_late_offer_is_answered_in_the_ack() -> None:
         await peer.close()
 
     run_virtual(main())
+
+
+REGISTRAR = "10.0.0.9"
+
+
+async def challenge(peer: RawPeer) -> None:
+    first = await peer.expect("^REGISTER sip:10.0.0.9 ")
+    assert not first.header("Authorization")
+    peer.respond(first, 401, headers='WWW-Authenticate: Digest realm="r", nonce="n", algorithm=MD5, qop="auth"')
+
+
+def with_registrar(test: Callable[[SimPhone, RawPeer], Awaitable[None]]) -> None:
+    async def main() -> None:
+        net = SimNet()
+        peer = RawPeer(net, REGISTRAR)
+        phone = SimPhone(net, ALICE, "1001", Flow("udp", REGISTRAR, 5060), password="secret-password", expires_s=120)
+        await test(phone, peer)
+        await phone.close()
+        await peer.close()
+
+    run_virtual(main())
+
+
+def test_a_phone_registers_refreshes_and_leaves() -> None:
+    async def test(phone: SimPhone, peer: RawPeer) -> None:
+        await challenge(peer)
+        again = await peer.expect("^REGISTER")
+        assert 'username="1001"' in again.header("Authorization")
+        assert again.contact_uri == "sip:1001@10.0.0.1:5060;transport=udp"
+        peer.respond(again, 200, "OK", headers=f"Contact: <{again.contact_uri}>;expires=60")
+        await phone.registered()
+        refresh = await peer.expect("^REGISTER", within_s=60)
+        assert refresh.header("Call-ID") == again.header("Call-ID")
+        peer.respond(refresh, 200, "OK", headers=f"Contact: <{again.contact_uri}>;expires=60")
+        await asyncio.sleep(1)
+        phone.agent.unregister()
+        leaving = await peer.expect("^REGISTER")
+        assert "expires=0" in leaving.text.lower() or "expires: 0" in leaving.text.lower()
+        peer.respond(leaving, 200, "OK")
+        await phone.wait("unregistered")
+        assert not phone.agent.is_registered
+
+    with_registrar(test)
+
+
+def test_a_phone_that_is_refused_says_so_and_tries_again() -> None:
+    async def test(phone: SimPhone, peer: RawPeer) -> None:
+        refused = await peer.expect("^REGISTER")
+        peer.respond(refused, 403, "Forbidden")
+        told = await phone.wait("registration_failed")
+        assert told.status == 403
+        await challenge(peer)
+        again = await peer.expect("^REGISTER")
+        peer.respond(again, 200, "OK", headers=f"Contact: <{again.contact_uri}>;expires=60")
+        await phone.registered()
+
+    with_registrar(test)
