@@ -3,6 +3,7 @@
 from sip.actions import Offered
 from sip.dialog import contact_target
 from sip.message import Request
+from sip.next_hop import is_behind_nat
 from sip.session import Endpoint, Out, Session
 from sip.session_ack import accept_invite, confirm
 from sip.session_reoffer import send_next_offer
@@ -25,6 +26,8 @@ def on_offer(endpoint: Endpoint, session: Session, request: Request, t: Transact
     elif session.invite_key or session.state != "confirmed" or unacknowledged is not None:
         endpoint.answer(t, 491, "Request Pending", now, out)
     else:
+        if request.flow is not None:
+            session.is_behind_nat = is_behind_nat(request.sent_by, request.flow)
         endpoint.refresh_target(session, request, contact_target(request))
         if t.method == "UPDATE" and not request.body:
             endpoint.answer(t, 200, "OK", now, out, endpoint.contact(t.flow.listener, session.contact_user))

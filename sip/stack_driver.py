@@ -131,13 +131,15 @@ class DriverSide:
         out: Out = []
         endpoint = self._endpoint
         transactions = endpoint.transactions
-        failed = [t for table in (transactions.clients, transactions.servers) for t in table.values() if t.flow == flow]
+        tables = (transactions.clients, transactions.servers)
+        failed = [t for table in tables for t in table.values() if _is_over(t.flow, flow)]
         for t in failed:
             if transactions.step(t, "error", now, out):
                 incoming.on_failure(endpoint, t, 503, now, out)
         if flow.connection:
             for session in endpoint.sessions.values():
                 if session.flow == flow:
+                    session.is_behind_nat = False
                     endpoint.choose_flow(session, flow._replace(connection=0))
         return out
 
@@ -173,3 +175,10 @@ class DriverSide:
             if session is not None:
                 self._endpoint.remove(session)
                 out.append(Rejected(session.id, 503, "Service Unavailable", None))
+
+
+def _is_over(ours: Flow, failed: Flow) -> bool:
+    """Whether what was sent by `ours` went over `failed`, whose connection number we may not have known."""
+    if ours == failed:
+        return True
+    return ours.transport != "udp" and not ours.connection and ours[:3] == failed[:3]

@@ -1,8 +1,9 @@
 """What the SIP stack costs, fed from memory in a tight loop: one transaction step, one timer, one complete B2BUA call.
 
 `python -m benchmarks.micro.test_transaction` prints µs per call, best of several rounds; pytest-benchmark runs the
-same. The call is 5 datagrams in (INVITE, 200, ACK, BYE, 200) and 5 or 6 out, bodies as they come, no CDR and no events: those
-belong to `benchmarks.signalling`. The peers are pre-rendered text with the few values filled in that differ by call.
+same. The call is 5 datagrams in (INVITE, 200, ACK, BYE, 200) and 5 out, bodies as they come, no CDR and no events:
+those belong to `benchmarks.signalling`. The peers are pre-rendered text with the few values filled in that differ by
+call.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ CALLEE = Flow("udp", "192.0.2.20", 5060)
 
 SDP = (
     b"v=0\r\no=- 3911 3911 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
-    b"m=audio 40000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
+    b"m=audio 40000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+    b"a=fmtp:101 0-16\r\n"
 )
 
 INVITE = (
