@@ -33,6 +33,12 @@ def cpu_s(pids: Iterable[int]) -> float:
     return total_ns / 1e9
 
 
+def stolen_s() -> float:
+    """CPU seconds the hypervisor took from this machine since its start, all processors together (/proc/stat, steal)."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return int(fields[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def rss_kb(pid: int) -> int:
     """Resident memory of a process in KiB; 0 when it is gone."""
     try:

@@ -6,7 +6,8 @@ Each row runs the same traffic (`benchmarks.media_load`: 20 ms PCMU both ways, e
 process: the bare floors of `benchmarks.media_floor` and a real worker, started as the supervisor starts it, configured
 through its protocol. The load has one processor, the process under test another. CPU time is what the operating system
 counts for the process under test alone, in milliseconds per second of a call (two legs: 100 packets in, 100 out a
-second). Rounds are interleaved and their medians reported; the verdict is for people.
+second). Rounds are interleaved and their medians reported; the verdict is for people: `load_send_late_ms_max` and
+`machine_stolen_ms` say how far the machine itself was away, which makes packets late whoever carries them.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from typing import Any
 
-from benchmarks.measure import allow_descriptors, cpu_s, machine, median, print_result, rss_kb
+from benchmarks.measure import allow_descriptors, cpu_s, machine, median, print_result, rss_kb, stolen_s
 from media.client import MediaClient
 from model.media import (
     CommandRefused,
@@ -75,6 +76,7 @@ class Bench:
         self.folder = folder
         self.load_cpu, self.test_cpu = cpus
         self.rows = {name: Row() for name in ROWS}
+        self._stolen_at_start_s = stolen_s()
 
     async def run_round(self) -> None:
         """Every row once."""
@@ -154,6 +156,7 @@ class Bench:
             "transit_ms_p99": max(row.worst("transit_ms_p99") for row in worker),
             "transit_ms_max": max(row.worst("transit_ms_max") for row in worker),
             "load_send_late_ms_max": max(row.worst("send_late_ms_max") for row in worker),
+            "machine_stolen_ms": round(1000 * (stolen_s() - self._stolen_at_start_s)),
             "load_cpu_percent": round(100 * max(row.worst("load_cpu_s") for row in worker) / (self.seconds + 2), 1),
             "tick_late_ms_max": max((float(e["tick_late_ms_max"]) for row in worker for e in row.extra), default=0.0),
             "recordings": sum(int(extra["recordings"]) for extra in rows["record"].extra),

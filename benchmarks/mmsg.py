@@ -28,6 +28,8 @@ _MSGHDR = np.dtype(
     ]
 )
 _IOVEC = np.dtype([("base", "u8"), ("length", "u8")])
+_CONTROL_BYTES = 64
+_SO_TIMESTAMPNS = 35
 SOCKADDR = np.dtype([("family", "u2"), ("port", ">u2"), ("address", "u4"), ("_pad", "u8")])
 
 
@@ -40,10 +42,18 @@ def addresses(host: str, ports: NDArray[np.int64]) -> NDArray[np.void]:
     return made
 
 
-class MessageBatch:
-    """`size` datagrams: `packets` (rows of bytes), `names` (their addresses), `lengths`."""
+def time_arrivals(sock: socket.socket) -> None:
+    """From now on the kernel notes when each datagram came, whenever it is read."""
+    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
-    def __init__(self, size: int, width: int = 256) -> None:
+
+class MessageBatch:
+    """`size` datagrams: `packets` (rows of bytes), `names` (their addresses), `lengths`.
+
+    `is_timed`: also `arrivals`, when the kernel got each; for sockets that `time_arrivals` was called on.
+    """
+
+    def __init__(self, size: int, width: int = 256, *, is_timed: bool = False) -> None:
         self.packets = np.zeros((size, width), np.uint8)
         self.names = np.zeros(size, SOCKADDR)
         self._iov = np.zeros(size, _IOVEC)
@@ -54,6 +64,11 @@ class MessageBatch:
         self._headers["name_length"] = SOCKADDR.itemsize
         self._headers["iov"] = self._iov.ctypes.data + np.arange(size, dtype=np.uint64) * np.uint64(_IOVEC.itemsize)
         self._headers["iov_count"] = 1
+        self._control = np.zeros((size, _CONTROL_BYTES // 8), np.int64)
+        if is_timed:
+            offsets = np.arange(size, dtype=np.uint64) * np.uint64(_CONTROL_BYTES)
+            self._headers["control"] = self._control.ctypes.data + offsets
+        self._is_timed = is_timed
         self._at = self._headers.ctypes.data
         self._width = width
         self.size = size
@@ -63,11 +78,19 @@ class MessageBatch:
         """Of the datagrams the last `receive` got."""
         return np.asarray(self._headers["length"])
 
+    @property
+    def arrivals(self) -> NDArray[np.float64]:
+        """Seconds since 1970 (CLOCK_REALTIME) of the datagrams the last `receive` got."""
+        # struct cmsghdr is 16 bytes, then comes a timespec.
+        return np.asarray(self._control[:, 2] + self._control[:, 3] * 1e-9)
+
     def receive(self, fd: int, at: int = 0) -> int:
         """What waits on the socket, into rows `at` and on while there are any; how many. Never waits.
 
         OSError when the socket has one.
         """
+        if self._is_timed:
+            self._headers["control_length"][at:] = _CONTROL_BYTES
         n = int(_recvmmsg(fd, self._at + at * _MSGHDR.itemsize, self.size - at, socket.MSG_DONTWAIT, None))
         if n >= 0:
             return n
