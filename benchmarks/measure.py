@@ -34,7 +34,7 @@ def cpu_s(pids: Iterable[int]) -> float:
 
 
 def stolen_s() -> float:
-    """CPU seconds the hypervisor took from this machine since its start, all processors together (/proc/stat, steal)."""
+    """CPU seconds the hypervisor took from this machine since it started, all processors together (/proc/stat)."""
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
     return int(fields[8]) / os.sysconf("SC_CLK_TCK")
 

@@ -8,8 +8,8 @@ send each other 20 ms of PCMU through those ports for S seconds, each leg in its
 JSON line at the start of the sending and one at the end: what was sent, lost, late, doubled or changed on the way.
 
 A packet is late when the kernel has it more than 20 ms after it was sent, whenever this process reads it. Its payload
-names leg and number, so every byte and the one leg that may get it are verified; sequence numbers and timestamps of what
-arrives must run on without a break.
+names leg and number, so every byte and the one leg that may get it are verified; sequence numbers and timestamps of
+what arrives must run on without a break.
 """
 
 import gc
