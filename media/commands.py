@@ -122,6 +122,8 @@ class Commands:
         table.may_receive[row] = command.may_receive
         table.inactivity_s[row] = command.inactivity_s
         leg.settings = command
+        if not command.may_send:
+            engine.digits.stop_sending(row)
         rtcp_port = command.remote_rtcp_port or command.remote_port + 1
         if remote is None:
             leg.report_to = None
@@ -182,6 +184,8 @@ class Commands:
 
     def _send_digits(self, command: protocol.SendDigits, now: float) -> None:
         leg = self._need_leg(command.session, command.leg)
+        if not leg.settings.may_send:
+            raise Refused(f"leg {leg.id} does not want to be sent anything (may_send is false)")
         try:
             self._engine.digits.send(leg, command.digits, command.duration_ms, command.gap_ms)
         except ValueError as error:

@@ -72,6 +72,10 @@ class DigitDesk:
 
     def release(self, row: int) -> None:
         self.reset(row)
+        self.stop_sending(row)
+
+    def stop_sending(self, row: int) -> None:
+        """Forgets the digits that wait for the leg."""
         self.senders.pop(row, None)
         self.tone_senders.pop(row, None)
 

@@ -124,6 +124,7 @@ class Intake:
             log.warning("%s %s: cannot reach %s: %s", leg.session, leg.id, leg.guard.source, error)
             return
         self._engine.reports.redirect(leg)
+        self._engine.changed.add(leg.session)
         log.info(
             "%s %s: RTP comes from %s, ours goes to %s", leg.session, leg.id, leg.guard.source, leg.guard.destination
         )

@@ -11,7 +11,7 @@ def choose_paths(session: Session, playing: set[int]) -> Paths:
     """
     paths = Paths()
     for leg in session.legs.values():
-        if not leg.settings.may_send:
+        if not leg.settings.may_send or leg.guard.destination is None:
             continue
         if leg.row in playing:
             paths.mixed.append(leg)

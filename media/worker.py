@@ -31,6 +31,8 @@ POLL_S = 0.01
 COMMANDS_S = 0.004
 """How long commands are carried out before the sockets are looked at again."""
 SWITCH_INTERVAL_S = 0.0002
+TICK_PRIORITY = 15
+THREADS_PRIORITY = 5
 HEALTH_S = 5.0
 IDLE_S = 60.0
 _BEHIND_S = 0.5
@@ -139,8 +141,7 @@ class Worker:
             if fd == self._wake.fileno():
                 continue
             if fd == self._writer.wake_fd:
-                for event in self._writer.poll():
-                    self._link.emit(event)
+                self._take_recorded()
             elif fd == self._prompts.wake_fd:
                 for source, result in self._prompts.poll():
                     if isinstance(result, str):
@@ -150,6 +151,16 @@ class Worker:
         if self._commands or link_fd >= 0:
             self._apply_commands(link_fd, now)
         self._link.flush()
+
+    def _take_recorded(self) -> None:
+        try:
+            events = self._writer.poll()
+        except RuntimeError:  # calls go on without recording; `Health` says that the disk fails
+            log.exception("recordings are lost from now on")
+            self._ports.unwatch(self._writer.wake_fd)
+            return
+        for event in events:
+            self._link.emit(event)
 
     def _apply_commands(self, fd: int, now: float) -> None:
         """What the switch says, in order, for a bounded time: audio that flows comes before calls that begin."""
@@ -193,9 +204,12 @@ class Worker:
         now = time.monotonic()
         for session in list(self._engine.sessions.values()):
             self._engine.finish_session(session, now)
-        for event in self._writer.close():
-            self._link.emit(event)
-        self._prompts.close()
+        try:
+            for event in self._writer.close():
+                self._link.emit(event)
+            self._prompts.close()
+        except (RuntimeError, TimeoutError):
+            log.exception("not everything could be closed")
         self._link.close()
         self._ports.close_all()
         self._wake.close()
@@ -230,18 +244,21 @@ def _pair(sockets: list[socket.socket]) -> list[tuple[socket.socket, socket.sock
     return pairs
 
 
-def raise_priority(want: str) -> None:
-    """Real-time scheduling, or at least a negative nice value; a warning when neither is permitted."""
+def raise_priority(want: str, level: int) -> None:
+    """Real-time scheduling of the calling thread at priority `level`, or at least a negative nice value.
+
+    Threads made afterwards inherit it. Logs a warning when neither is permitted.
+    """
     if want == "none":
         return
     try:
         if want == "fifo":
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(level))
             return
     except (OSError, AttributeError) as error:
         log.warning("no real-time scheduling (%s); trying nice", error)
     try:
-        os.setpriority(os.PRIO_PROCESS, 0, -15)
+        os.setpriority(os.PRIO_PROCESS, 0, -level)
     except OSError as error:
         log.warning("no raised priority (%s): other processes can delay the audio", error)
 
@@ -270,14 +287,15 @@ def main(arguments: list[str] | None = None) -> int:
         pairs = inherit_pairs(first, count)
         if options.cpus:
             os.sched_setaffinity(0, {int(cpu) for cpu in options.cpus.split(",")})
+        # Writer and loader may hold the interpreter lock, so nobody else may push them aside either; the tick may.
+        raise_priority(options.priority, THREADS_PRIORITY)
+        worker = Worker(options.name, options.socket, pairs, options.host, options.music)
     except (ValueError, OSError) as error:
         print(f"media worker: {error}", file=sys.stderr)
         return 2
-    worker = Worker(options.name, options.socket, pairs, options.host, options.music)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
-    # After the threads of writer and loader were started: theirs stay ordinary.
-    raise_priority(options.priority)
+    raise_priority(options.priority, TICK_PRIORITY)
     # Every packet's system call gives the interpreter lock away; the writer may not keep it for the usual 5 ms.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()

@@ -12,7 +12,18 @@ import pytest
 
 from media import g711
 from media.wav import WavFormat, make_header
-from model.media import ConnectMatrix, Edge, GetStatistics, Play, PlayFinished, ReleaseLeg, Statistics, StopPlay
+from model.media import (
+    CommandRefused,
+    ConnectMatrix,
+    Edge,
+    GetStatistics,
+    Play,
+    PlayFinished,
+    ReleaseLeg,
+    SendDigits,
+    Statistics,
+    StopPlay,
+)
 from tests.media.worker_process import TIMEOUT_S, Phone, Worker, bridge, configure, fields
 
 
@@ -268,6 +279,27 @@ def test_leg_that_may_not_be_heard_or_sent_to():
         assert a.drain() == []
         a.close()
         b.close()
+
+
+def test_leg_on_hold_gets_no_digits():
+    with Worker(2) as worker:
+        a = Phone()
+        worker.switch.send(
+            configure(worker, a, "a", 0, dtmf_payload_type=101),
+            SendDigits(session="s1", leg="a", digits="123"),
+            configure(worker, a, "a", 0, dtmf_payload_type=101, may_send=False),
+            SendDigits(session="s1", leg="a", digits="4"),
+        )
+        assert "may_send" in worker.switch.wait(CommandRefused).error
+        settle(worker)
+        a.drain()
+        worker.switch.send(
+            configure(worker, a, "a", 0, dtmf_payload_type=101),
+            Play(session="s1", leg="a", play_id="p", sources=["silence:200"]),
+        )
+        worker.switch.wait(PlayFinished)
+        assert {packet[1] & 0x7F for packet in a.drain()} == {0}
+        a.close()
 
 
 def test_ipv6():

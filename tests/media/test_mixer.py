@@ -1,5 +1,7 @@
 """The tick's array work against a plain model: decode, gains, clipping, encode, both laws, sources, concealment."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -109,3 +111,22 @@ def test_half_a_frame_is_played():
     mixer.run(DEPTH)
     assert (mixer.payload[0][:80] == g711.SILENCE["PCMU"]).all()
     assert (mixer.payload[0][80:] == loud).all()
+
+
+def test_tick_allocates_nothing_while_audio_flows():
+    """Nothing of the size of the audio: 300 frames are 48 KB encoded and 192 KB as floats."""
+    n = 300
+    ring, mixer = build([PCMU, PCMA] * (n // 2))
+    mixer.build([Listener(row, [(row ^ 1, 1.0), ((row + 2) % n, 0.5)], None) for row in range(n)])
+    speech = np.zeros((n, FRAME), np.uint8)
+    for clock in range(0, 12, 2):
+        ring.put(np.arange(n), np.full(n, clock * 80, np.uint32), None, speech, np.full(n, FRAME), clock)
+    mixer.run(DEPTH)
+    tracemalloc.start()
+    try:
+        mixer.run(DEPTH + 2)
+        mixer.run(DEPTH + 4)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16_000
