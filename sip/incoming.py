@@ -47,7 +47,7 @@ def on_response(endpoint: Endpoint, response: Response, now: float, out: Out) ->
         if transactions.step(t, event, now, out, b"", response):
             HANDLERS[t.usage](endpoint, t, response.status, response, now, out)
         return
-    finished = transactions.finished_clients.get(key)
+    finished = transactions.finished_clients.entries.get(key)
     if finished is None:
         endpoint.stats.n_unmatched += 1
     elif transactions.step_finished(finished, event, out):
@@ -127,7 +127,7 @@ def on_request(endpoint: Endpoint, limits: Limits, request: Request, now: float,
     if t is not None:
         transactions.step(t, event, now, out)
         return
-    finished = transactions.finished_servers.get(key)
+    finished = transactions.finished_servers.entries.get(key)
     if finished is not None and not transactions.step_finished(finished, event, out):
         return
     if method == "ACK":
@@ -164,7 +164,7 @@ _UNSETTLED = frozenset(("early", "cancelling", "cancelled"))
 def _on_cancel(endpoint: Endpoint, request: Request, now: float, out: Out) -> None:
     key = server_key(request, "INVITE")
     t = endpoint.transactions.servers.get(key)
-    finished = endpoint.transactions.finished_servers.get(key)
+    finished = endpoint.transactions.finished_servers.entries.get(key)
     if t is None and finished is None:
         refuse(endpoint, request, 481, "Call/Transaction Does Not Exist", out)
         return
@@ -213,7 +213,7 @@ def _on_new_request(endpoint: Endpoint, limits: Limits, request: Request, key: s
     merge_key = f"{request.call_id} {request.from_tag} {request.cseq} {method}"
     if refusal is None and not is_invite and method in DIALOG_METHODS:
         refusal = _NO_DIALOG
-    elif refusal is None and endpoint.merged.get(merge_key) is not None:
+    elif refusal is None and merge_key in endpoint.merged.entries:
         refusal = _MERGED
     if refusal is not None:
         refuse(endpoint, request, refusal.status, refusal.reason, out, refusal.headers)

@@ -15,7 +15,7 @@ from sip.digest import Credentials
 from sip.errors import SipParseError
 from sip.flow import Flow
 from sip.message import Message
-from sip.next_hop import Listener, choose_for_size, choose_hop
+from sip.next_hop import Listener, choose_for_size, choose_hop, choose_listener
 from sip.timers import Recent, Timed, TimerLanes, TransactionTimers
 from sip.transaction import ANSWER_INPUT, Finished, Transaction, Transactions
 
@@ -287,6 +287,19 @@ class Endpoint:
         self.lanes.arm(waiting, now, self.timers.timeout)
         out.append(Resolve(waiting.token, uri, listener))
         return waiting
+
+    def fit(self, flow: Flow) -> Flow:
+        """`flow` with a listener of its transport and address family, as `sip.net` will take one; for flows that come
+        from the application."""
+        index = flow.listener
+        listeners = self.listeners
+        is_ipv6 = ":" in flow.host
+        if index < len(listeners):
+            listener = listeners[index]
+            if listener.transport == flow.transport and (":" in listener.host) == is_ipv6:
+                return flow
+        fitting = choose_listener(listeners, flow.transport, index, is_ipv6=is_ipv6)
+        return flow._replace(listener=fitting or 0)
 
     def forget_waiting(self, session_id: str) -> None:
         waiting = self.waiting_of.pop(session_id, None)

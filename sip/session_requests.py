@@ -40,6 +40,8 @@ def send_bye(endpoint: Endpoint, session: Session, headers: str, now: float, out
 
 def refuse_pending(endpoint: Endpoint, session: Session, now: float, out: Out) -> None:
     """487 to what the peer still waits for when the session ends (§15.1.2)."""
+    if not session.offer_key and not session.invite_key:
+        return
     for key in (session.offer_key, session.invite_key):
         t = endpoint.transactions.servers.get(key) if key else None
         if t is not None:
@@ -163,7 +165,7 @@ def resend(endpoint: Endpoint, t: Transaction, flow: Flow, via: str, branch: str
 
 def note_accepted(endpoint: Endpoint, t: Transaction, response: Response) -> Finished | None:
     """Write into what is left of our accepted INVITE what repeated 2xx are compared with."""
-    finished = endpoint.transactions.finished_clients.get(t.key)
+    finished = endpoint.transactions.finished_clients.entries.get(t.key)
     if finished is not None:
         finished.remote_tag = response.to_tag
         if t.credentials is not None:

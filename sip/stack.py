@@ -65,6 +65,7 @@ class SipStack(DriverSide):
         endpoint = self._endpoint
         _refuse_line_ends(uri, from_, to, content_type, *route)
         out: Out = []
+        flow = flow and endpoint.fit(flow)
         session_id = endpoint.token(16)
         call_id = endpoint.token(24)
         request_uri, lines = routing(uri, tuple(route))
@@ -233,7 +234,7 @@ class SipStack(DriverSide):
         if flow is None:
             endpoint.ask(hop_uri(route, uri), 0, now, out).drafts.append(draft)
         else:
-            endpoint.submit(draft, flow, now, out)
+            endpoint.submit(draft, endpoint.fit(flow), now, out)
         return token, out
 
     def respond(

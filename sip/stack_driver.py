@@ -145,6 +145,7 @@ class DriverSide:
 
     def _resolved(self, waiting: Waiting, flows: list[Flow], now: float, out: Out) -> None:
         endpoint = self._endpoint
+        flows = [endpoint.fit(flow) for flow in flows]
         del endpoint.waiting[waiting.token]
         waiting.deadline = 0.0
         session = None

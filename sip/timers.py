@@ -113,10 +113,11 @@ class Recent(Generic[V]):
     Few distinct lifetimes are expected: each is a FIFO of its own.
     """
 
-    __slots__ = ("_entries", "_lanes", "deadline", "limit", "n_evicted")
+    __slots__ = ("_lanes", "deadline", "entries", "limit", "n_evicted")
 
     def __init__(self, limit: int) -> None:
-        self._entries: dict[str, V] = {}
+        self.entries: dict[str, V] = {}
+        """To read; `put` and `pop` change it."""
         self._lanes: dict[float, deque[tuple[float, str, V]]] = {}
         self.deadline: float | None = None
         """Not later than the first entry is due."""
@@ -124,7 +125,7 @@ class Recent(Generic[V]):
         self.n_evicted = 0
 
     def put(self, key: str, value: V, now: float, lifetime: float) -> None:
-        entries = self._entries
+        entries = self.entries
         if len(entries) >= self.limit and key not in entries:
             self._evict()
         entries[key] = value
@@ -137,10 +138,10 @@ class Recent(Generic[V]):
         lane.append((now + lifetime, key, value))
 
     def get(self, key: str) -> V | None:
-        return self._entries.get(key)
+        return self.entries.get(key)
 
     def pop(self, key: str) -> V | None:
-        return self._entries.pop(key, None)
+        return self.entries.pop(key, None)
 
     def poll(self, now: float) -> None:
         """Forget what is due."""
@@ -152,7 +153,7 @@ class Recent(Generic[V]):
         self.deadline = min([lane[0][0] for lane in self._lanes.values() if lane], default=None)
 
     def _evict(self) -> None:
-        while len(self._entries) >= self.limit:
+        while len(self.entries) >= self.limit:
             lane = min((lane for lane in self._lanes.values() if lane), key=_head_time, default=None)
             if lane is None:
                 break
@@ -162,14 +163,14 @@ class Recent(Generic[V]):
     def _forget(self, lane: deque[tuple[float, str, V]]) -> None:
         _, key, value = lane.popleft()
         # The key may have been put again meanwhile; its newer entry stays.
-        if self._entries.get(key) is value:
-            del self._entries[key]
+        if self.entries.get(key) is value:
+            del self.entries[key]
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._entries
+        return key in self.entries
 
 
 def _head_time(lane: "deque[tuple[float, str, V]]") -> float:

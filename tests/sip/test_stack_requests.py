@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sip.actions import Action, Answered, Ended, IncomingInvite, IncomingRequest, Rejected, RequestDone, Resolve, Send
 from sip.digest import Credentials
 from sip.flow import Flow
-from sip.stack import SipStack
+from sip.stack import Listener, SipStack
 from tests.sip.two_stacks import (
     ANSWER,
     FAST,
@@ -29,6 +29,7 @@ from tests.sip.two_stacks import (
     make_stack,
     request_text,
     set_up,
+    tokens,
     udp,
 )
 
@@ -305,6 +306,27 @@ def test_invite_and_request_to_a_name() -> None:
     assert isinstance(resolve, Resolve)
     assert stack.resolved(resolve.token, [], 0.7) == [RequestDone(token, None)]
     assert_empty(stack)
+
+
+@pytest.mark.parametrize(
+    ("flow", "via"),
+    [
+        (Flow("tcp", "10.0.0.2", 5060), "SIP/2.0/TCP 10.0.0.1:5060"),
+        (Flow("udp", "2001:db8::2", 5060), "SIP/2.0/UDP [2001:db8::1]:5060"),
+        (Flow("udp", "10.0.0.2", 5060, 9), "SIP/2.0/UDP 10.0.0.1:5060"),
+    ],
+    ids=["transport", "address family", "no such listener"],
+)
+def test_listener_that_does_not_fit_the_flow_is_replaced(flow: Flow, via: str) -> None:
+    listeners = [Listener("udp", A, 5060), Listener("tcp", A, 5060), Listener("udp", "2001:db8::1", 5060)]
+    stack = SipStack(listeners, token=tokens(1))
+    _, actions = invite(stack, flow=flow)
+    assert header(only(actions), "Via").startswith(via)
+    _, (resolve,) = invite(stack, flow=None)
+    assert isinstance(resolve, Resolve)
+    assert header(only(stack.resolved(resolve.token, [flow], 0.0)), "Via").startswith(via)
+    _, actions = stack.request("OPTIONS", "sip:x", flow=flow, from_="<sip:a@a>", to="<sip:x>", now=0.0)
+    assert header(only(actions), "Via").startswith(via)
 
 
 def test_large_request_takes_tcp_and_falls_back_to_udp() -> None:
