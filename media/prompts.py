@@ -82,6 +82,11 @@ class PromptCache:
         self._thread.start()
 
     @property
+    def thread_id(self) -> int:
+        """Of the loading thread, for `os.sched_setscheduler`; see `RecordingWriter.thread_id`."""
+        return self._thread.native_id or 0
+
+    @property
     def n_loading(self) -> int:
         """Sources that were requested and have not come yet."""
         return len(self._loading)

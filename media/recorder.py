@@ -58,13 +58,11 @@ class _Finish(msgspec.Struct, frozen=True):
 class _Open:
     """A recording in the thread's hands."""
 
-    __slots__ = ("error", "file", "finish", "give_up_at", "is_written", "retry_at")
+    __slots__ = ("error", "file", "finish", "give_up_at", "retry_at")
 
     def __init__(self, file: RecordingFile) -> None:
         self.file = file
         self.finish: _Finish | None = None
-        self.is_written = False
-        """Finished, with its last header: only checksum and fsync are missing."""
         self.error = ""
         """Why it could not be written the last time; "" = it could."""
         self.retry_at = 0.0
@@ -94,11 +92,20 @@ class RecordingWriter:
         self._bytes_in = self._bytes_out = 0
         self._blocks_in = self._blocks_out = 0
         self._open: dict[str, _Open] = {}
+        self._written: dict[str, _Open] = {}
+        """Finished, with the last header: only checksum and fsync are missing."""
         self._failing: dict[str, str] = {}
         self._crash: BaseException | None = None
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="recording-writer", daemon=True)
         self._thread.start()
+
+    @property
+    def thread_id(self) -> int:
+        """Of the writing thread, for `os.sched_setscheduler`: it takes turns with the tick at the interpreter's lock,
+        so it must not be an ordinary thread where the tick is a real-time one.
+        """
+        return self._thread.native_id or 0
 
     @property
     def backlog(self) -> int:
@@ -198,19 +205,22 @@ class RecordingWriter:
             opened = self._open.get(name)
             if opened and not opened.error:
                 self._attempt(opened, now)
-        for opened in [o for o in self._open.values() if o.error and (now >= o.retry_at or self._is_closing)]:
-            self._attempt(opened, now)
-        written = next((o for o in self._open.values() if o.is_written and not o.error), None)
+        # Hundreds of recordings run, few fail or end: only those are looked through.
+        for name in list(self._failing):
+            opened = self._open[name]
+            if now >= opened.retry_at or self._is_closing:
+                self._attempt(opened, now)
+        written = next((o for o in self._written.values() if not o.error), None)
         if written:
             self._complete(written, now)
         return not (self._is_closing and not self._open and self._inbox.empty())
 
     def _wait_s(self) -> float | None:
-        if any(o.is_written and not o.error for o in self._open.values()) or (self._is_closing and self._open):
+        if any(not o.error for o in self._written.values()) or (self._is_closing and self._open):
             return 0.0
         if not self._failing:
             return None
-        return max(min(o.retry_at for o in self._open.values() if o.error) - self._clock(), 0.0)
+        return max(min(self._open[name].retry_at for name in self._failing) - self._clock(), 0.0)
 
     def _take_inbox(self, wait_s: float | None) -> list[str]:
         touched: dict[str, None] = {}
@@ -258,7 +268,7 @@ class RecordingWriter:
                 file.flush()
             else:
                 file.finish(opened.finish.pauses)
-                opened.is_written = True
+                self._written[file.recording] = opened
         except OSError as failure:
             self._fail(opened, failure, now)
         else:
@@ -294,6 +304,7 @@ class RecordingWriter:
             lost = f"{file.n_lost / file.form.sample_rate:.1f} s replaced by silence: the disk did not keep up"
             error = f"{error}; {lost}" if error else lost
         self._failing.pop(file.recording, None)
+        self._written.pop(file.recording, None)
         del self._open[file.recording]
         event = file.close(error, finish.pauses, finish.speech_s)
         self._settle(file)
