@@ -22,7 +22,7 @@ async def count(client: ControlClient, counts: dict[str, int]) -> None:
 async def run(port: int, n: int) -> None:
     loop = asyncio.get_running_loop()
     token = (await asyncio.to_thread(sys.stdin.readline)).strip()
-    clients = [await ControlClient.connect("127.0.0.1", port, token) for _ in range(n)]
+    clients = [await ControlClient.connect("127.0.0.1", port, token, timeout_s=60.0) for _ in range(n)]
     counts: list[dict[str, int]] = [{} for _ in clients]
     for client in clients:
         await client.subscribe()

@@ -12,7 +12,7 @@ from control.client import ConnectionFailed, ControlClient
 from switch.demo.events import PhoneCommand, PhoneEvent, Quit
 from switch.demo.setting import HOST, Setting
 
-_START_S = 30.0
+_START_S = 60.0
 _STOP_S = 20.0
 _MAX_LINE = 1 << 16
 
@@ -47,7 +47,8 @@ class SwitchProcess:
                 raise DemoError(f"the switch ended at once (status {self._process.returncode}): {self.last_words()}")
             try:
                 return await ControlClient.connect(HOST, self._setting.control_port, self._setting.token)
-            except ConnectionFailed as error:
+            except (ConnectionFailed, TimeoutError) as error:
+                # The supervisor listens before the switch is there: a connection may wait that nobody answers yet.
                 if asyncio.get_running_loop().time() > deadline:
                     raise DemoError(f"the switch does not answer: {error}; {self.last_words()}") from None
             await asyncio.sleep(0.05)

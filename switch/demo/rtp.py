@@ -233,8 +233,9 @@ class RtpLine:
         event.is_first = False
         if is_over:
             event.ends_sent += 1
-            if event.ends_sent == 3:
+            if event.ends_sent == 1:
                 self.statistics.digits_sent += event.digit
+            if event.ends_sent == 3:
                 self._event = None
                 self._gap_ticks = _GAP_TICKS
 

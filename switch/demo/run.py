@@ -37,7 +37,7 @@ def demo(calls: int = 10, seconds: float = 20.0, as_json: bool = False, director
         print("ringback demo: stopped", file=sys.stderr)
         return 130
     except (DemoError, ConnectionFailed, ApiError, OSError) as error:
-        print(f"ringback demo: {error}", file=sys.stderr)
+        print(f"ringback demo: {error or type(error).__name__}; see {folder}", file=sys.stderr)
         return 2
     if as_json:
         print(msgspec.json.encode(verdict.result).decode())
