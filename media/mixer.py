@@ -92,6 +92,9 @@ class Mixer:
         self._want = np.zeros(2, np.int64)
         self._codes = np.zeros((n, FRAME), np.uint8)
         self._silence = SILENCE_BY_LAW[self._table.law[speakers]].reshape(n, 1, 1) if n else np.zeros((0, 1, 1), "u1")
+        # `take` makes a copy of any index that is no intp: megabytes a tick.
+        self._decode_index = np.zeros((n, FRAME // 2), np.intp)
+        self._encode_index = np.zeros((n_out, FRAME), np.intp)
         self._decoded = np.zeros((n, FRAME // 2), np.uint32)
         self._linear = np.zeros((n + n_sources, FRAME), np.float32)
         self._n_missing = np.full(n, _MAX_CONCEALED, np.int64)
@@ -119,8 +122,8 @@ class Mixer:
                 np.add(self._mixed[begin:end], part, out=self._mixed[begin:end])
         np.clip(self._mixed, -32768, 32767, out=self._mixed)
         np.copyto(self._clipped, self._mixed, casting="unsafe")
-        codes = self._clipped.view(np.uint16)
-        m = self._n_ulaw_out
+        codes, m = self._encode_index, self._n_ulaw_out
+        np.copyto(codes, self._clipped.view(np.uint16))
         if m:
             g711.LINEAR_TO_ULAW.take(codes[:m], out=self.payload[:m], mode="clip")
         if m < len(self.rows):
@@ -139,11 +142,12 @@ class Mixer:
             np.copyto(codes.reshape(n, 2, FRAME // 2), self._silence, where=~self._came[:, :, None])
             gone = np.flatnonzero(~self._came.any(axis=1))
             before = self._linear[gone]
-        m = self._n_ulaw
+        m, pairs = self._n_ulaw, self._decode_index
+        np.copyto(pairs, codes.view(np.uint16))
         if m:
-            g711.ULAW_PAIRS.take(codes[:m].view(np.uint16), out=self._decoded[:m], mode="clip")
+            g711.ULAW_PAIRS.take(pairs[:m], out=self._decoded[:m], mode="clip")
         if m < n:
-            g711.ALAW_PAIRS.take(codes[m:].view(np.uint16), out=self._decoded[m:], mode="clip")
+            g711.ALAW_PAIRS.take(pairs[m:], out=self._decoded[m:], mode="clip")
         np.copyto(self._linear[:n], self._decoded.view(np.int16), casting="unsafe")
         if gone is None:
             self._n_missing[:] = 0
