@@ -56,13 +56,14 @@ def on_response(endpoint: Endpoint, response: Response, now: float, out: Out) ->
 
 def on_failure(endpoint: Endpoint, t: Transaction, status: int, now: float, out: Out) -> None:
     """A transaction timed out (408) or lost its transport (503), and its user must know."""
+    session = endpoint.sessions.get(t.user)
     if t.head:
-        session = endpoint.sessions.get(t.user)
         if session is not None and t.usage == "invite":
             endpoint.remove(session)
             out.append(Ended(session.id, "transport_failed", ""))
         return
-    if t.other_flows:
+    is_given_up = session is not None and session.state in ("cancelling", "cancelled")
+    if t.other_flows and not is_given_up:
         via, branch = endpoint.via(t.other_flows[0])
         session_requests.resend(endpoint, t, t.other_flows[0], via, branch, now, out)
         return

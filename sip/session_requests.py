@@ -80,7 +80,8 @@ def on_bye_response(
 
 
 def info(endpoint: Endpoint, session: Session, content_type: str, body: bytes, now: float, out: Out) -> None:
-    if session.state in ("confirmed", "early") and session.remote_tag:
+    # In an early dialog of ours nobody knows yet which fork will answer.
+    if session.state == "confirmed" or (session.state == "early" and session.role == "uas"):
         tail = f"Content-Type: {content_type}\r\n" if body else ""
         endpoint.request(session, "INFO", "info", now, out, tail, body)
 

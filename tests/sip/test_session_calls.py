@@ -423,6 +423,21 @@ def test_info_to_a_peer_that_forgot_the_dialog_ends_it(is_answered: bool) -> Non
     assert ("BYE" in net.sent(A)) is not is_answered
 
 
+def test_info_in_an_early_dialog() -> None:
+    net = Network(timers=FAST)
+    caller = call(net)
+    net.run()
+    callee = callee_of(net)
+    net.perform(B, net.stacks[B].progress(callee, 183, "Session Progress", net.now))
+    net.run()
+    # Which fork would ours be for? Theirs is for us.
+    assert net.stacks[A].info(caller, "application/dtmf-relay", b"Signal=1", net.now) == []
+    net.perform(B, net.stacks[B].info(callee, "application/dtmf-relay", b"Signal=1", net.now))
+    net.run()
+    assert net.names(A) == ["Progressed", "InfoReceived"]
+    assert net.sent(A)[-1] == "200"
+
+
 def test_operations_on_a_session_that_is_gone_do_nothing() -> None:
     stack = Network().stacks[A]
     assert stack.bye("x", 0.0) == stack.cancel("x", 0.0) == stack.hang_up("x", 0.0) == stack.answer("x", b"", 0.0) == []

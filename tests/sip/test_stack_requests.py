@@ -343,6 +343,16 @@ def test_large_request_takes_tcp_and_falls_back_to_udp() -> None:
     assert [each.session for each in events if isinstance(each, Answered)] == [session]
 
 
+def test_cancelled_invite_is_not_tried_at_the_next_address() -> None:
+    stack = make_stack(A)
+    session, (resolve,) = invite(stack, flow=None)
+    assert isinstance(resolve, Resolve)
+    stack.resolved(resolve.token, [udp("10.0.0.7"), udp("10.0.0.8")], 0.0)
+    stack.cancel(session, 0.1)
+    assert [type(each).__name__ for each in stack.flow_failed(udp("10.0.0.7"), 0.2)] == ["Closed"]
+    assert_empty(stack)
+
+
 def test_failed_flow_ends_what_waits_on_it() -> None:
     stack = make_stack(B, transports=("udp", "tcp"))
     stream = Flow("tcp", "10.0.0.9", 40001, 1, 4)
