@@ -26,12 +26,15 @@ class Extension(msgspec.Struct, frozen=True, kw_only=True):
     """Number shown to trunks; empty: the trunk's."""
     ring_timeout_s: float = 0.0
     """Seconds until no-answer handling; 0 means the system's."""
-    forward_always: str = ""
-    forward_busy: str = ""
-    forward_no_answer: str = ""
-    """Number to go on to; empty: none."""
+    busy_to: str = ""
+    """Number called instead when it is busy or not registered; empty: none."""
+    no_answer_to: str = ""
+    """Number called instead when it does not answer in time; empty: none."""
     is_recorded: bool = True
     may_call_external: bool = True
+    may_call_international: bool = False
+    media: str = "relay"
+    """relay: audio by the switch; direct: from phone to phone, never recorded."""
     is_enabled: bool = True
     source: str = ""
     """Who owns the row: "config" (the configuration file) or "api"."""

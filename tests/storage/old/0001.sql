@@ -51,18 +51,19 @@ CREATE TABLE extensions (
 	ha1_sha256 TEXT DEFAULT '' NOT NULL, 
 	caller_id TEXT DEFAULT '' NOT NULL, 
 	ring_timeout_s DOUBLE DEFAULT 0 NOT NULL, 
-	forward_always TEXT DEFAULT '' NOT NULL, 
-	forward_busy TEXT DEFAULT '' NOT NULL, 
-	forward_no_answer TEXT DEFAULT '' NOT NULL, 
+	busy_to TEXT DEFAULT '' NOT NULL, 
+	no_answer_to TEXT DEFAULT '' NOT NULL, 
 	is_recorded BOOLEAN DEFAULT true NOT NULL, 
 	may_call_external BOOLEAN DEFAULT true NOT NULL, 
+	may_call_international BOOLEAN DEFAULT false NOT NULL, 
+	media TEXT DEFAULT '' NOT NULL, 
 	is_enabled BOOLEAN DEFAULT true NOT NULL, 
 	source TEXT DEFAULT '' NOT NULL, 
 	created_utc DOUBLE DEFAULT 0 NOT NULL, 
 	updated_utc DOUBLE DEFAULT 0 NOT NULL, 
 	CONSTRAINT pk_extensions PRIMARY KEY (domain, number)
 );
-INSERT INTO "extensions" VALUES('','8001','Old','','','','',0.0,'','','',1,1,1,'',1700000000.0,1700000000.0);
+INSERT INTO "extensions" VALUES('','8001','Old','','','','',0.0,'','',1,1,0,'relay',1,'',1700000000.0,1700000000.0);
 CREATE TABLE legs (
 	call_id TEXT NOT NULL, 
 	position BIGINT DEFAULT 0 NOT NULL, 
