@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 CHUNK = 80
 SLOTS = 256
-DEPTH = 4
-"""Chunks between arrival and playout of a stream's first packet: jitter up to 40 ms costs nothing."""
+DEPTH = 6
+"""Chunks between arrival of a stream's first packet and its playout. Ticks take two chunks at once, so jitter up to
+40 ms costs nothing wherever in a tick that packet came."""
 MAX_DEPTH = 24
 """A packet further ahead of the clock than this restarts the stream: it would only add delay."""
 HISTORY = 100

@@ -90,17 +90,18 @@ def test_missing_audio_fades_and_comes_back():
     loud = np.full(FRAME, g711.LINEAR_TO_ULAW[8000], np.uint8)
     mixer.build([Listener(1, [(0, 1.0)], None)])
     levels = []
-    for clock in range(0, 20, 2):
+    for clock in range(0, 20 + DEPTH, 2):
         if clock not in (4, 6, 8):
             say(ring, 0, loud, clock)
         mixer.run(clock)
         levels.append(int(np.abs(g711.ULAW_TO_LINEAR[mixer.payload[0]]).max()))
-    full = levels[3]
-    assert levels[:2] == [0, 0] and levels[2] == full  # the start depth
-    assert levels[4] == pytest.approx(full / 2, rel=0.05)
-    assert levels[5] == pytest.approx(full / 4, rel=0.05)
-    assert levels[6] == 0
-    assert levels[7:] == [full] * 3
+    levels = levels[DEPTH // 2 :]
+    full = levels[1]
+    assert levels[:2] == [full, full]
+    assert levels[2] == pytest.approx(full / 2, rel=0.05)
+    assert levels[3] == pytest.approx(full / 4, rel=0.05)
+    assert levels[4] == 0
+    assert levels[5:] == [full] * 5
 
 
 def test_half_a_frame_is_played():
