@@ -31,7 +31,8 @@ from benchmarks.signalling_text import (
 
 _SO_RCVBUFFORCE = 33
 _BUFFER_BYTES = 8 << 20
-_RESEND_S = 0.5
+_RESEND_S = (0.5, 1.0, 2.0, 4.0, 4.0, 4.0)
+"""RFC 3261 §17.1: T1, doubled up to T2."""
 _GIVE_UP_S = 16.0
 _DRAIN_MAX = 64
 _BURST_MAX = 8
@@ -147,7 +148,9 @@ class Load:
         self.calls = {}
         self.latencies: list[float] = []
         self.byes: collections.deque[tuple[float, Call]] = collections.deque()
-        self.resends: collections.deque[tuple[float, Call, str]] = collections.deque()
+        self.resends: dict[float, collections.deque[tuple[float, Call, str]]] = {
+            delay: collections.deque() for delay in _RESEND_S
+        }
         self.failed = self.n_resent = self.repeated_answers = 0
         self.statuses: collections.Counter[int] = collections.Counter()
         self.callee_before = (pair.invites, pair.acks, pair.repeated)
@@ -160,7 +163,7 @@ class Load:
         call = Call(number, self.invite % (number, number, number), now)
         self.calls[number] = call
         _send(self.pair.caller, call.invite, self.target)
-        self.resends.append((now + _RESEND_S, call, "calling"))
+        self._resend_after(call, now)
 
     def _on_caller(self, data: bytes) -> None:
         if data[:8] != b"SIP/2.0 ":
@@ -216,24 +219,32 @@ class Load:
     def _end(self, call: Call, now: float) -> None:
         call.state = "ending"
         _send(self.pair.caller, call.bye, self.target)
-        self.resends.append((now + _RESEND_S, call, "ending"))
+        call.resent = 0
+        self._resend_after(call, now)
+
+    def _resend_after(self, call: Call, now: float) -> None:
+        delay = _RESEND_S[call.resent]
+        self.resends[delay].append((now + delay, call, call.state))
 
     def _timers(self, now: float) -> None:
         while self.byes and self.byes[0][0] <= now:
             self._end(self.byes.popleft()[1], now)
-        while self.resends and self.resends[0][0] <= now:
-            _, call, state = self.resends.popleft()
-            if call.state != state:
-                continue
-            call.resent += 1
-            self.n_resent += 1
-            if call.resent > _GIVE_UP_S / _RESEND_S:
-                self.failed += 1
-                call.state = "over"
-                self.calls.pop(call.number, None)
-                continue
-            _send(self.pair.caller, call.invite if state == "calling" else call.bye, self.target)
-            self.resends.append((now + _RESEND_S, call, state))
+        for lane in self.resends.values():
+            while lane and lane[0][0] <= now:
+                _, call, state = lane.popleft()
+                if call.state == state:
+                    self._resend(call, now)
+
+    def _resend(self, call: Call, now: float) -> None:
+        call.resent += 1
+        if call.resent == len(_RESEND_S):
+            self.failed += 1
+            call.state = "over"
+            self.calls.pop(call.number, None)
+            return
+        self.n_resent += 1
+        _send(self.pair.caller, call.invite if call.state == "calling" else call.bye, self.target)
+        self._resend_after(call, now)
 
     def _wait(self, timeout_s: float) -> None:
         for fd, _ in self.epoll.poll(timeout_s):
