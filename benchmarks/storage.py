@@ -1,6 +1,6 @@
 """Four years of calls in one database: how long look-ups and statistics take, and what writing a call costs.
 
-    python -m benchmarks.storage [--json] [--quick] [--rows N] [--folder DIR]
+    python -m benchmarks.storage [--json] [--quick] [--rows N] [--folder DIR] [--only TEXT]
 
 Makes a synthetic SQLite database of 5.8 million calls (--quick: 300,000) in a temporary folder, with legs, segments and
 recordings, then asks what FEATURES REC-08/09 name through `storage` itself. Each question is asked first with the file
@@ -381,7 +381,7 @@ async def write(storage: Storage, batches: list[list[CallRecord]]) -> None:
         await storage.flush()
 
 
-async def run(folder: Path, rows: int, say: Callable[[str], None]) -> dict[str, Any]:
+async def run(folder: Path, rows: int, only: str, say: Callable[[str], None]) -> dict[str, Any]:
     path = folder / "benchmark.db"
     if not path.exists():
         say(f"making {rows:,} calls in {path}")
@@ -391,7 +391,7 @@ async def run(folder: Path, rows: int, say: Callable[[str], None]) -> dict[str, 
         say(f"made in {time.perf_counter() - started:.0f} s, {path.stat().st_size / 1e9:.1f} GB")
     statements = Statements()
     results = []
-    for query in QUERIES:
+    for query in [query for query in QUERIES if only in query.name]:
         results.append(await measure(path, query, statements))
         say(f"{query.name}: {results[-1]['p50_ms']} ms")
     figures = await measure_writing(path, "write_full")
@@ -428,12 +428,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS:,} calls instead of {FULL_ROWS:,}")
     parser.add_argument("--rows", type=int, default=0, help="how many calls")
     parser.add_argument("--folder", type=Path, help="keep the database here, and use the one that is there")
+    parser.add_argument("--only", default="", help="only questions with this in their name")
     options = parser.parse_args()
     rows = options.rows or (QUICK_ROWS if options.quick else FULL_ROWS)
     with tempfile.TemporaryDirectory(prefix="ringback-storage-") as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        report = asyncio.run(run(folder, rows, lambda text: print(text, file=sys.stderr)))
+        report = asyncio.run(run(folder, rows, options.only, lambda text: print(text, file=sys.stderr)))
     if options.json:
         print(json.dumps(report))
     else:

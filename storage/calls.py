@@ -132,7 +132,7 @@ class CallQueries:
 
 
 _PIECE_S = 31 * 86400.0
-"""Time in one statement of `totals`: grouping sorts, and a month's calls are sorted in the cache, four years' are not."""
+"""Time in one statement of `totals`: grouping sorts, a month's calls in the cache, four years' not."""
 
 _INTERVALS = 31
 """Intervals in one statement."""
