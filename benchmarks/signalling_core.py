@@ -10,7 +10,6 @@ adds is never negative.
 
 import argparse
 import asyncio
-import gc
 import os
 import time
 from collections.abc import Callable
@@ -33,6 +32,7 @@ from model.media import Command, LegReleased, LegStatistics, ReleaseLeg, Release
 from sip.flow import Flow
 from sip.net.dns import Resolver
 from sip.stack import Listener
+from switch.collector import calm_collector
 from switch.config import parse_config
 from switch.core import Core, assemble
 from switch.directory import Directory
@@ -223,8 +223,7 @@ class Bench:
 async def _measure(rounds: int) -> dict[str, float]:
     benches = {"": Bench("direct"), "relay_": Bench("relay")}
     best = dict.fromkeys(benches, float("inf"))
-    gc.collect()
-    gc.freeze()
+    calm_collector()
     for number in range(rounds + 1):
         for name, bench in benches.items():
             spent = bench.round()

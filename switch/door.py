@@ -16,7 +16,7 @@ from sip.uri import parse_uri
 from switch.calls import Calls
 from switch.causes import status_of_cause
 from switch.directory import ExtensionEntry, TrunkState
-from switch.identity import Gatekeeper, Unidentified
+from switch.identity import Gatekeeper, Identified, Unidentified
 from switch.media_pool import MediaPool
 from switch.numbers import clean
 from switch.registrations import Registrations
@@ -70,7 +70,7 @@ class Door:
             log.warning("x INVITE from %s refused: %s", caller, refusal)
             self._reject(action.session, 503, "Service Unavailable", now, f"Retry-After: {RETRY_AFTER_S}\r\n")
             return
-        cause = self._unusable_offer(request.body)
+        cause = self._unusable_offer(request.body, who)
         if cause is not None:
             status, reason = status_of_cause(cause)
             self._reject(action.session, status, reason, now)
@@ -146,8 +146,10 @@ class Door:
     def _is_direct_only(self) -> bool:
         return not self._pool.workers
 
-    def _unusable_offer(self, body: bytes) -> HangupCause | None:
-        if not body:
+    def _unusable_offer(self, body: bytes, who: Identified) -> HangupCause | None:
+        """Said before anything rings; audio that goes directly is the other party's business."""
+        is_direct = who.trunk.config.media == "direct" if who.trunk is not None else False
+        if not body or is_direct:
             return None
         try:
             codecs = offered_codecs(body)

@@ -9,7 +9,7 @@ _SEPARATORS = str.maketrans("", "", " -().\t")
 
 def clean(dialed: str) -> str:
     """What was dialled without the separators that people write; "00…" stays as it is."""
-    return dialed.translate(_SEPARATORS)
+    return dialed if dialed.isalnum() else dialed.translate(_SEPARATORS)
 
 
 @lru_cache(maxsize=65536)

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -11,6 +10,7 @@ import sys
 import uvloop
 
 from switch.app import App, UnusableError
+from switch.collector import calm_collector
 from switch.config import Config, ConfigError, load_config
 from switch.logs import set_up_logging
 
@@ -47,10 +47,7 @@ async def run(config: Config, sip_sockets: list[socket.socket], control_socket: 
     app = await App.start(config, sip_sockets, control_socket, media)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, app.asked_to_stop)
-    # What lives now lives as long as the process: the collector need not look at it again (SIGNALLING §2).
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    calm_collector()
     log.info("= ready: %s", ", ".join(f"{t}:{h}:{p}" for t, h, p in app.addresses))
     try:
         await app.stopped.wait()

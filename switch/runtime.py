@@ -6,12 +6,12 @@ Holds no policy.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import msgspec
 
 from model import events, media
-from model.declare import Event
+from model.declare import EVENTS, Event
 from model.records import CallRecord, RecordingRecord
 from sip import actions as sip
 from sip.flow import Flow
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 EARLIEST_TIMER_S = 0.01
 """No timer is armed nearer than this: every wake-up of an idle loop costs more than it gains (SIGNALLING §1)."""
+SOON_S = 0.02
+"""A timer that fires within this time is near enough for whatever is due next."""
 
 
 class Machine(Protocol):
@@ -100,6 +102,10 @@ class Runtime:
             CallRecord: lambda action, now: outside.keep(action),
             RecordingRecord: self._keep_recording,
         }
+        for event in EVENTS.values():
+            self._call_table[event.params] = lambda action, now: outside.publish(action)
+        for command in get_args(media.Command):
+            self._call_table[command] = self._media_command
         self._media_table: dict[type, Callable[[int, Any, float], None]] = {
             media.Digit: self._media_digit,
             media.LegReleased: self._leg_released,
@@ -177,6 +183,8 @@ class Runtime:
 
     def rearm(self, now: float) -> None:
         """One timer for everything; one that would fire too early is left, it costs less than re-arming."""
+        if self._timer is not None and self._timer_at - now <= SOON_S:
+            return
         deadline = self.stack.deadline
         other = self.calls.deadline
         if other is not None and (deadline is None or other < deadline):
@@ -241,14 +249,7 @@ class Runtime:
     def perform(self, actions: Sequence[Any], now: float) -> None:
         table = self._call_table
         for action in actions:
-            kind = type(action)
-            handle = table.get(kind)
-            if handle is not None:
-                handle(action, now)
-            elif issubclass(kind, Event):
-                self._outside.publish(action)
-            else:
-                self._media_command(action)
+            table[type(action)](action, now)
 
     def _find(self, call_id: str, leg_id: str) -> tuple[Call, Leg] | None:
         call = self.calls.calls.get(call_id)
@@ -289,7 +290,7 @@ class Runtime:
         for event in told:
             self.dispatch(event, now)
 
-    def _media_command(self, command: media.Command) -> None:
+    def _media_command(self, command: media.Command, now: float) -> None:
         call = self.calls.calls.get(command.session)
         if call is not None:
             self.pool.send(call.worker, command)

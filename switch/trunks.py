@@ -48,6 +48,8 @@ class Trunks:
         publish: Callable[[Event], None],
         clock: Callable[[], float],
     ) -> None:
+        self.deadline: float | None = None
+        """Of the registration that is due first."""
         self._clock = clock
         self._runtime = runtime
         self._directory = directory
@@ -57,10 +59,8 @@ class Trunks:
         self._clients: dict[str, RegistrationClient] = {}
         self._answered = asyncio.Event()
 
-    @property
-    def deadline(self) -> float | None:
-        """Of the registration that is due first."""
-        return min((c.deadline for c in self._clients.values() if c.deadline is not None), default=None)
+    def _note_deadline(self) -> None:
+        self.deadline = min((c.deadline for c in self._clients.values() if c.deadline is not None), default=None)
 
     def use_transports(self, transports: NamesServers) -> None:
         self._transports = transports
@@ -116,6 +116,7 @@ class Trunks:
         self._clients[config.name] = client
         now = self._clock()
         self._runtime.perform_sip(client.start(self._runtime.stack, now), now)
+        self._note_deadline()
         self._runtime.rearm(now)
 
     def handle_timeout(self, now: float) -> None:
@@ -125,6 +126,7 @@ class Trunks:
             if trunk.flows:
                 client.flow = trunk.flows[0]
             self._runtime.perform_sip(client.poll(self._runtime.stack, now), now)
+        self._note_deadline()
 
     def request_done(self, action: sip.RequestDone, now: float) -> None:
         """The answer to one of our REGISTERs."""
@@ -135,11 +137,13 @@ class Trunks:
             trunk.registration = {"registered": "registered", "failing": "rejected"}.get(client.state, "registering")
             trunk.error = client.reason
             self._note_state(trunk, before)
+        self._note_deadline()
         self._answered.set()
 
     def flow_failed(self, flow: Flow, now: float) -> None:
         for client in self._clients.values():
             client.flow_failed(flow, now)
+        self._note_deadline()
 
     def _note_state(self, trunk: TrunkState, before: str) -> None:
         state = trunk.state
@@ -153,6 +157,7 @@ class Trunks:
         now = self._clock()
         for client in self._clients.values():
             self._runtime.perform_sip(client.stop(self._runtime.stack, now), now)
+        self._note_deadline()
         self._runtime.rearm(now)
         try:
             async with asyncio.timeout(UNREGISTER_S):

@@ -20,14 +20,11 @@ _ANSWER_AFTER_S = (0.8, 1.2, 1.6)
 class Conductor:
     """Raises DemoError when it cannot begin; what goes wrong with one call is noted as that call's problem."""
 
-    def __init__(
-        self, plan: Plan, setting: Setting, stage: Stage, phones: PhonesProcess, control: ControlClient
-    ) -> None:
+    def __init__(self, plan: Plan, setting: Setting, stage: Stage, phones: PhonesProcess) -> None:
         self._plan = plan
         self._setting = setting
         self._stage = stage
         self._phones = phones
-        self._control = control
 
     async def open_phones(self) -> None:
         """Opens the carrier and all phones; returns when all are registered."""
@@ -62,9 +59,12 @@ class Conductor:
 
     async def play(self) -> None:
         """All calls, each at its time; returns when the last one is over and its recording is closed."""
-        async with asyncio.TaskGroup() as group:
-            for state in self._stage.calls:
-                group.create_task(self._play_one(state), name=f"demo call {state.planned.index}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for state in self._stage.calls:
+                    group.create_task(self._play_one(state), name=f"demo call {state.planned.index}")
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
         stage = self._stage
         connected = [state for state in stage.calls if state.connected_at]
         await stage.until(

@@ -7,7 +7,6 @@ from switch.demo.setting import FIRST_ACCESS_NUMBER, FIRST_EXTENSION, FIRST_OUTS
 KINDS = ("internal", "outbound", "inbound")
 STAGGER_S = 0.35
 """Between the starts of two calls, at most."""
-RING_S = 1.2
 _NAMES = ("Ana", "Bo", "Chen", "Dana", "Emil", "Fang", "Gao", "Hana", "Ines", "Jun", "Kim", "Li", "Mei", "Nils", "Ola")
 
 

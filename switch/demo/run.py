@@ -1,6 +1,7 @@
 """`ringback demo`: real calls with real audio between phones of ours through a switch on this machine."""
 
 import asyncio
+import signal
 import sys
 import tempfile
 import time
@@ -23,7 +24,8 @@ def demo(calls: int = 10, seconds: float = 20.0, as_json: bool = False, director
     """Plays `calls` calls of all kinds, each `seconds` long, and says what came of them.
 
     Everything is written to `directory`, or to a new temporary folder, and kept. With `as_json` one JSON object
-    (`Result`) is all that is printed. Returns 0 only when everything was right, 1 when not, 2 when it could not begin.
+    (`Result`) is all that is printed. Returns 0 only when everything was right, 1 when not, 2 when it could not go on,
+    130 when it was stopped by SIGINT or SIGTERM.
     """
     folder = directory.absolute() if directory else Path(tempfile.mkdtemp(prefix="ringback-demo-"))
     plan = make_plan(calls, seconds)
@@ -33,7 +35,7 @@ def demo(calls: int = 10, seconds: float = 20.0, as_json: bool = False, director
             raise DemoError(f"{folder} holds another demo; name an empty folder")
         setting = prepare(folder, len(plan.extensions), list(plan.inbound), calls)
         verdict = asyncio.run(_play(plan, setting, screen))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         print("ringback demo: stopped", file=sys.stderr)
         return 130
     except (DemoError, ConnectionFailed, ApiError, OSError) as error:
@@ -48,6 +50,10 @@ def demo(calls: int = 10, seconds: float = 20.0, as_json: bool = False, director
 
 async def _play(plan: Plan, setting: Setting, screen: Screen) -> Verdict:
     started = time.monotonic()
+    playing = asyncio.current_task()
+    if playing is not None:
+        # As for Ctrl-C: the processes started here are ended before this one.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
     screen.say(f"Starting a switch on udp:127.0.0.1:{setting.sip_port}, everything in {setting.directory}")
     stage = Stage(plan, screen.on_change)
     phones_log = setting.directory / "phones.log"
@@ -76,7 +82,7 @@ async def _perform(
         await control.subscribe()
         following = asyncio.create_task(follow_switch(control, stage))
         try:
-            conductor = Conductor(plan, setting, stage, phones, control)
+            conductor = Conductor(plan, setting, stage, phones)
             screen.say(f"Registering {len(plan.extensions)} phones, opening a trunk")
             await conductor.open_phones()
             is_over = asyncio.Event()
