@@ -93,7 +93,7 @@ class Screen:
     def summary(self, stage: Stage, verdict: Verdict) -> None:
         """What came out: one row a call, then the counts and the paths."""
         table = Table(title="What is on record", title_justify="left")
-        for heading in ("#", "call", "talk", "hold", "ended by", "cause", "RTP in/out (lost)", "both heard"):
+        for heading in ("#", "call", "talk", "hold", "ended by", "cause", "RTP heard (lost)", "both heard"):
             table.add_column(heading, overflow="fold")
         for state in stage.calls:
             row = verdict.rows.get(state.call_id)

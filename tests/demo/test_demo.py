@@ -5,6 +5,7 @@ Not covered: how the table looks on a terminal. Real sockets on loopback and rea
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -56,4 +57,16 @@ def test_without_a_terminal(tmp_path: Path) -> None:
         assert text in done.stdout
     again = run("--calls", "1", "--seconds", "3", "--directory", str(tmp_path))
     assert again.returncode == 2 and "empty folder" in again.stderr
+    assert not processes_of(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    arguments = ["--calls", "2", "--seconds", "60", "--directory", str(tmp_path)]
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        assert any("talks" in line for line in demo.stdout)
+        demo.send_signal(number)
+        _, errors = demo.communicate(timeout=60)
+        assert demo.returncode == 130 and errors == "ringback demo: stopped\n"
     assert not processes_of(tmp_path)
