@@ -23,6 +23,9 @@ _COMMON_METHODS = frozenset(
     "INVITE ACK BYE CANCEL OPTIONS REGISTER INFO PRACK UPDATE REFER NOTIFY SUBSCRIBE MESSAGE PUBLISH".split()  # noqa: SIM905
 )
 
+_SMALL_NUMBERS = {str(number): number for number in range(1024)}
+"""Nearly every CSeq and Content-Length, found quicker than read."""
+
 
 def parse_message(data: bytes, flow: Flow | None = None) -> Request | Response:
     """Parse one message; octets after Content-Length are ignored (RFC 3261 §18.3), as are line ends before it (§7.5).
@@ -59,28 +62,40 @@ def _parse(text: str, body: bytes, flow: Flow | None) -> Request | Response:
     rest = "".join(lines)
     if "\n" in rest or "\r" in rest:
         raise SipParseError("bare CR or LF")
-    start = lines[0]
-    del lines[0]
+    start = lines.pop(0)
     if start[-8:] != " SIP/2.0" and start[:8] != "SIP/2.0 ":
         start = _unusual_start_line(start)
     headers, repeats = _read_headers(lines)
     try:
         call_id = headers["Call-ID"]
         number, _, method = headers["CSeq"].partition(" ")
-        from_tag = _tag(headers["From"])
-        to_tag = _tag(headers["To"])
-        via = headers["Via"]
+        from_ = headers["From"]
+        to = headers["To"]
+        via, branch, sent_by = _read_via(headers["Via"])
     except KeyError as error:
         raise SipParseError(f"{error.args[0]} is missing") from None
     if not call_id:
         raise SipParseError("empty Call-ID")
     if method not in _COMMON_METHODS:
         number, method = _unusual_cseq(headers["CSeq"])
-    cseq = parse_integer(number, limits.MAX_CSEQ, "CSeq")
-    via, branch, sent_by = _read_via(via)
-    length = headers.get("Content-Length")
-    if length is not None:
-        n = parse_integer(length, limits.MAX_BODY_BYTES, "Content-Length")
+    cseq = _SMALL_NUMBERS.get(number)
+    if cseq is None:
+        cseq = parse_integer(number, limits.MAX_CSEQ, "CSeq")
+    before, _, from_tag = from_.rpartition(">;tag=")
+    # A token to the very end cannot lie inside quotes: they would never be closed.
+    if not before or not (from_tag.isalnum() or is_token(from_tag)):
+        from_tag = _unusual_tag(from_)
+    if to[-1:] == ">":
+        to_tag = ""
+    else:
+        before, _, to_tag = to.rpartition(">;tag=")
+        if not before or not (to_tag.isalnum() or is_token(to_tag)):
+            to_tag = _unusual_tag(to)
+    if "Content-Length" in headers:
+        length = headers["Content-Length"]
+        n = _SMALL_NUMBERS.get(length)
+        if n is None:
+            n = parse_integer(length, limits.MAX_BODY_BYTES, "Content-Length")
         if n != len(body):
             if n > len(body):
                 raise SipParseError("body shorter than Content-Length")
@@ -93,18 +108,18 @@ def _parse(text: str, body: bytes, flow: Flow | None) -> Request | Response:
             headers, repeats, body, flow, call_id, cseq, method, via, branch, sent_by, from_tag, to_tag, None,
             int(status), reason,
         )  # fmt: skip
-    parts = start.split(" ")
-    if len(parts) != 3 or not parts[1]:
+    first, _, uri = start[:-8].partition(" ")
+    if not uri or " " in uri:
         raise SipParseError("malformed start line")
-    if parts[0] != method:
-        if is_token(parts[0]) and parts[0] not in _COMMON_METHODS:
+    if first != method:
+        if is_token(first) and first not in _COMMON_METHODS:
             raise SipParseError("unknown method", 501, "Not Implemented")
         raise SipParseError("method and CSeq differ")
     if branch == "z9hG4bK":
         # RFC 4475 §3.2.1: requests of this sender cannot be told apart, so none of them gets a transaction.
         raise SipParseError("branch names no transaction")
     return Request(
-        headers, repeats, body, flow, call_id, cseq, method, via, branch, sent_by, from_tag, to_tag, None, parts[1]
+        headers, repeats, body, flow, call_id, cseq, method, via, branch, sent_by, from_tag, to_tag, None, uri
     )
 
 
@@ -130,21 +145,11 @@ def _read_headers(lines: list[str]) -> tuple[dict[str, str], dict[str, list[str]
     return headers, repeats
 
 
-def _tag(value: str) -> str:
-    """Tag of a From or To value. Quick for the usual spelling, by the grammar for any other."""
-    if value[-1:] == ">":
-        return ""
-    before, _, tag = value.rpartition(">;tag=")
-    # A token to the very end cannot lie inside quotes: they would never be closed.
-    if before and (tag.isalnum() or is_token(tag)):
-        return tag
-    return _unusual_tag(value)
-
-
 _UP_TO_PARAMS = re.compile(r'(?:[^"<;]|"(?:[^"\\]|\\.)*+"|<[^>]*+>)*+', re.DOTALL)
 
 
 def _unusual_tag(value: str) -> str:
+    """Tag of a From or To value by the grammar; "" when it has none."""
     match = _UP_TO_PARAMS.match(value)
     assert match is not None
     end = match.end()
@@ -161,12 +166,14 @@ def _unusual_cseq(value: str) -> tuple[str, str]:
 
 def _read_via(via: str) -> tuple[str, str, str]:
     """(topmost element, branch, sent-by). Quick for the usual spelling, by the grammar for any other."""
-    if via[:8] == "SIP/2.0/" and via.count(" ") == 1 and "," not in via and "\t" not in via:
-        i = via.find(";branch=")
-        if i > 0:
-            j = via.find(";", i + 8)
-            branch = via[i + 8 :] if j < 0 else via[i + 8 : j]
-            sent_by = via[via.index(" ") + 1 : via.index(";")]
+    if via[:8] == "SIP/2.0/" and "," not in via and "\t" not in via:
+        front, _, branch = via.partition(";branch=")
+        _, _, sent_by = front.partition(" ")
+        if " " not in sent_by and " " not in branch:
+            if ";" in sent_by:
+                sent_by = sent_by[: sent_by.index(";")]
+            if ";" in branch:
+                branch = branch[: branch.index(";")]
             if branch and sent_by:
                 return via, branch, sent_by
     return _unusual_via(via)

@@ -1,6 +1,7 @@
 """The driver's side of `SipStack`: datagrams, timers, looked-up names and failed connections in, actions out. Pure."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from sip import incoming, session_reoffer
@@ -40,22 +41,19 @@ class DriverSide:
         to the application as `IncomingRequest`; others are refused (405, 501)."""
         self._endpoint = Endpoint(listeners, token, user_agent, timers, max_finished)
         self._limits = incoming.Limits(max_sessions, max_transactions, methods, retry_after_s)
+        # What `deadline` looks at, after every datagram.
+        self._lanes = self._endpoint.lanes
+        self._servers = self._endpoint.transactions.finished_servers
+        self._clients = self._endpoint.transactions.finished_clients
+        self._merged = self._endpoint.merged
+        self._tidy_s = timers.tidy_s
 
     @property
     def deadline(self) -> float | None:
         """When `poll` wants to be called; None: nothing waits."""
-        endpoint = self._endpoint
-        earliest = endpoint.lanes.deadline
-        transactions = endpoint.transactions
-        tidy_s = endpoint.timers.tidy_s
-        for due in (
-            transactions.finished_servers.deadline,
-            transactions.finished_clients.deadline,
-            endpoint.merged.deadline,
-        ):
-            if due is not None and (earliest is None or due + tidy_s < earliest):
-                earliest = due + tidy_s
-        return earliest
+        tidy = min(self._servers.earliest, self._clients.earliest, self._merged.earliest) + self._tidy_s
+        earliest = min(self._lanes.earliest(), tidy)
+        return None if earliest == math.inf else earliest
 
     @property
     def sessions(self) -> Mapping[str, Session]:
