@@ -163,6 +163,10 @@ class Baresip:
                     return found
             self._read(deadline, f"event {event} {param}")
 
+    def wait_for_line(self, text: str) -> None:
+        """Until it stands in the output: for what happens before the control port can be reached."""
+        self._process.wait_for_line(text)
+
     def events_so_far(self) -> list[dict[str, Any]]:
         """Everything told and not yet waited for."""
         self._socket.setblocking(False)

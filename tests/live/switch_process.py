@@ -132,7 +132,8 @@ class SwitchProcess:
 
 _DEFAULTS: dict[str, Any] = {
     "node": {"name": "live", "directory": "data", "drain_s": 5},
-    "sip": {"listen": [f"udp:{SWITCH}:5060", f"tcp:{SWITCH}:5060"]},
+    # SIPp 3.6 and baresip 1.0 know MD5 alone; baresip gives up when it is offered SHA-256 beside it (against RFC 8760).
+    "sip": {"listen": [f"udp:{SWITCH}:5060", f"tcp:{SWITCH}:5060"], "digest_algorithms": ["MD5"]},
     "media": {"rtp_ports": "20000-20399", "tone_plan": "us", "workers": 1},
     "control": {"listen": f"{CONTROL[0]}:{CONTROL[1]}"},
     "numbering": {"region": "US", "emergency": ["911"]},

@@ -10,6 +10,7 @@ from tests.live.capture import Capture
 from tests.live.conftest import Bed
 from tests.live.netns import SWITCH, peer_address
 from tests.live.peers import (
+    ACCESS_NUMBER,
     CALLEE_HZ,
     CALLER_HZ,
     USER,
@@ -49,7 +50,7 @@ def test_a_call_with_audio_record_and_recording(bed: Bed, transport: str) -> Non
     _heard_right(capture)
     assert capture.sip_repeated_by(SWITCH) == []
 
-    assert (record["direction"], record["caller"], record["trunk"]) == ("inbound", USER, "in")
+    assert (record["direction"], record["caller"], record["access_number"]) == ("inbound", USER, ACCESS_NUMBER)
     assert record["hangup_cause"] == "NORMAL_CLEARING" and record["hangup_side"] == "caller"
     assert record["talk_s"] > 1.5 and record["bridged_utc"] >= record["answered_utc"] > record["created_utc"]
     assert [(leg["direction"], leg["name"], leg["sip_status"]) for leg in record["legs"]] == [
