@@ -227,7 +227,7 @@ def _on_new_request(endpoint: Endpoint, limits: Limits, request: Request, key: s
         t = transactions.start_server(key, method, flow, head, now, out)
         out.append(IncomingRequest(key, request))
     t.merge_key = merge_key
-    endpoint.merged.put(merge_key, key, now, endpoint.timers.timeout)
+    endpoint.merged.put(merge_key, key, now, endpoint.transactions.timeout_s)
 
 
 _NO_DIALOG = Refusal(481, "Call/Transaction Does Not Exist")

@@ -134,7 +134,7 @@ def _ring_again(layer: "Transactions", t: Transaction, now: float, out: _Out, _:
 def _accept_client(layer: "Transactions", t: Transaction, now: float, _: _Out, __: bytes, ___: Response | None) -> None:
     layer.forget(t)
     layer.finished_clients.put(
-        t.key, Finished(INVITE_CLIENT, "accepted", b"", t.flow, t.user), now, layer.timers.timeout
+        t.key, Finished(INVITE_CLIENT, "accepted", b"", t.flow, t.user), now, layer.timeout_s
     )  # timer M
 
 
@@ -163,7 +163,7 @@ def _accept_server(
     out.append(Send(data, t.flow))
     layer.forget(t)
     layer.finished_servers.put(
-        t.key, Finished(INVITE_SERVER, "accepted", b"", t.flow, t.user), now, layer.timers.timeout
+        t.key, Finished(INVITE_SERVER, "accepted", b"", t.flow, t.user), now, layer.timeout_s
     )  # timer L
 
 
@@ -172,7 +172,7 @@ def _reject_server(
 ) -> None:
     t.last = data
     out.append(Send(data, t.flow))
-    t.left = layer.timers.timeout  # timer H
+    t.left = layer.timeout_s  # timer H
     layer.arm_within(t, now, layer.timers.t1 if t.flow.transport == "udp" else t.left)
 
 
@@ -190,7 +190,7 @@ def _finish_server(
     out.append(Send(data, t.flow))
     layer.forget(t)
     if t.flow.transport == "udp":
-        layer.finished_servers.put(t.key, Finished(SERVER, "completed", data, t.flow), now, layer.timers.timeout)
+        layer.finished_servers.put(t.key, Finished(SERVER, "completed", data, t.flow), now, layer.timeout_s)
 
 
 # Figures 5 (with RFC 6026 figure 1's Accepted), 6, 7 (RFC 6026 figure 2), 8.
@@ -263,10 +263,11 @@ TABLE: dict[str, dict[tuple[str, str], _Row]] = {
 class Transactions:
     """All transactions of a stack, their timers, and what is remembered of the finished ones."""
 
-    __slots__ = ("clients", "finished_clients", "finished_servers", "lanes", "servers", "stats", "timers")
+    __slots__ = ("clients", "finished_clients", "finished_servers", "lanes", "servers", "stats", "timeout_s", "timers")
 
     def __init__(self, timers: TransactionTimers, lanes: TimerLanes, max_finished: int) -> None:
         self.timers = timers
+        self.timeout_s = timers.timeout
         self.lanes = lanes
         self.clients: dict[str, Transaction] = {}
         self.servers: dict[str, Transaction] = {}
@@ -279,7 +280,7 @@ class Transactions:
     ) -> Transaction:
         """Send a request (not ACK) and wait for its answer."""
         kind, state = (INVITE_CLIENT, "calling") if method == "INVITE" else (CLIENT, "trying")
-        t = Transaction(0.0, kind, state, key, method, flow, data, left=self.timers.timeout, user=user, usage=usage)
+        t = Transaction(0.0, kind, state, key, method, flow, data, left=self.timeout_s, user=user, usage=usage)
         self.clients[key] = t
         out.append(Send(data, flow))
         self.arm_within(t, now, self.timers.t1 if flow.transport == "udp" else t.left)

@@ -86,6 +86,8 @@ _HOSTPORT = re.compile(r"([A-Za-z0-9._\-]++|\[[0-9A-Fa-f:.]++\])(?::([0-9]++))?+
 _URI_PARAM = re.compile(r";((?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]|%[0-9A-Fa-f]{2})++)(?:=((?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$=,\x80-\U0010ffff]|%[0-9A-Fa-f]{2})*+))?+")  # fmt: skip  # noqa: E501
 _URI_HEADER = re.compile(r"[?&]((?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$]|%[0-9A-Fa-f]{2})++)=((?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$;,=@]|%[0-9A-Fa-f]{2})*+)")  # fmt: skip  # noqa: E501
 _TEL = re.compile(r"\+?+[0-9A-Fa-f*#().\-]++")
+# The usual spelling, which needs neither unescaping nor a check of the port's range.
+_PLAIN_SIP = re.compile(r"sip:([A-Za-z0-9_.+\-]++)@([A-Za-z0-9.\-]++)(?::([1-9][0-9]{0,3}))?+").fullmatch
 _OPAQUE = re.compile(r"[\x21\x23-\x3b\x3d\x3f-\x7e]++")
 
 
@@ -95,6 +97,10 @@ def parse_uri(text: str) -> SipUri:
     Raises:
         SipParseError: malformed, 400. An unknown scheme is no error here; the caller answers 416.
     """
+    match = _PLAIN_SIP(text)
+    if match is not None:
+        user, host, digits = match.groups()
+        return SipUri("sip", user, "", host, int(digits) if digits else 0, {}, {}, text)
     match = _SCHEME.match(text)
     if match is None:
         raise SipParseError("URI without scheme")
@@ -239,6 +245,10 @@ def parse_name_addr(text: str) -> NameAddr:
     Raises:
         SipParseError: malformed, or a bare URI with ? or , in it (§20.10), 400.
     """
+    if text[:1] == "<":
+        plain, _, tag = text.partition(">;tag=")
+        if tag.isalnum() and tag.isascii() and _PLAIN_SIP(plain, 1) is not None:
+            return NameAddr("", parse_uri(plain[1:]), {"tag": tag})
     match = _BRACKETED.match(text)
     if match is not None:
         quoted, tokens, uri = match.groups("")

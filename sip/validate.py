@@ -6,6 +6,7 @@ Pure. `SipStack.receive` calls `check_request` for a request that matches no tra
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -51,14 +52,23 @@ def check_request(
         if request.method in _REGISTERED_METHODS:
             return Refusal(405, "Method Not Allowed", f"Allow: {', '.join(sorted(supported_methods))}\r\n")
         return Refusal(501, "Not Implemented", f"Allow: {', '.join(sorted(supported_methods))}\r\n")
+    headers = request.headers
+    refusal: Refusal | None = None
     try:
-        refusal = _check_uri(request, supported_schemes) or _check_hops(request)
+        if not _is_plain_uri(request.uri):
+            refusal = _check_uri(request, supported_schemes)
+        if refusal is None and headers.get("Max-Forwards", "70") != "70":
+            refusal = _check_hops(request)
         if refusal is not None:
             return refusal
         _check_syntax(request)
-        return _check_extensions(request, supported_extensions) or _check_body(request, body_types)
+        if "Require" in headers:
+            refusal = _check_extensions(request, supported_extensions)
+        if refusal is None and (request.body or "Accept" in headers):
+            refusal = _check_body(request, body_types)
     except SipParseError as error:
         return Refusal(error.status, error.reason)
+    return refusal
 
 
 def check_response(response: Response, sent_bys: Collection[str]) -> str:
@@ -77,15 +87,24 @@ def check_response(response: Response, sent_bys: Collection[str]) -> str:
 
 # The usual spellings, without anything that could be ambiguous; what does not match is read by the grammar.
 _PLAIN_URI = r"sips?+:(?:[A-Za-z0-9._+*\-]++@)?+[A-Za-z0-9.\-]++(?::[1-9][0-9]{0,3}+)?+"
-_is_plain_uri = re.compile(_PLAIN_URI).fullmatch
-_is_plain_address = re.compile(
+_match_plain_uri = re.compile(_PLAIN_URI).fullmatch
+_match_plain_address = re.compile(
     rf'(?:"[A-Za-z0-9 ._+\-]*+"[ ]?+)?+<{_PLAIN_URI}(?:;[a-z]++=[A-Za-z0-9.\-]++)*+>(?:;[a-z]++=[A-Za-z0-9.\-]++)*+'
 ).fullmatch
 
 
+# The same addresses come again and again, in every request of a phone.
+@lru_cache(maxsize=2048)
+def _is_plain_uri(text: str) -> bool:
+    return _match_plain_uri(text) is not None
+
+
+@lru_cache(maxsize=2048)
+def _is_plain_address(text: str) -> bool:
+    return _match_plain_address(text) is not None
+
+
 def _check_uri(request: Request, supported_schemes: Collection[str]) -> Refusal | None:
-    if _is_plain_uri(request.uri):
-        return None
     uri = parse_uri(request.uri)
     if uri.scheme not in supported_schemes:
         return Refusal(416, "Unsupported URI Scheme")
@@ -96,8 +115,7 @@ def _check_uri(request: Request, supported_schemes: Collection[str]) -> Refusal 
 
 def _check_hops(request: Request) -> Refusal | None:
     """No hops left is fatal to what would go on to a user behind us, not to what asks the switch itself (§11.2)."""
-    hops = request.headers.get("Max-Forwards")
-    if hops is None or hops == "70" or request.max_forwards != 0 or request.method in ("ACK", "CANCEL"):
+    if request.max_forwards != 0 or request.method in ("ACK", "CANCEL"):
         return None
     if request.to_tag or not parse_uri(request.uri).user:
         return None
@@ -106,9 +124,12 @@ def _check_hops(request: Request) -> Refusal | None:
 
 def _check_syntax(request: Request) -> None:
     headers = request.headers
-    for name in ("From", "To"):
-        if not _is_plain_address(headers[name]):
-            request._address(name)
+    # Without the tag, which is new in every call and was read by the parser.
+    if not _is_plain_address(headers["From"].removesuffix(f";tag={request.from_tag}")):
+        _ = request.from_
+    to_tag = request.to_tag
+    if not _is_plain_address(headers["To"].removesuffix(f";tag={to_tag}") if to_tag else headers["To"]):
+        _ = request.to
     for name in ("Contact", "Route", "Record-Route"):
         if name in headers:
             _check_addresses(request, name)
@@ -137,7 +158,7 @@ def _check_addresses(request: Request, name: str) -> None:
 
 
 def _check_extensions(request: Request, supported: Collection[str]) -> Refusal | None:
-    if "Require" not in request.headers or request.method in ("ACK", "CANCEL"):
+    if request.method in ("ACK", "CANCEL"):
         return None
     unknown = [tag for tag in request.all("Require") if tag.lower() not in supported]
     return Refusal(420, "Bad Extension", f"Unsupported: {', '.join(unknown)}\r\n") if unknown else None

@@ -1,7 +1,8 @@
 """A call and its legs as plain data: what is journalled, restored and shown. Pure; no behaviour but questions.
 
-Instants ending in `_utc` are UTC seconds since 1970, 0.0 = did not happen. No value here refers back to another one:
-legs know their call by id, so nothing needs the cycle collector.
+Texts that a peer chose are masked of control characters before they come here (switch.cdr.mask). Instants ending in
+`_utc` are UTC seconds since 1970, 0.0 = did not happen. No value here refers back to another one: legs know their call
+by id, so nothing needs the cycle collector.
 """
 
 import msgspec

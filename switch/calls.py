@@ -31,6 +31,10 @@ PHASES: dict[str, ModuleType] = {
     "bridged": bridged,
     "releasing": releasing,
 }
+_ENTER: dict[str, Callable[[Call, float, Environment], Outcome]] = {name: phase.enter for name, phase in PHASES.items()}
+_ON: dict[str, Callable[[Call, CallEvent, float, Environment], Outcome]] = {
+    name: phase.on for name, phase in PHASES.items()
+}
 
 
 class CallCounters(msgspec.Struct):
@@ -132,7 +136,10 @@ class Calls:
         """Takes a new call in and routes it."""
         self.calls[call.call_id] = call
         self.counters.calls_total += 1
-        return self._guarded(call, lambda: self._enter(call, call.phase, now), now)
+        try:
+            return self._enter(call, call.phase, now)
+        except Exception:
+            return self._abandon(call, now)
 
     def originate(
         self,
@@ -172,9 +179,10 @@ class Calls:
         call = self.calls.get(event.call_id)
         if call is None:
             return []
-        return self._guarded(
-            call, lambda: self._follow(call, PHASES[call.phase].on(call, event, now, self.env), now), now
-        )
+        try:
+            return self._follow(call, _ON[call.phase](call, event, now, self.env), now)
+        except Exception:
+            return self._abandon(call, now)
 
     def handle_timeout(self, now: float) -> list[Action]:
         """Tells the calls whose deadline has come."""
@@ -202,7 +210,7 @@ class Calls:
 
     def _enter(self, call: Call, phase: str, now: float) -> list[Action]:
         call.phase = phase
-        return self._follow(call, PHASES[phase].enter(call, now, self.env), now)
+        return self._follow(call, _ENTER[phase](call, now, self.env), now)
 
     def _follow(self, call: Call, outcome: Outcome, now: float) -> list[Action]:
         actions = outcome.actions
@@ -213,16 +221,10 @@ class Calls:
         self._deadlines.arm(call.call_id, call.deadline)
         return actions
 
-    def _guarded(self, call: Call, step: Callable[[], list[Action]], now: float) -> list[Action]:
-        try:
-            return step()
-        except Exception:
-            # The edge of one call: whatever went wrong, the others go on and this one is let go.
-            self.counters.unhandled_errors += 1
-            log.exception("x call %s crashed in phase %s", call.call_id, call.phase)
-            return self._abandon(call, now)
-
     def _abandon(self, call: Call, now: float) -> list[Action]:
+        """The edge of one call: whatever went wrong, the others go on and this one is let go."""
+        self.counters.unhandled_errors += 1
+        log.exception("x call %s crashed in phase %s", call.call_id, call.phase)
         actions = release(call, HangupCause.NORMAL_TEMPORARY_FAILURE, "system", now, self.env)
         call.phase = "releasing"
         self._deadlines.arm(call.call_id, 0.0)

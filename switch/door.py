@@ -15,6 +15,7 @@ from sip.sdp import SdpError
 from sip.uri import parse_uri
 from switch.calls import Calls
 from switch.causes import status_of_cause
+from switch.cdr import mask
 from switch.directory import ExtensionEntry, TrunkState
 from switch.identity import Gatekeeper, Identified, Unidentified
 from switch.media_pool import MediaPool
@@ -58,14 +59,15 @@ class Door:
             if isinstance(who, Unidentified):
                 self._reject(action.session, who.status, who.reason, now, who.headers)
                 return
-            caller, name = self._caller(request, who.extension, who.trunk)
-            dialed = clean(self._dialed(request, who.trunk))
+            caller, name = self._caller(request, who.extension)
+            dialed = mask(clean(self._dialed(request, who.trunk)))
         except SipParseError as error:
             self._reject(action.session, error.status, str(error), now)
             return
         directory = self._calls.env.directory
         is_emergency = who.trunk is None and dialed in directory.emergency
-        refusal = self._congestion(is_emergency)
+        worker = self._pool.choose_worker()
+        refusal = self._congestion(worker, is_emergency)
         if refusal:
             log.warning("x INVITE from %s refused: %s", caller, refusal)
             self._reject(action.session, 503, "Service Unavailable", now, f"Retry-After: {RETRY_AFTER_S}\r\n")
@@ -75,7 +77,7 @@ class Door:
             status, reason = status_of_cause(cause)
             self._reject(action.session, status, reason, now)
             return
-        self._begin(action, request, caller, name, dialed, who.extension, who.trunk, now)
+        self._begin(action, request, caller, name, dialed, who, worker, now)
 
     def _begin(
         self,
@@ -84,8 +86,8 @@ class Door:
         caller: str,
         name: str,
         dialed: str,
-        entry: ExtensionEntry | None,
-        trunk: TrunkState | None,
+        who: Identified,
+        worker: int,
         now: float,
     ) -> None:
         max_forwards = request.max_forwards
@@ -93,17 +95,17 @@ class Door:
             caller=caller,
             caller_name=name,
             dialed=dialed,
-            entry=entry,
-            trunk=trunk,
-            worker=self._pool.choose_worker(),
+            entry=who.extension,
+            trunk=who.trunk,
+            worker=worker,
             max_forwards=70 if max_forwards is None else max_forwards,
             now=now,
         )
         flow = request.flow
         assert flow is not None
-        leg.sip_call_id = request.call_id
+        leg.sip_call_id = mask(request.call_id)
         leg.address = f"{flow.host}:{flow.port}"
-        leg.user_agent = (request.get("User-Agent", "") or "")[:128]
+        leg.user_agent = mask(request.headers.get("User-Agent", "")[:128])
         leg.offer = request.body
         self._legs.adopt(action.session, call, leg)
         self._runtime.perform(self._calls.begin(call, now), now)
@@ -129,9 +131,9 @@ class Door:
     def _reject(self, session: str, status: int, reason: str, now: float, headers: str = "") -> None:
         self._runtime.perform_sip(self._runtime.stack.reject(session, status, reason, now, headers=headers), now)
 
-    def _congestion(self, is_emergency: bool) -> str:
+    def _congestion(self, worker: int, is_emergency: bool) -> str:
         """Why no new call can be taken; "" when it can. An emergency call is refused only when audio is impossible."""
-        if self._pool.choose_worker() < 0 and not self._is_direct_only():
+        if worker < 0:
             return "no media worker has a free port"
         if is_emergency:
             return ""
@@ -142,9 +144,6 @@ class Door:
         if self._is_congested():
             return "the record writer's backlog is full"
         return ""
-
-    def _is_direct_only(self) -> bool:
-        return not self._pool.workers
 
     def _unusable_offer(self, body: bytes, who: Identified) -> HangupCause | None:
         """Said before anything rings; audio that goes directly is the other party's business."""
@@ -158,14 +157,14 @@ class Door:
         ours = self._calls.env.config.media.codecs
         return None if any(codec in ours for codec in codecs) else HangupCause.INCOMPATIBLE_DESTINATION
 
-    def _caller(self, request: Request, entry: ExtensionEntry | None, trunk: TrunkState | None) -> tuple[str, str]:
+    def _caller(self, request: Request, entry: ExtensionEntry | None) -> tuple[str, str]:
         """(number, name). An extension is who it proved to be; a trunk is trusted for what it asserts (RFC 3325)."""
         if entry is not None:
             return entry.number, entry.name
         asserted = request.addresses("P-Asserted-Identity") if "P-Asserted-Identity" in request.headers else []
         address = asserted[0] if asserted else request.from_
         number = clean(address.uri.user)
-        return ("" if number.lower() == "anonymous" else number), address.display
+        return ("" if number.lower() == "anonymous" else mask(number)), mask(address.display)
 
     def _dialed(self, request: Request, trunk: TrunkState | None) -> str:
         user = parse_uri(request.uri).user

@@ -72,6 +72,7 @@ def _record(call: Call, recording: RunningRecording, state: str, env: Environmen
         caller=call.caller,
         dialed=call.dialed,
         extension=call.extension,
+        trunk=call.trunk,
     )
 
 

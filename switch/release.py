@@ -4,7 +4,7 @@ from model import events, media
 from model.causes import HangupCause
 from switch.actions import Action, EndLeg, ForgetCall
 from switch.call import Call, Leg
-from switch.cdr import call_record, mask
+from switch.cdr import call_record
 from switch.environment import Environment
 
 STATISTICS_WAIT_S = 2.0
@@ -61,8 +61,8 @@ def release(call: Call, cause: HangupCause, side: str, now: float, env: Environm
             side=side,
             duration_s=wall - call.created_utc,
             talk_s=wall - call.bridged_utc if call.bridged_utc else 0.0,
-            caller=mask(call.caller),
-            dialed=mask(call.dialed),
+            caller=call.caller,
+            dialed=call.dialed,
             direction=call.direction,
         )
     )

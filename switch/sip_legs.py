@@ -24,9 +24,9 @@ from sip.offer_answer import (
 )
 from sip.sdp import SdpError
 from sip.stack import SipStack
-from sip.uri import escape
 from switch.call import Call, Leg
 from switch.causes import cause_of_reason, cause_of_status, reason_header, status_of_cause
+from switch.cdr import mask
 from switch.config import Config
 from switch.directory import Directory
 from switch.info_digits import parse_info
@@ -45,6 +45,7 @@ from switch.leg_events import (
     LegTakesOffer,
 )
 from switch.media_pool import MediaPool
+from switch.targets import uri_user
 
 log = logging.getLogger(__name__)
 
@@ -95,11 +96,11 @@ class SipLegs:
         session, actions = self._stack.invite(
             flow=target.flow,
             uri=target.uri,
-            from_=f"{name}<sip:{_user(target.caller)}@{host}>",
+            from_=f"{name}<sip:{uri_user(target.caller)}@{host}>",
             to=f"<{target.uri}>",
             now=now,
             body=body,
-            contact_user=_user(target.caller),
+            contact_user=uri_user(target.caller),
             route=target.route,
             credentials=self._credentials.get(target.name) if target.kind == "trunk" else None,
             max_forwards=call.max_forwards - 1,
@@ -163,7 +164,8 @@ class SipLegs:
             case sip.Progressed():
                 return [], self._progressed(call, leg, action)
             case sip.Answered(body=body, response=response):
-                leg.user_agent = response.get("User-Agent", "") or response.get("Server", "") or ""
+                headers = response.headers
+                leg.user_agent = mask((headers.get("User-Agent") or headers.get("Server", ""))[:128])
                 return self._answered(call, leg, body, now)
             case sip.Rejected(status=status, response=response):
                 reason = (response.get("Reason", "") or "") if response is not None else ""
@@ -357,13 +359,6 @@ def _first_codec(offer: bytes) -> str:
     except SdpError:
         return ""
     return next((codec for codec in codecs if codec in ("PCMU", "PCMA")), "")
-
-
-def _user(number: str) -> str:
-    """A number as the user part of a URI: what is not allowed there is escaped (RFC 3261 §25.1)."""
-    if number.isalnum() and number.isascii():
-        return number
-    return escape(number)
 
 
 def _quoted(name: str) -> str:

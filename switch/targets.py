@@ -1,5 +1,6 @@
 """Turns a routing decision into steps of targets: bindings of an extension, trunks in order. Pure."""
 
+from sip.uri import escape
 from switch.call import Call, Step, Target
 from switch.environment import Environment
 from switch.routing import ToTrunks
@@ -41,7 +42,7 @@ def trunk_steps(call: Call, decision: ToTrunks, env: Environment) -> list[Step]:
                 number=attempt.number,
                 caller=attempt.caller,
                 caller_name=call.caller_name,
-                uri=f"sip:{attempt.number}@{host}{port}{transport}",
+                uri=f"sip:{uri_user(attempt.number)}@{host}{port}{transport}",
                 flow=flow,
             )
             steps.append(
@@ -53,3 +54,8 @@ def trunk_steps(call: Call, decision: ToTrunks, env: Environment) -> list[Step]:
                 )
             )
     return steps
+
+
+def uri_user(number: str) -> str:
+    """A number as the user part of a URI: what is not allowed there is escaped (RFC 3261 §25.1)."""
+    return number if number.isalnum() and number.isascii() else escape(number)

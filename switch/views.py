@@ -3,7 +3,6 @@
 from model.media import LegStatistics
 from model.views import CallView, ExtensionView, LegView, TrunkView
 from switch.call import Call, Leg
-from switch.cdr import mask
 from switch.directory import ExtensionEntry, TrunkState
 
 
@@ -14,8 +13,8 @@ def call_view(call: Call, wall: float, worker_name: str) -> CallView:
         call_id=call.call_id,
         phase=call.phase,
         direction=call.direction,
-        caller=mask(call.caller),
-        dialed=mask(call.dialed),
+        caller=call.caller,
+        dialed=call.dialed,
         created_utc=call.created_utc,
         answered_utc=call.answered_utc,
         duration_s=wall - call.created_utc,
@@ -50,7 +49,7 @@ def leg_view(leg: Leg) -> LegView:
         created_utc=leg.created_utc,
         ringing_utc=leg.ringing_utc,
         answered_utc=leg.answered_utc,
-        user_agent=mask(leg.user_agent),
+        user_agent=leg.user_agent,
         statistics=statistics,
     )
 

@@ -4,7 +4,6 @@ from model import events
 from model.causes import HangupCause
 from switch.actions import Action
 from switch.call import Call
-from switch.cdr import mask
 from switch.environment import Environment
 from switch.leg_events import CallEvent, DropLeg, LegAnswered, LegFailed, LegHungUp, LegRinging, Release, Timeout
 from switch.phases import ring
@@ -16,9 +15,7 @@ from switch.routing import Origin
 
 def enter(call: Call, now: float, env: Environment) -> Outcome:
     """`call.plan` leads to the first party."""
-    created = events.CallCreated(
-        call_id=call.call_id, direction=call.direction, caller=mask(call.caller), dialed=mask(call.dialed)
-    )
+    created = events.CallCreated(call_id=call.call_id, direction=call.direction, caller=call.caller, dialed=call.dialed)
     outcome = ring.enter(call, now, env)
     return Outcome([created, *outcome.actions], outcome.next_phase)
 

@@ -4,7 +4,6 @@ from model import events
 from model.causes import HangupCause
 from switch.actions import Action
 from switch.call import Call
-from switch.cdr import mask
 from switch.environment import Environment
 from switch.leg_events import CallEvent
 from switch.phases.outcome import Outcome, releasing, to_phase
@@ -18,8 +17,8 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
         events.CallCreated(
             call_id=call.call_id,
             direction=call.direction,
-            caller=mask(call.caller),
-            dialed=mask(call.dialed),
+            caller=call.caller,
+            dialed=call.dialed,
             leg_id=call.a,
         )
     ]

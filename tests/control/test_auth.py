@@ -34,7 +34,11 @@ def test_anything_else_finds_nobody(token) -> None:
     assert TABLE.authenticate(token) is None
 
 
-@pytest.mark.parametrize("token", ["", "secret", "rbk_short", TOKEN + "x", TOKEN[:-1], "x" + TOKEN, TOKEN + "\n"])
+@pytest.mark.parametrize(
+    "token",
+    ["", "secret", "rbk_short", TOKEN + "x", TOKEN[:-1], "x" + TOKEN, TOKEN + "\n"],
+    ids=["empty", "word", "too short", "one more", "one less", "other prefix", "line end"],
+)
 def test_what_a_human_made_up_is_no_token(token) -> None:
     with pytest.raises(ValueError, match="ringback token"):
         hash_token(token)
