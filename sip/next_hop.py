@@ -46,9 +46,10 @@ def split_host_port(sent_by: str) -> tuple[str, int]:
 
 def is_behind_nat(sent_by: str, flow: Flow) -> bool:
     """Whether the topmost Via of a request names another host than its packets come from."""
-    if sent_by.startswith(flow.host) and sent_by[len(flow.host) : len(flow.host) + 1] in ("", ":"):
+    host = flow.host
+    if sent_by.startswith(host) and sent_by[len(host) : len(host) + 1] in ("", ":"):
         return False
-    return not _is_same_host(split_host_port(sent_by)[0], flow.host)
+    return not _is_same_host(split_host_port(sent_by)[0], host)
 
 
 def reply_to(request: Request) -> Flow:
@@ -58,8 +59,10 @@ def reply_to(request: Request) -> Flow:
         SipParseError: 400, a Via that cannot be read.
     """
     flow = request.flow
-    if flow is not None and (flow.transport != "udp" or request.sent_by == f"{flow.host}:{flow.port}"):
-        return flow
+    if flow is not None:
+        transport, host, port, _, _ = flow
+        if transport != "udp" or request.sent_by == f"{host}:{port}":
+            return flow
     return reply_flow(request)
 
 
@@ -69,11 +72,11 @@ def choose_hop(uri: str, flow: Flow, listeners: Sequence[Listener], *, is_direct
 
     `is_direct`: `uri` is the peer's own Contact, so that another host in it than the packet's means NAT.
     """
-    if flow.transport != "udp" and flow.connection:
+    transport, ip, port, _, connection = flow
+    if transport != "udp" and connection:
         return flow
     # The usual case without a parse: sip:user@host:port, no parameters.
-    rest = uri.removesuffix(f"{flow.host}:{flow.port}")
-    if rest is not uri and (rest[-1:] == "@" or rest == "sip:") and rest.startswith("sip:"):
+    if uri.endswith(f"@{ip}:{port}") and uri[:4] == "sip:":
         return flow
     try:
         target = parse_uri(uri)

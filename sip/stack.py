@@ -5,7 +5,6 @@ The application calls the rest. Sessions are named by id, everything that is kep
 seconds. Call `receive` for one datagram or one framed message of a stream.
 """
 
-import re
 from collections.abc import Sequence
 
 from sip import session_offer, session_reoffer, session_requests, session_uac, session_uas
@@ -20,8 +19,6 @@ from sip.timers import TransactionTimers
 from sip.uri import escape
 
 __all__ = ["Listener", "Session", "SipStack", "StackStats", "TransactionTimers"]
-
-_has_line_end = re.compile(r"[\r\n]").search
 
 
 class SipStack(DriverSide):
@@ -267,5 +264,6 @@ def hop_uri(route: Sequence[str], uri: str) -> str:
 
 
 def _refuse_line_ends(*values: str) -> None:
-    if _has_line_end("".join(values)):
+    text = "".join(values)
+    if "\r" in text or "\n" in text:
         raise ValueError("line end in a header value")

@@ -51,12 +51,7 @@ class DriverSide:
     @property
     def deadline(self) -> float | None:
         """When `poll` wants to be called; None: nothing waits."""
-        tidy = self._servers.earliest
-        if self._clients.earliest < tidy:
-            tidy = self._clients.earliest
-        if self._merged.earliest < tidy:
-            tidy = self._merged.earliest
-        tidy += self._tidy_s
+        tidy = min(self._servers.earliest, self._clients.earliest, self._merged.earliest) + self._tidy_s
         earliest = self._lanes.earliest()
         if tidy < earliest:
             return tidy

@@ -152,12 +152,13 @@ class Recent(Generic[V]):
             self._evict()
         entries[key] = value
         due = now + lifetime
-        if due < self.earliest:
-            self.earliest = due
         try:
-            self._lanes[lifetime].append((due, key, value))
+            lane = self._lanes[lifetime]
         except KeyError:
-            self._lanes[lifetime] = deque(((due, key, value),))
+            lane = self._lanes[lifetime] = deque()
+        if not lane:
+            self.earliest = min(self.earliest, due)
+        lane.append((due, key, value))
 
     @property
     def deadline(self) -> float | None:
@@ -174,9 +175,13 @@ class Recent(Generic[V]):
         """Forget what is due."""
         if self.earliest > now:
             return
+        entries = self.entries
         for lane in self._lanes.values():
             while lane and lane[0][0] <= now:
-                self._forget(lane)
+                _, key, value = lane.popleft()
+                # The key may have been put again meanwhile; its newer entry stays.
+                if entries.get(key) is value:
+                    del entries[key]
         self.earliest = min([lane[0][0] for lane in self._lanes.values() if lane], default=math.inf)
 
     def _evict(self) -> None:
@@ -184,14 +189,10 @@ class Recent(Generic[V]):
             lane = min((lane for lane in self._lanes.values() if lane), key=_head_time, default=None)
             if lane is None:
                 break
-            self._forget(lane)
+            _, key, value = lane.popleft()
+            if self.entries.get(key) is value:
+                del self.entries[key]
         self.n_evicted += 1
-
-    def _forget(self, lane: deque[tuple[float, str, V]]) -> None:
-        _, key, value = lane.popleft()
-        # The key may have been put again meanwhile; its newer entry stays.
-        if self.entries.get(key) is value:
-            del self.entries[key]
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -263,11 +263,22 @@ TABLE: dict[str, dict[tuple[str, str], _Row]] = {
 class Transactions:
     """All transactions of a stack, their timers, and what is remembered of the finished ones."""
 
-    __slots__ = ("clients", "finished_clients", "finished_servers", "lanes", "servers", "stats", "timeout_s", "timers")
+    __slots__ = (
+        "clients",
+        "finished_clients",
+        "finished_servers",
+        "lanes",
+        "servers",
+        "stats",
+        "t1",
+        "timeout_s",
+        "timers",
+    )
 
     def __init__(self, timers: TransactionTimers, lanes: TimerLanes, max_finished: int) -> None:
         self.timers = timers
         self.timeout_s = timers.timeout
+        self.t1 = min(timers.t1, timers.timeout)
         self.lanes = lanes
         self.clients: dict[str, Transaction] = {}
         self.servers: dict[str, Transaction] = {}
@@ -280,10 +291,12 @@ class Transactions:
     ) -> Transaction:
         """Send a request (not ACK) and wait for its answer."""
         kind, state = (INVITE_CLIENT, "calling") if method == "INVITE" else (CLIENT, "trying")
-        t = Transaction(0.0, kind, state, key, method, flow, data, left=self.timeout_s, user=user, usage=usage)
+        interval = self.t1 if flow.transport == "udp" else self.timeout_s
+        left = self.timeout_s - interval
+        t = Transaction(0.0, kind, state, key, method, flow, data, interval, left, user, usage)
         self.clients[key] = t
         out.append(Send(data, flow))
-        self.arm_within(t, now, self.timers.t1 if flow.transport == "udp" else t.left)
+        self.lanes.arm(t, now, interval)
         return t
 
     def start_server(self, key: str, method: str, flow: Flow, head: str, now: float, out: _Out) -> Transaction:
