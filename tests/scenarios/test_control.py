@@ -58,7 +58,7 @@ def test_calls_are_placed_listed_and_ended_by_api():
         # While the second rings, the first hears ringback.
         await switch.until(lambda: switch.worker.of(media.Play))
         assert switch.worker.of(media.Play)[0].sources == ["tone:ringback/cn"]
-        await bob.wait("answered")
+        await switch.until(lambda: switch.of(events.CallConnected))
         listed = await app.do(commands.ListCalls(extension="1002"))
         assert [call.call_id for call in listed.calls] == [view.call_id]
         assert listed.calls[0].variables == {"ticket": "7"}
