@@ -95,8 +95,8 @@ def with_routes(head: str, route_lines: str) -> str:
 
 def local_and_remote(head: str) -> tuple[str, str]:
     """From and To values of a dialog's block."""
-    lines = head.split("\r\n", 2)
-    return lines[0][6:], lines[1][4:]
+    local, remote, _ = head.split("\r\n", 2)
+    return local[6:], remote[4:]
 
 
 def _lines(request: bytes) -> list[str]:

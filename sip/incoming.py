@@ -189,14 +189,15 @@ def _on_request_in_dialog(endpoint: Endpoint, request: Request, key: str, now: f
     if refusal is not None:
         refuse(endpoint, request, refusal.status, refusal.reason, out, refusal.headers)
         return
-    t = endpoint.transactions.start_server(key, method, reply_to(request), response_head(request, session.id), now, out)
     if method == "BYE":
-        session_requests.on_bye(endpoint, session, request, t, now, out)
+        session_requests.on_bye(endpoint, session, request, key, now, out)
     elif method == "INFO":
-        session_requests.on_info(endpoint, session, request, t, now, out)
+        session_requests.on_info(endpoint, session, request, key, now, out)
     elif method == "OPTIONS":
-        session_requests.on_options(endpoint, t, now, out)
+        session_requests.on_options(endpoint, session, request, key, now, out)
     else:
+        head = response_head(request, session.id)
+        t = endpoint.transactions.start_server(key, method, reply_to(request), head, now, out)
         session_offer.on_offer(endpoint, session, request, t, now, out)
 
 

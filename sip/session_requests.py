@@ -4,11 +4,21 @@ RFC 3261 §13.2.2.4, §15, §22; RFC 2976 for INFO. Pure.
 """
 
 from sip.actions import Cancelled, InfoReceived
-from sip.dialog import address_uri, contact_target, credentials_of, cseq_of, dialog_head, resubmit, route_set, routing
+from sip.dialog import (
+    address_uri,
+    contact_target,
+    credentials_of,
+    cseq_of,
+    dialog_head,
+    response_head,
+    resubmit,
+    route_set,
+    routing,
+)
 from sip.errors import SipParseError
 from sip.flow import Flow
 from sip.message import Request, Response
-from sip.next_hop import choose_hop
+from sip.next_hop import choose_hop, reply_to
 from sip.session import ALLOW, Draft, Endpoint, Out, Session
 from sip.session_challenge import with_credentials
 from sip.transaction import Finished, Transaction
@@ -49,12 +59,21 @@ def refuse_pending(endpoint: Endpoint, session: Session, now: float, out: Out) -
     session.offer_key = ""
 
 
-def on_bye(endpoint: Endpoint, session: Session, request: Request, t: Transaction, now: float, out: Out) -> None:
+def _answer(
+    endpoint: Endpoint, session: Session, request: Request, key: str, now: float, out: Out, status: str, headers: str
+) -> None:
+    """Answer a request inside the dialog that nobody has to be asked about; `key` is its transaction's."""
+    head = response_head(request, session.id)
+    data = f"SIP/2.0 {status}\r\n{head}{headers}Content-Length: 0\r\n\r\n".encode("utf-8", "surrogateescape")
+    endpoint.transactions.answer_at_once(key, reply_to(request), data, now, out)
+
+
+def on_bye(endpoint: Endpoint, session: Session, request: Request, key: str, now: float, out: Out) -> None:
     if session.role == "uac" and session.state in ("calling", "early", "cancelling", "cancelled"):
         # The callee may not send BYE in an early dialog (§15).
-        endpoint.answer(t, 481, "Call/Transaction Does Not Exist", now, out)
+        _answer(endpoint, session, request, key, now, out, "481 Call/Transaction Does Not Exist", "")
         return
-    endpoint.answer(t, 200, "OK", now, out)
+    _answer(endpoint, session, request, key, now, out, "200 OK", "")
     if session.state == "closing":
         return
     reason = request.headers.get("Reason", "")
@@ -86,8 +105,8 @@ def info(endpoint: Endpoint, session: Session, content_type: str, body: bytes, n
         endpoint.request(session, "INFO", "info", now, out, tail, body)
 
 
-def on_info(endpoint: Endpoint, session: Session, request: Request, t: Transaction, now: float, out: Out) -> None:
-    endpoint.answer(t, 200, "OK", now, out)
+def on_info(endpoint: Endpoint, session: Session, request: Request, key: str, now: float, out: Out) -> None:
+    _answer(endpoint, session, request, key, now, out, "200 OK", "")
     if session.state != "closing":
         out.append(InfoReceived(session.id, request.content_type, request.body))
 
@@ -113,9 +132,10 @@ def lose_dialog(endpoint: Endpoint, session: Session, status: int, now: float, o
     endpoint.end(session, "dialog_lost", "", out)
 
 
-def on_options(endpoint: Endpoint, t: Transaction, now: float, out: Out) -> None:
-    headers = f"{endpoint.contact(t.flow.listener, '')}Allow: {ALLOW}\r\nAccept: application/sdp\r\nSupported:\r\n"
-    endpoint.answer(t, 200, "OK", now, out, headers)
+def on_options(endpoint: Endpoint, session: Session, request: Request, key: str, now: float, out: Out) -> None:
+    contact = endpoint.contact(reply_to(request).listener, "")
+    headers = f"{contact}Allow: {ALLOW}\r\nAccept: application/sdp\r\nSupported:\r\n"
+    _answer(endpoint, session, request, key, now, out, "200 OK", headers)
 
 
 # -- credentials -------------------------------------------------------------------------------------------------------

@@ -187,10 +187,8 @@ def _confirm_server(
 def _finish_server(
     layer: "Transactions", t: Transaction, now: float, out: _Out, data: bytes, _: Response | None
 ) -> None:
-    out.append(Send(data, t.flow))
     layer.forget(t)
-    if t.flow.transport == "udp":
-        layer.finished_servers.put(t.key, Finished(SERVER, "completed", data, t.flow), now, layer.timeout_s)
+    layer.answer_at_once(t.key, t.flow, data, now, out)
 
 
 # Figures 5 (with RFC 6026 figure 1's Accepted), 6, 7 (RFC 6026 figure 2), 8.
@@ -311,6 +309,12 @@ class Transactions:
             t = Transaction(0.0, SERVER, "trying", key, method, flow, head=head)
         self.servers[key] = t
         return t
+
+    def answer_at_once(self, key: str, flow: Flow, data: bytes, now: float, out: _Out) -> None:
+        """Complete a server transaction, not INVITE, with its final response; it need not have been started."""
+        out.append(Send(data, flow))
+        if flow.transport == "udp":
+            self.finished_servers.put(key, Finished(SERVER, "completed", data, flow), now, self.timeout_s)  # timer J
 
     def step(
         self, t: Transaction, event: str, now: float, out: _Out, data: bytes = b"", response: Response | None = None
