@@ -14,10 +14,12 @@ class Deadlines:
 
     def arm(self, call_id: str, when: float) -> None:
         """Replaces the call's deadline; 0.0 cancels it."""
+        if self._armed.get(call_id, 0.0) == when:
+            return
         if when:
             self._armed[call_id] = when
             heappush(self._heap, (when, call_id))
-        elif call_id in self._armed:
+        else:
             del self._armed[call_id]
         if len(self._heap) > 2 * len(self._armed) + 64:
             self._heap = [(when, call_id) for call_id, when in self._armed.items()]

@@ -116,6 +116,7 @@ class Door:
         match request.method:
             case "REGISTER":
                 status, reason, headers = self._registrations.register(request, now)
+                self._runtime.extra_changed()
             case "OPTIONS":
                 status, reason = (503, "Service Unavailable") if self.is_draining else (200, "OK")
                 headers = f"Allow: {ALLOWED}\r\nAccept: application/sdp\r\nSupported: path\r\n"
@@ -127,6 +128,7 @@ class Door:
 
     def request_done(self, action: sip.RequestDone, now: float) -> None:
         self._trunks.request_done(action, now)
+        self._runtime.extra_changed()
 
     def _reject(self, session: str, status: int, reason: str, now: float, headers: str = "") -> None:
         self._runtime.perform_sip(self._runtime.stack.reject(session, status, reason, now, headers=headers), now)

@@ -84,6 +84,7 @@ class Runtime:
         self._timer: Any = None
         self._timer_at = 0.0
         self._extra: list[tuple[Machine, Callable[[float], None]]] = []
+        self._extra_deadline: float | None = None
         self._flow_watchers: list[Callable[[Flow, float], None]] = []
         self._sip_table: dict[type, Callable[[Any, float], None]] = {
             sip.Send: lambda action, now: outside.send(action.data, action.flow),
@@ -126,6 +127,11 @@ class Runtime:
         """One more machine under the one timer (registrar, trunk registrations)."""
         self._extra.append((machine, on_timeout))
 
+    def extra_changed(self) -> None:
+        """A machine given to `also_drive` may have another deadline now."""
+        deadlines = [machine.deadline for machine, _ in self._extra]
+        self._extra_deadline = min((one for one in deadlines if one is not None), default=None)
+
     def watch_flows(self, on_failed: Callable[[Flow, float], None]) -> None:
         """Also told when a flow is gone."""
         self._flow_watchers.append(on_failed)
@@ -153,6 +159,7 @@ class Runtime:
         self._guarded("flow_failed", lambda: self.perform_sip(self.stack.flow_failed(flow, now), now))
         for on_failed in self._flow_watchers:
             self._guarded("flow_failed", lambda on_failed=on_failed: on_failed(flow, now))  # type: ignore[misc]
+        self.extra_changed()
         self.rearm(now)
 
     def resolved(self, token: int, flows: list[Flow]) -> None:
@@ -189,10 +196,9 @@ class Runtime:
         other = self.calls.deadline
         if other is not None and (deadline is None or other < deadline):
             deadline = other
-        for machine, _ in self._extra:
-            other = machine.deadline
-            if other is not None and (deadline is None or other < deadline):
-                deadline = other
+        other = self._extra_deadline
+        if other is not None and (deadline is None or other < deadline):
+            deadline = other
         if deadline is None:
             return
         deadline = max(deadline, now + EARLIEST_TIMER_S)
@@ -217,6 +223,7 @@ class Runtime:
             deadline = machine.deadline
             if deadline is not None and deadline <= now:
                 self._guarded("timer", lambda on_timeout=on_timeout: on_timeout(now))  # type: ignore[misc]
+        self.extra_changed()
         self.rearm(now)
 
     def _guarded(self, what: str, step: Callable[[], None]) -> None:

@@ -173,6 +173,9 @@ class SipLegs:
                 return [], [LegFailed(*ids, cause_of_reason(reason, cause_of_status(status)), status)]
             case sip.Confirmed(body=body):
                 leg.local_sdp = b""
+                peer = call.other(leg.leg_id)
+                if peer is not None:
+                    peer.local_sdp = b""
                 return [], self._confirmed(call, leg, body)
             case sip.Cancelled(reason=reason):
                 self._forget_if_gone(action.session)

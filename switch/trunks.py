@@ -117,6 +117,7 @@ class Trunks:
         now = self._clock()
         self._runtime.perform_sip(client.start(self._runtime.stack, now), now)
         self._note_deadline()
+        self._runtime.extra_changed()
         self._runtime.rearm(now)
 
     def handle_timeout(self, now: float) -> None:

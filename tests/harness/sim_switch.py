@@ -117,7 +117,7 @@ class SimSwitch:
         self.config = parse_config(config_text if "[sip]" in config_text else listen + config_text)
         self.events: list[Event] = []
         self.records: list[CallRecord | RecordingRecord] = []
-        self.storage = MemoryStorage()
+        self.storage = MemoryStorage(max_backlog=1)
         self.worker = NotedWorker(self)
         self.resolver = SimResolver()
         counter = 0
@@ -152,6 +152,7 @@ class SimSwitch:
             secrets=random_bytes,
             wall_offset=EPOCH_UTC - START_S,
             publish=self.events.append,
+            is_congested=lambda: self.storage.is_congested,
         )
         self.core.trunks.resolve_literals()
         self.transports = net.attach(self.core.runtime, *((one.transport, one.host, one.port) for one in listeners))
@@ -237,6 +238,7 @@ class SimSwitch:
 
     def _keep(self, record: CallRecord | RecordingRecord) -> None:
         self.records.append(record)
+        self.storage.put(record)
 
     def _resolve(self, token: int, uri: str) -> None:
         async def look_up() -> None:

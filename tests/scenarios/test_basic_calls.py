@@ -308,3 +308,25 @@ def test_calls_beyond_the_limit_are_refused_and_say_when_to_come_back():
         await switch.close()
 
     run_virtual(main())
+
+
+def test_while_the_database_fails_calls_go_on_until_the_backlog_is_full_and_none_is_lost():
+    async def main():
+        switch = SimSwitch(SimNet(), "[recording]\nenabled = false\n" + EXTENSIONS)
+        alice, bob = await switch.phone("1001"), await switch.phone("1002", answer_after_s=0.1)
+        switch.storage.fail("disk full")
+        call, _ = await alice.talk_to("1002", bob)
+        alice.agent.hang_up(call.id)
+        record = await switch.cdr()
+        assert switch.storage.is_congested
+        alice.call("1002")
+        assert (await alice.wait("ended", call=next(iter(alice.agent.calls)))).status == 503
+        switch.storage.recover()
+        await switch.storage.flush()
+        assert (await switch.storage.calls.get(record.call_id)).call == record
+        call, _ = await alice.talk_to("1002", bob)
+        alice.agent.hang_up(call.id)
+        await switch.cdr(2)
+        await switch.close()
+
+    run_virtual(main())
