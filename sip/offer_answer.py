@@ -183,13 +183,35 @@ def offered_codecs(offer: bytes) -> list[str]:
     Raises:
         SdpError: malformed.
     """
+    return list(_offered_codecs(offer))
+
+
+# As with `_read`: one offer is asked about when the call comes in and again when it goes on.
+@lru_cache(maxsize=128)
+def _offered_codecs(offer: bytes) -> tuple[str, ...]:
     for media in _read(offer).media:
         if _is_plain_audio(media):
-            maps = STATIC_PAYLOAD_TYPES | media.rtpmaps()
-            names = [maps[text].name for text in media.formats if text in maps]
-            known = [name.upper() if name.upper() in CODECS else name for name in names]
-            return list(dict.fromkeys(name for name in known if name.upper() not in _NOT_SPEECH))
-    return []
+            maps = dict([_speech_rtpmap(attribute) for attribute in media.attributes if attribute[:7] == "rtpmap:"])
+            offered = [maps[text] if text in maps else _STATIC_SPEECH.get(text, "") for text in media.formats]
+            return tuple(dict.fromkeys([name for name in offered if name]))
+    return ()
+
+
+@lru_cache(maxsize=512)
+def _speech_rtpmap(attribute: str) -> tuple[str, str]:
+    """(format, codec name) of an rtpmap, the name "" when it is no speech."""
+    text, rtpmap = parse_rtpmap(attribute)
+    return text, _speech_name(rtpmap.name)
+
+
+def _speech_name(name: str) -> str:
+    upper = name.upper()
+    if upper in _NOT_SPEECH:
+        return ""
+    return upper if upper in CODECS else name
+
+
+_STATIC_SPEECH = {text: _speech_name(rtpmap.name) for text, rtpmap in STATIC_PAYLOAD_TYPES.items()}
 
 
 # The same offer is read when the callee's codec is chosen and again when it is answered; nobody changes what is read.

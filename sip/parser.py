@@ -168,8 +168,8 @@ def _read_via(via: str) -> tuple[str, str, str]:
     """(topmost element, branch, sent-by). Quick for the usual spelling, by the grammar for any other."""
     if via[:8] == "SIP/2.0/" and "," not in via and "\t" not in via:
         front, _, branch = via.partition(";branch=")
-        _, _, sent_by = front.partition(" ")
-        if " " not in sent_by and " " not in branch:
+        protocol, _, sent_by = front.partition(" ")
+        if ";" not in protocol and " " not in sent_by and " " not in branch:
             if ";" in sent_by:
                 sent_by = sent_by[: sent_by.index(";")]
             if ";" in branch:
