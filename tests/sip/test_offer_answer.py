@@ -263,6 +263,10 @@ def test_offered_codecs_of_other_things() -> None:
     assert offered_codecs(offer("m=audio 4000 RTP/AVP 13 96 97 0|a=rtpmap:96 pcmu/8000|a=rtpmap:97 RED/8000")) == [
         "PCMU"
     ]
+    assert offered_codecs(offer("m=audio 4000 RTP/AVP 0 8 9|a=rtpmap:0 CN/8000|a=rtpmap:9 g722/8000")) == [
+        "PCMA",
+        "g722",
+    ]
     with pytest.raises(SdpError):
         offered_codecs(b"x")
 

@@ -152,6 +152,7 @@ BAD = [
     ("no-to", changed("To: <sip:bob@example.com>\r\n", ""), 400, True),
     ("no-via", changed("Via: SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bK1;rport\r\n", ""), 400, False),
     ("bad-via", changed("SIP/2.0/UDP 192.0.2.1:5070", "SIP/2.0/UDP"), 400, True),
+    ("via-params-first", changed("SIP/2.0/UDP 192.0.2.1:5070", "SIP/2.0/UDP;a=b 192.0.2.1:5070"), 400, True),
     ("via-port-0", changed("192.0.2.1:5070;branch", "192.0.2.1:0;;branch").replace(b";;", b" ;"), 400, True),
     ("via-port-65536", changed("192.0.2.1:5070;branch", "192.0.2.1:65536 ;branch"), 400, True),
     ("cookie-only", changed("z9hG4bK1", "z9hG4bK"), 400, True),

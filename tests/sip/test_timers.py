@@ -66,6 +66,34 @@ def test_lanes_agree_with_a_sorted_list(steps: list[tuple[float, float, bool]]) 
     assert len(lanes.poll(1000.0)) == len(expected)
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["arm", "cancel", "poll"]),
+            st.integers(0, 4),
+            st.sampled_from([0.25, 0.5, 1.0, 4.0]),
+            st.sampled_from([0.0, 0.25, 1.0]),
+        ),
+        max_size=60,
+    )
+)
+def test_deadline_is_exact_after_every_step(steps: list[tuple[str, int, float, float]]) -> None:
+    lanes = TimerLanes()
+    timers = [Timed() for _ in range(5)]
+    now = 0.0
+    for what, index, delay, advance in steps:
+        now += advance
+        if what == "arm":
+            lanes.arm(timers[index], now, delay)
+        elif what == "cancel":
+            timers[index].deadline = 0.0
+        else:
+            armed = [timed for timed in timers if timed.deadline]
+            due = {id(timed) for timed in armed if timed.deadline <= now}
+            assert {id(timed) for timed in lanes.poll(now)} == due
+        assert lanes.deadline == min([timed.deadline for timed in timers if timed.deadline], default=None)
+
+
 def test_recent_forgets_by_lifetime() -> None:
     recent: Recent[bytes] = Recent(10)
     recent.put("long", b"1", 0.0, 32.0)
