@@ -41,6 +41,7 @@ class DriverSide:
         to the application as `IncomingRequest`; others are refused (405, 501)."""
         self._endpoint = Endpoint(listeners, token, user_agent, timers, max_finished)
         self._limits = incoming.Limits(max_sessions, max_transactions, methods, retry_after_s)
+        self.sessions: Mapping[str, Session] = self._endpoint.sessions
         # What `deadline` looks at, after every datagram.
         self._lanes = self._endpoint.lanes
         self._servers = self._endpoint.transactions.finished_servers
@@ -56,10 +57,6 @@ class DriverSide:
         if tidy < earliest:
             return tidy
         return None if earliest == math.inf else earliest
-
-    @property
-    def sessions(self) -> Mapping[str, Session]:
-        return self._endpoint.sessions
 
     @property
     def stats(self) -> StackStats:
