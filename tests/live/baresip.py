@@ -102,7 +102,9 @@ class Baresip:
         for name in ("contacts", "current_contact"):
             (self.folder / name).write_text("")
         self._process = Process(
-            network.command("baresip", "-f", str(self.folder), "-v"), folder / f"baresip-{user}.log", folder=self.folder
+            network.command("baresip", "-f", str(self.folder), "-v", "-s"),
+            folder / f"baresip-{user}.log",
+            folder=self.folder,
         )
         self._events: list[dict[str, Any]] = []
         self._responses: list[dict[str, Any]] = []

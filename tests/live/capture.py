@@ -74,7 +74,9 @@ class Capture:
         self._processes = []
         for file in self._files:
             device = file.stem.removeprefix("wire-")
-            words = ["tcpdump", "-i", device, "-n", "-U", "-B", "32768", "-Z", "root", "-w", str(file), expression]
+            # Without immediate mode the last second of packets would be lost when it is told to end.
+            words = ["tcpdump", "-i", device, "-n", "-U", "--immediate-mode", "-B", "32768", "-Z", "root"]
+            words += ["-w", str(file), expression]
             self._processes.append(Process(network.command(*words), folder / f"tcpdump-{device}.log"))
         for process in self._processes:
             process.wait_for_line("listening on")

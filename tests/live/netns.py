@@ -145,10 +145,12 @@ def _furnish(made: Namespace) -> None:
     _batch(
         made,
         "link set lo up",
-        # A bridge has a carrier only when one of its ports has: this pair is always there.
-        "link add lan0 type bridge",
+        # A bridge has a carrier only when one of its ports has: this pair is always there. Its far end must not answer
+        # for the addresses of lan0, which Linux lets every interface do. Without a link address of its own the bridge
+        # takes that of a port, another with each phone that comes, and phones would go on sending to the old one.
+        "link add lan0 address 02:00:0a:09:00:01 type bridge",
         "link add veth-a type veth peer name veth-b",
-        "link set veth-b up",
+        "link set veth-b arp off up",
         "link set veth-a master lan0 up",
         *(f"addr add 10.9.0.{n}/24 dev lan0" for n in range(1, _N_ADDRESSES + 1)),
         "link set lan0 up",

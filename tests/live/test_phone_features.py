@@ -11,17 +11,17 @@ from tests.live.processes import wait_until
 from tests.live.test_phones import A_HZ, B_HZ, connect, two_phones, wait_heard
 
 
-def _last(phone: Baresip, seconds: float) -> Pcm:
-    wav = phone.heard()[-1]
-    return wav.channels[0][-int(seconds * 8000) :]
+def _heard_s(phone: Baresip) -> float:
+    return sum(wav.seconds for wav in phone.heard())
 
 
 def _wait_for_music(phone: Baresip, *not_hz: float) -> None:
-    """Until the last second heard is sound, and none of these tones."""
+    """Until one second from now on was heard whole, and was sound, and none of these tones."""
+    begin_s = _heard_s(phone)
 
     def is_music() -> bool:
-        last = _last(phone, 1.0)
-        return power_db(last) > -60 and not any(hears(last, hz) for hz in not_hz)
+        last: Pcm = phone.heard()[-1].channels[0][-8000:]
+        return _heard_s(phone) > begin_s + 1.2 and power_db(last) > -60 and not any(hears(last, hz) for hz in not_hz)
 
     wait_until(is_music, f"{phone.user} to hear music")
 
