@@ -100,6 +100,10 @@ class SwitchProcess:
         assert file.stat().st_size == event["size"]
         return file
 
+    def wait_for_end(self) -> int:
+        """The exit code, when it has been told to end already."""
+        return self._process.wait(PATIENCE_S)
+
     def problems(self) -> list[str]:
         """What the log holds that must not be there: errors, tracebacks, tasks nobody awaited."""
         return [line for line in self.log.splitlines() if _BAD_LINE.search(line)]

@@ -50,7 +50,7 @@ def test_a_call_with_audio_record_and_recording(bed: Bed, transport: str) -> Non
     _heard_right(capture)
     assert capture.sip_repeated_by(SWITCH) == []
 
-    assert (record["direction"], record["caller"], record["access_number"]) == ("inbound", USER, ACCESS_NUMBER)
+    assert (record["direction"], record["caller"], record["dialed"]) == ("inbound", USER, ACCESS_NUMBER)
     assert record["hangup_cause"] == "NORMAL_CLEARING" and record["hangup_side"] == "caller"
     assert record["talk_s"] > 1.5 and record["bridged_utc"] >= record["answered_utc"] > record["created_utc"]
     assert [(leg["direction"], leg["name"], leg["sip_status"]) for leg in record["legs"]] == [
