@@ -286,7 +286,7 @@ seconds since 1970 (UTC; 0 = did not happen). Lists come in pages: give the `cur
 """
 
 _EVENTS_TEXT = """
-After `events.subscribe` each event comes as a notification, at most 10 ms after it happened:
+After `events.subscribe` each event comes as a notification, at most 50 ms after it happened:
 
 ```
 {"jsonrpc":"2.0","method":"event","params":{"event":"call.answered","node":"ringback",
