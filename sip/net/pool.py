@@ -322,10 +322,15 @@ class StreamPool:
 
     def _local_host(self, flow: Flow, family: int) -> str:
         """Peers know us by the address we listen on; a wildcard leaves the choice to the routing table."""
-        transport, sock = self._listening.get(flow.listener, ("", None))
-        if sock is None or sock.family != family or transport != flow.transport:
+        fitting = [
+            index
+            for index, (transport, sock) in self._listening.items()
+            if transport == flow.transport and sock.family == family
+        ]
+        if not fitting:
             return ""
-        host = str(sock.getsockname()[0])
+        chosen = flow.listener if flow.listener in fitting else fitting[0]
+        host = str(self._listening[chosen][1].getsockname()[0])
         return "" if ipaddress.ip_address(host).is_unspecified else host
 
     def _tls_options(self, context: ssl.SSLContext | None) -> dict[str, Any]:

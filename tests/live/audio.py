@@ -60,7 +60,15 @@ def decode_alaw(octets: bytes) -> Pcm:
 
 def encode_ulaw(samples: Pcm) -> bytes:
     """The nearest µ-law code of each sample (by search: slow and surely right)."""
-    codes = decode_ulaw(bytes(range(256)))
+    return _nearest(samples, decode_ulaw(bytes(range(256))))
+
+
+def encode_alaw(samples: Pcm) -> bytes:
+    """The nearest A-law code of each sample."""
+    return _nearest(samples, decode_alaw(bytes(range(256))))
+
+
+def _nearest(samples: Pcm, codes: Pcm) -> bytes:
     order = np.argsort(codes, kind="stable")
     ordered = codes[order]
     place = np.clip(np.searchsorted(ordered, samples), 1, 255)

@@ -2,7 +2,7 @@
 
 from tests.live.conftest import Bed
 from tests.live.netns import SWITCH, peer_address
-from tests.live.sipp import pause, play, receive, request, response, scenario, sdp, send, ulaw_file
+from tests.live.sipp import pause, play, receive, request, response, scenario, sdp, send
 
 CALLER_HZ = 440.0
 CALLEE_HZ = 700.0
@@ -36,7 +36,7 @@ def talking(bed: Bed, *, milliseconds: int = 1500, user: str = USER) -> str:
     return scenario(
         "caller",
         *inviting(user),
-        play(ulaw_file(bed.folder, CALLER_HZ)),
+        play(bed.folder, CALLER_HZ),
         pause(milliseconds),
         *hanging_up(user),
     )
@@ -66,7 +66,7 @@ def answering(bed: Bed, *pieces: str) -> str:
         send(response(180, "Ringing")),
         send(response(200, "OK"), sdp(), retransmit=True),
         receive("ACK"),
-        play(ulaw_file(bed.folder, CALLEE_HZ)),
+        play(bed.folder, CALLEE_HZ),
         *pieces,
         *hung_up(),
     )

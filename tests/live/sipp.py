@@ -8,7 +8,7 @@ import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.live.audio import encode_ulaw, tone
+from tests.live.audio import encode_alaw, encode_ulaw, tone
 from tests.live.netns import Namespace
 from tests.live.processes import PATIENCE_S, Process, wait_until
 
@@ -59,17 +59,13 @@ def pause(milliseconds: int) -> str:
     return f'  <pause milliseconds="{milliseconds}"/>'
 
 
-def play(file: Path) -> str:
-    """Stream raw µ-law over and over."""
-    return f'  <nop><action><exec rtp_stream="{file},-1,0"/></action></nop>'
-
-
-def ulaw_file(folder: Path, hz: float, seconds: float = 4.0) -> Path:
-    """A tone for `play`."""
-    file = folder / f"tone-{hz:g}.ul"
+def play(folder: Path, hz: float, *, payload_type: int = 0) -> str:
+    """Speak a tone from now on, in PCMU (0) or PCMA (8). The file comes to lie in `folder`."""
+    file = folder / f"tone-{hz:g}.{payload_type}"
     if not file.exists():
-        file.write_bytes(encode_ulaw(tone(hz, seconds)))
-    return file
+        encode = encode_alaw if payload_type == 8 else encode_ulaw
+        file.write_bytes(encode(tone(hz, 4.0)))
+    return f'  <nop><action><exec rtp_stream="{file},-1,{payload_type}"/></action></nop>'
 
 
 # -- requests and responses -------------------------------------------------------------------------------------------

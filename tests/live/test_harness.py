@@ -7,7 +7,7 @@ from tests.live.audio import decode_alaw, decode_ulaw, encode_ulaw, hears, tone,
 from tests.live.conftest import Bed
 from tests.live.netns import peer_address
 from tests.live.processes import wait_until
-from tests.live.sipp import pause, play, receive, request, response, scenario, sdp, send, ulaw_file
+from tests.live.sipp import pause, play, receive, request, response, scenario, sdp, send
 
 
 def _answering(bed: Bed, hz: float) -> str:
@@ -17,7 +17,7 @@ def _answering(bed: Bed, hz: float) -> str:
         send(response(180, "Ringing")),
         send(response(200, "OK"), sdp(), retransmit=True),
         receive("ACK"),
-        play(ulaw_file(bed.folder, hz)),
+        play(bed.folder, hz),
         receive("BYE"),
         send(response(200, "OK", to_tag=False)),
     )
@@ -33,7 +33,7 @@ def test_sipp_calls_sipp(bed: Bed) -> None:
         receive(180, optional=True),
         receive(200, attributes='rrs="true"'),
         send(request("ACK", user="a", cseq=1)),
-        play(ulaw_file(bed.folder, 440)),
+        play(bed.folder, 440),
         pause(1000),
         send(request("BYE", user="a", cseq=2), retransmit=True),
         receive(200),

@@ -22,7 +22,7 @@ from tests.live.peers import (
     towards_switch,
     trunks,
 )
-from tests.live.sipp import pause, play, receive, request, response, scenario, sdp, send, ulaw_file
+from tests.live.sipp import pause, play, receive, request, response, scenario, sdp, send
 
 
 def _heard_right(capture: Capture, *, n: int = 1) -> None:
@@ -141,7 +141,7 @@ def test_hold_and_resume_by_reinvite(bed: Bed) -> None:
     holding = scenario(
         "holds and resumes",
         *inviting(),
-        play(ulaw_file(bed.folder, CALLER_HZ)),
+        play(bed.folder, CALLER_HZ),
         pause(1500),
         *offer("sendonly", 2),
         pause(2000),
@@ -217,3 +217,84 @@ def test_callee_hangs_up_first(bed: Bed) -> None:
     callee.assert_all_good(callee.terminate(), 1)
     record = switch.record_of(switch.control.wait_for("call.ended")["call_id"])
     assert record["hangup_cause"] == "NORMAL_CLEARING" and record["hangup_side"] in ("remote", "agent")
+
+
+def test_legs_with_different_codecs(bed: Bed) -> None:
+    bed.switch(**trunks())
+    capture = bed.capture()
+    callee_xml = scenario(
+        "speaks A-law",
+        receive("INVITE"),
+        send(response(200, "OK"), sdp(payloads="8 101"), retransmit=True),
+        receive("ACK"),
+        play(bed.folder, CALLEE_HZ, payload_type=8),
+        receive("BYE"),
+        send(response(200, "OK", to_tag=False)),
+    )
+    callee = bed.sipp(2, callee_xml)
+    caller_xml = scenario(
+        "speaks mu-law",
+        send(request("INVITE", user=USER, cseq=1, in_dialog=False), sdp(payloads="0 101"), retransmit=True),
+        receive(100, optional=True),
+        receive(180, optional=True),
+        receive(200, attributes='rrs="true"'),
+        send(request("ACK", user=USER, cseq=1)),
+        play(bed.folder, CALLER_HZ),
+        pause(1500),
+        *hanging_up(),
+    )
+    caller = bed.sipp(1, caller_xml, **towards_switch(calls=1))
+    caller.assert_all_good(caller.wait(), 1)
+    callee.assert_all_good(callee.terminate(), 1)
+    _heard_right(capture)
+    assert {packet[2] for packet in capture.rtp_to(peer_address(1))[0].packets} == {0}
+    assert {packet[2] for packet in capture.rtp_to(peer_address(2))[0].packets} == {8}
+
+
+def test_an_invite_without_an_offer(bed: Bed) -> None:
+    bed.switch(**trunks())
+    capture = bed.capture()
+    callee = bed.sipp(2, answering(bed))
+    late = scenario(
+        "offers late",
+        send(request("INVITE", user=USER, cseq=1, in_dialog=False), retransmit=True),
+        receive(100, optional=True),
+        receive(180, optional=True),
+        receive(200, attributes='rrs="true"'),
+        send(request("ACK", user=USER, cseq=1), sdp()),
+        play(bed.folder, CALLER_HZ),
+        pause(1500),
+        *hanging_up(),
+    )
+    caller = bed.sipp(1, late, **towards_switch(calls=1))
+    caller.assert_all_good(caller.wait(), 1)
+    callee.assert_all_good(callee.terminate(), 1)
+    _heard_right(capture)
+
+
+def test_early_media_is_heard_before_the_answer(bed: Bed) -> None:
+    bed.switch(**trunks())
+    capture = bed.capture()
+    announcing = scenario(
+        "announces, then is busy",
+        receive("INVITE"),
+        send(response(183, "Session Progress"), sdp()),
+        play(bed.folder, CALLEE_HZ),
+        pause(1500),
+        send(response(486, "Busy Here"), retransmit=True),
+        receive("ACK"),
+    )
+    callee = bed.sipp(2, announcing)
+    hearing = scenario(
+        "hears early media",
+        send(request("INVITE", user=USER, cseq=1, in_dialog=False), sdp(), retransmit=True),
+        receive(100, optional=True),
+        receive(183),
+        receive(486),
+        send(request("ACK", user=USER, cseq=1, in_dialog=False, back_to_invite=4)),
+    )
+    caller = bed.sipp(1, hearing, **towards_switch(calls=1))
+    caller.assert_all_good(caller.wait(), 1)
+    callee.assert_all_good(callee.terminate(), 1)
+    [stream] = capture.rtp_to(peer_address(1))
+    assert len(stream.packets) > 20 and hears(stream.audio, CALLEE_HZ)

@@ -378,10 +378,11 @@ def test_close_sends_what_waits_and_leaves_nothing(loop_name: str) -> None:
 
 
 @on_both_loops
-def test_outgoing_connection_comes_from_the_listeners_address(loop_name: str) -> None:
+@pytest.mark.parametrize("listener", [0, 7], ids=["the named listener", "the first that fits"])
+def test_outgoing_connection_comes_from_the_listeners_address(loop_name: str, listener: int) -> None:
     async def work() -> None:
         async with node("127.0.0.2") as a, node() as b:
-            a.transports.send(message(1), b.flow())
+            a.transports.send(message(1), b.flow()._replace(listener=listener))
             await b.recorder.n_received(1)
             assert b.recorder.received[0][1].host == "127.0.0.2"
 
