@@ -33,7 +33,7 @@ from sip.flow import Flow
 from sip.net.dns import Resolver
 from sip.stack import Listener
 from switch.collector import calm_collector
-from switch.config import parse_config
+from switch.config_file import parse_config
 from switch.core import Core, assemble
 from switch.directory import Directory
 from switch.media_pool import MediaPool

@@ -3,17 +3,18 @@
 import asyncio
 import logging
 import os
-import resource
 import socket
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
+
 from control.auth import ApiUser, TokenTable
 from control.hub import EventHub
 from control.server import ControlServer
 from media.client import MediaClient
-from model import errors, events, media, views
+from model import errors, events, media
 from model.causes import HangupCause
 from model.ids import IdSource
 from model.records import CallRecord, RecordingRecord
@@ -24,8 +25,9 @@ from sip.net.transports import Transports
 from sip.stack import Listener
 from storage.storage import Storage
 from storage.writer import WriterLimits, WriterState
+from switch.addresses import parse_listen
 from switch.commands import make_handlers
-from switch.config import Config, parse_listen
+from switch.config import Config
 from switch.core import Core, assemble
 from switch.directory import Directory, extension_entries
 from switch.environment import Environment
@@ -50,6 +52,14 @@ class UnusableError(Exception):
     """The switch cannot run like this, and trying again would not change it; the message is one line."""
 
 
+class WorkerNotes(msgspec.Struct):
+    """What a media worker said of itself last."""
+
+    hello: media.Hello
+    health: media.Health | None = None
+    n_restarts: int = 0
+
+
 class App:
     """One running switch. Made by `start`; `stopped` is set when it may end; `close` afterwards."""
 
@@ -70,11 +80,9 @@ class App:
         self.lag = LagMeter()
         self._has_worker = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_draining = False
+        self.is_draining = False
         self._drain_timer: asyncio.TimerHandle | None = None
-        self._worker_hello: dict[int, media.Hello] = {}
-        self._worker_health: dict[int, media.Health] = {}
-        self._worker_restarts: dict[int, int] = {}
+        self.workers: dict[int, WorkerNotes] = {}
 
     @classmethod
     async def start(
@@ -189,20 +197,19 @@ class App:
             log.error("x no media worker is up after %.0f s; calls are refused until one is", WORKER_WAIT_S)
 
     def worker_name(self, index: int) -> str:
-        hello = self._worker_hello.get(index)
-        return hello.worker if hello is not None else ""
+        notes = self.workers.get(index)
+        return notes.hello.worker if notes is not None else ""
 
     def _media_events(self, index: int, batch: list[media.Event]) -> None:
         for event in batch:
             if type(event) is media.Health:
-                self._worker_health[index] = event
+                self.workers[index].health = event
         self.runtime.media_events(index, batch)
 
     def _worker_up(self, index: int, hello: media.Hello) -> None:
-        before = self._worker_hello.get(index)
-        if before is not None and before.pid != hello.pid:
-            self._worker_restarts[index] = self._worker_restarts.get(index, 0) + 1
-        self._worker_hello[index] = hello
+        notes = self.workers.setdefault(index, WorkerNotes(hello))
+        notes.n_restarts += notes.hello.pid != hello.pid
+        notes.hello = hello
         self._has_worker.set()
         self.hub.publish(events.MediaWorkerChanged(worker=hello.worker, state="up"))
         lost = self.runtime.tell_worker_everything(index, hello.sessions)
@@ -210,7 +217,7 @@ class App:
             self._own(recover(self.storage, lost))
 
     def _worker_down(self, index: int, reason: str) -> None:
-        if not self._is_draining:
+        if not self.is_draining:
             log.error("x media worker %s: %s", self.worker_name(index), reason)
         self.hub.publish(events.MediaWorkerChanged(worker=self.worker_name(index), state="down", reason=reason))
 
@@ -252,7 +259,7 @@ class App:
 
     def check_room(self) -> None:
         """Raises the API error that says why no new call can be taken."""
-        if self._is_draining:
+        if self.is_draining:
             raise errors.Draining()
         if len(self.runtime.calls.calls) >= self.config.calls.max_calls:
             raise errors.Congested("calls.max_calls is reached")
@@ -265,13 +272,13 @@ class App:
 
     def asked_to_stop(self) -> None:
         """SIGTERM: drain; the second time: end the calls now."""
-        self.drain(0.001 if self._is_draining else self.config.node.drain_s)
+        self.drain(0.001 if self.is_draining else self.config.node.drain_s)
 
     def drain(self, timeout_s: float) -> None:
         """No new calls; ends when the last one has, or after `timeout_s` (0 = whenever that is)."""
-        if not self._is_draining:
+        if not self.is_draining:
             log.info("= draining, %d calls", len(self.runtime.calls.calls))
-            self._is_draining = self.core.door.is_draining = True
+            self.is_draining = self.core.door.is_draining = True
             self.hub.publish(events.SystemDraining(n_calls=len(self.runtime.calls.calls), deadline_s=timeout_s))
             self._own(self._wait_until_idle())
         if self._drain_timer is not None:
@@ -303,64 +310,6 @@ class App:
         await self.transports.close()
         self.hub.close()
         await self.storage.close()
-
-    # -- status --------------------------------------------------------------------------------------------------------
-
-    def status(self) -> views.SystemStatus:
-        """The whole switch in one answer."""
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        runtime, calls = self.runtime, self.runtime.calls
-        state = self.storage.state
-        stack = runtime.stack
-        lag_ms, lag_ms_max = self.lag.take()
-        return views.SystemStatus(
-            version=VERSION,
-            node=self.config.node.name,
-            started_utc=self.started_utc,
-            uptime_s=time.time() - self.started_utc,
-            is_draining=self._is_draining,
-            n_calls=len(calls.calls),
-            n_legs=sum(len(call.live_legs()) for call in calls.calls.values()),
-            n_registrations=self.registrations.n_bindings,
-            calls_total=calls.counters.calls_total,
-            calls_answered=calls.counters.calls_answered,
-            calls_failed=calls.counters.calls_failed,
-            unhandled_errors=calls.counters.unhandled_errors
-            + runtime.counters.unhandled_errors
-            + stack.stats.n_faults
-            + self.control.stats.internal_errors,
-            loop_lag_ms=lag_ms,
-            loop_lag_ms_max=lag_ms_max,
-            memory_bytes=_resident_bytes(),
-            cpu_s=usage.ru_utime + usage.ru_stime,
-            media_workers=[self._worker_view(index) for index in range(len(runtime.pool.workers))],
-            storage=views.StorageView(
-                is_failing=state.is_failing,
-                error=state.error,
-                since_utc=state.since_utc,
-                backlog=state.backlog,
-                written_total=state.written,
-            ),
-            sip=_counters(stack.stats) | _counters(stack.transaction_stats),
-            events={"published": self.hub.stats.published, "subscribers": self.hub.stats.subscribers},
-        )
-
-    def _worker_view(self, index: int) -> views.MediaWorkerView:
-        worker = self.runtime.pool.workers[index]
-        hello = self._worker_hello.get(index)
-        health = self._worker_health.get(index)
-        return views.MediaWorkerView(
-            worker=hello.worker if hello is not None else f"w{index}",
-            state="up" if worker.is_connected else "down" if hello is not None else "starting",
-            pid=hello.pid if hello is not None else 0,
-            n_sessions=health.sessions if health is not None else 0,
-            n_legs=health.legs if health is not None else 0,
-            tick_late_ms_max=health.tick_late_ms_max if health is not None else 0.0,
-            packets_dropped=health.packets_dropped if health is not None else 0,
-            writer_backlog=health.writer_backlog if health is not None else 0,
-            is_disk_failing=health.is_disk_failing if health is not None else False,
-            n_restarts=self._worker_restarts.get(index, 0),
-        )
 
 
 async def _until(is_so: Callable[[], bool]) -> None:
@@ -409,12 +358,3 @@ def _token_table(config: Config) -> TokenTable:
         return TokenTable(users)
     except ValueError as error:
         raise UnusableError(f"control.user: {error}") from None
-
-
-def _counters(stats: Any) -> dict[str, int]:
-    return {name: getattr(stats, name) for name in stats.__struct_fields__}
-
-
-def _resident_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()

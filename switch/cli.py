@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from switch.cli_control import app as control_app
-from switch.config import ConfigError, load_config
+from switch.config_file import ConfigError, load_config
 from switch.logs import set_up_logging
 
 app = typer.Typer(

@@ -17,6 +17,7 @@ from switch import extensions_admin
 from switch.call import Call, Leg
 from switch.calls import NoRouteError
 from switch.leg_events import DropLeg, HoldLeg, RecordCall, Release, ResumeLeg
+from switch.status import system_status
 from switch.views import call_view, trunk_view
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         commands.StopRecording: lambda command, caller: handlers.record(command.call_id, "stop"),
         commands.ListRegistrations: handlers.list_registrations,
         commands.ListTrunks: handlers.list_trunks,
-        commands.GetStatus: lambda command, caller: app.status(),
+        commands.GetStatus: lambda command, caller: system_status(app),
         commands.Drain: handlers.drain,
         **extensions_admin.make_handlers(app),
     }

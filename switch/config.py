@@ -1,26 +1,16 @@
-"""One TOML file → one frozen value. Every key says what it is and in which unit; an error names file, line and key.
+"""The configuration as one frozen value; `switch.config_file` reads it. Every key says what it is and in which unit.
 
 The descriptions here are the documentation: `ringback init` and `docs/configuration.md` are written from them.
 """
 
-import difflib
-import ipaddress
-import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from switch.config_lines import line_of
 
-
-class ConfigError(ValueError):
-    """The configuration cannot be used; the message is one line: file, line, key, what would be right."""
-
-
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pass
 
 
@@ -31,7 +21,7 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(ge=0, le=86400 * 7)]
 
 
-class Node(_Section, frozen=True):
+class Node(Section, frozen=True):
     """Who this switch is and where it keeps things."""
 
     name: Annotated[Name, Meta(description="Name of this switch; it stands in every event.")] = "ringback"
@@ -49,7 +39,7 @@ class Node(_Section, frozen=True):
     ] = 30.0
 
 
-class Sip(_Section, frozen=True):
+class Sip(Section, frozen=True):
     """Signalling."""
 
     listen: Annotated[
@@ -76,7 +66,7 @@ class Sip(_Section, frozen=True):
     max_bindings: Annotated[int, Meta(ge=1, le=32, description="Devices that may register to one extension.")] = 5
 
 
-class Media(_Section, frozen=True):
+class Media(Section, frozen=True):
     """Audio."""
 
     address: Annotated[
@@ -107,7 +97,7 @@ class Media(_Section, frozen=True):
     ] = 60.0
 
 
-class Recording(_Section, frozen=True):
+class Recording(Section, frozen=True):
     """Recording of calls."""
 
     enabled: Annotated[bool, Meta(description="Record every call; extensions and trunks can say otherwise.")] = True
@@ -117,7 +107,7 @@ class Recording(_Section, frozen=True):
     ] = "g711"
 
 
-class Storage(_Section, frozen=True):
+class Storage(Section, frozen=True):
     """Database."""
 
     url: Annotated[
@@ -130,7 +120,7 @@ class Storage(_Section, frozen=True):
     ] = 50_000
 
 
-class User(_Section, frozen=True):
+class User(Section, frozen=True):
     """Somebody who may use the control API."""
 
     name: Name
@@ -146,7 +136,7 @@ class User(_Section, frozen=True):
     ] = "operator"
 
 
-class Control(_Section, frozen=True):
+class Control(Section, frozen=True):
     """Control API: JSON-RPC 2.0, one object a line, over TCP."""
 
     listen: Annotated[Text, Meta(description='"address:port"; loopback unless you know better (no TLS here).')] = (
@@ -158,7 +148,7 @@ class Control(_Section, frozen=True):
     user: Annotated[tuple[User, ...], Meta(max_length=1000)] = ()
 
 
-class Numbering(_Section, frozen=True):
+class Numbering(Section, frozen=True):
     """How numbers are read."""
 
     region: Annotated[str, Meta(pattern=r"^[A-Z]{2}$", description="Country of national numbers (ISO 3166).")] = "CN"
@@ -170,7 +160,7 @@ class Numbering(_Section, frozen=True):
     ] = ()
 
 
-class CallLimits(_Section, frozen=True):
+class CallLimits(Section, frozen=True):
     """Limits of calls."""
 
     ring_timeout_s: Annotated[Seconds, Meta(description="Seconds a destination may ring.")] = 60.0
@@ -180,7 +170,7 @@ class CallLimits(_Section, frozen=True):
     )
 
 
-class Extension(_Section, frozen=True):
+class Extension(Section, frozen=True):
     """A phone of ours."""
 
     number: Number
@@ -202,7 +192,7 @@ class Extension(_Section, frozen=True):
     ] = "relay"
 
 
-class Trunk(_Section, frozen=True):
+class Trunk(Section, frozen=True):
     """A carrier, a gateway or another switch."""
 
     name: Name
@@ -234,7 +224,7 @@ class Trunk(_Section, frozen=True):
     media: Annotated[str, Meta(pattern=r"^(relay|direct)$")] = "relay"
 
 
-class AccessNumber(_Section, frozen=True):
+class AccessNumber(Section, frozen=True):
     """A number of ours that trunks deliver."""
 
     number: Number
@@ -242,7 +232,7 @@ class AccessNumber(_Section, frozen=True):
     trunk: Annotated[str, Meta(description="Only when it comes by this trunk; empty: by any.")] = ""
 
 
-class Route(_Section, frozen=True):
+class Route(Section, frozen=True):
     """Which trunks a dialled number goes out by."""
 
     name: Name
@@ -273,7 +263,7 @@ class Route(_Section, frozen=True):
     )
 
 
-class Config(_Section, frozen=True):
+class Config(Section, frozen=True):
     """The whole file."""
 
     node: Node = Node()
@@ -299,170 +289,3 @@ class Config(_Section, frozen=True):
     @property
     def storage_url(self) -> str:
         return self.storage.url or f"sqlite+aiosqlite:///{self.resolve('ringback.db').absolute()}"
-
-
-class ListenAddress(msgspec.Struct, frozen=True):
-    """One entry of sip.listen."""
-
-    transport: str
-    host: str
-    port: int
-
-
-def parse_listen(text: str) -> ListenAddress:
-    """ "udp:0.0.0.0:5060" or "tls:[::]:5061". Raises ValueError that says what would be right."""
-    transport, _, rest = text.partition(":")
-    if transport not in ("udp", "tcp", "tls"):
-        raise ValueError(f'"{text}" must begin with udp:, tcp: or tls:')
-    host, port = split_host_port(rest)
-    return ListenAddress(transport, host, port)
-
-
-def split_host_port(text: str) -> tuple[str, int]:
-    """ "127.0.0.1:5060" or "[::1]:5060" → (IP literal, port). Port 0 asks for any free one."""
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    try:
-        ipaddress.ip_address(host)
-        number = int(port)
-        if not 0 <= number <= 65535:
-            raise ValueError
-    except ValueError:
-        raise ValueError(
-            f'"{text}" must be "address:port" with an IP address, e.g. "0.0.0.0:5060" or "[::]:5060"'
-        ) from None
-    return host, number
-
-
-def load_config(path: str | Path) -> Config:
-    """Reads and checks the file. Raises ConfigError (one line)."""
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); make one with: ringback init") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from None
-    return parse_config(text, str(path))
-
-
-def parse_config(text: str, path: str = "ringback.toml") -> Config:
-    """The checked value of a configuration's text. Raises ConfigError (one line)."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        where = re.search(r"\(at line (\d+), column \d+\)", str(error))
-        line = f":{where[1]}" if where else ""
-        raise ConfigError(f"{path}{line}: not TOML: {str(error).split(' (at')[0]}") from None
-    raw.pop("path", None)
-    try:
-        config = msgspec.convert(raw, Config)
-    except msgspec.ValidationError as error:
-        raise ConfigError(_explain(str(error), text, path)) from None
-    _check(config, text, path)
-    return msgspec.structs.replace(config, path=path)
-
-
-def _explain(message: str, text: str, path: str) -> str:
-    what, _, where = message.partition(" - at `$")
-    keys = re.findall(r"\.([A-Za-z_]+)|\[(\d+)\]", where)
-    steps: list[str | int] = [name or int(index) for name, index in keys]
-    unknown = re.search(r"unknown field `([^`]+)`", what)
-    if unknown:
-        known = _fields_at(steps)
-        close = difflib.get_close_matches(unknown[1], known, 1)
-        hint = f'did you mean "{close[0]}"?' if close else f"known keys: {', '.join(known)}"
-        line = line_of(text, [*steps, unknown[1]])
-        return f"{path}:{line}: {_dotted([*steps, unknown[1]])}: no such key; {hint}"
-    line = line_of(text, steps)
-    return f"{path}:{line}: {_dotted(steps)}: {what[:1].lower()}{what[1:]}"
-
-
-def _dotted(steps: list[str | int]) -> str:
-    out = ""
-    for step in steps:
-        out += f"[{step}]" if isinstance(step, int) else f".{step}" if out else str(step)
-    return out or "(top)"
-
-
-_LISTS: dict[str, type[_Section]] = {
-    "extension": Extension,
-    "trunk": Trunk,
-    "access_number": AccessNumber,
-    "route": Route,
-}
-
-
-def _fields_at(steps: list[str | int]) -> list[str]:
-    here: Any = Config
-    for step in steps:
-        if isinstance(step, int):
-            continue
-        if here is Control and step == "user":
-            here = User
-        elif here is Config and step in _LISTS:
-            here = _LISTS[step]
-        else:
-            here = type(getattr(Config(), step, None)) if here is Config else here
-    return [name for name in getattr(here, "__struct_fields__", ()) if name != "path"]
-
-
-def _check(config: Config, text: str, path: str) -> None:
-    """What the types cannot say: references between sections, addresses, duplicates."""
-
-    def wrong(steps: list[str | int], what: str) -> ConfigError:
-        return ConfigError(f"{path}:{line_of(text, steps)}: {_dotted(steps)}: {what}")
-
-    for i, listen in enumerate(config.sip.listen):
-        try:
-            address = parse_listen(listen)
-        except ValueError as error:
-            raise wrong(["sip", "listen"], str(error)) from None
-        if address.transport == "tls" and not (config.sip.tls_certificate and config.sip.tls_key):
-            raise wrong(["sip", "listen"], f'"{listen}" needs sip.tls_certificate and sip.tls_key (entry {i + 1})')
-    try:
-        split_host_port(config.control.listen)
-    except ValueError as error:
-        raise wrong(["control", "listen"], str(error)) from None
-    first, last = (int(p) for p in config.media.rtp_ports.split("-"))
-    if not (1024 <= first < last <= 65535):
-        raise wrong(["media", "rtp_ports"], '"first-last" with 1024 <= first < last <= 65535, e.g. "20000-20999"')
-    for algorithm in config.sip.digest_algorithms:
-        if algorithm not in ("SHA-256", "MD5"):
-            raise wrong(["sip", "digest_algorithms"], f'"{algorithm}" is not known; there are SHA-256 and MD5')
-    for codec in config.media.codecs:
-        if codec not in ("PCMU", "PCMA"):
-            raise wrong(["media", "codecs"], f'"{codec}" is not known; there are PCMU and PCMA')
-    _check_unique("extension", [e.number for e in config.extension], wrong)
-    _check_unique("trunk", [t.name for t in config.trunk], wrong)
-    _check_unique("route", [r.name for r in config.route], wrong)
-    trunks = {t.name for t in config.trunk}
-    for i, trunk in enumerate(config.trunk):
-        if trunk.listener >= len(config.sip.listen):
-            raise wrong(["trunk", i, "listener"], f"sip.listen has only {len(config.sip.listen)} entries, from 0")
-        if trunk.register and not trunk.username:
-            raise wrong(["trunk", i, "register"], "registering needs username and password")
-        for address_text in trunk.from_addresses:
-            host = address_text.rpartition(":")[0] if address_text.count(":") == 1 else address_text
-            try:
-                ipaddress.ip_address(host.strip("[]"))
-            except ValueError:
-                raise wrong(["trunk", i, "from_addresses"], f'"{address_text}" is no IP address') from None
-    for i, number in enumerate(config.access_number):
-        if number.trunk and number.trunk not in trunks:
-            raise wrong(["access_number", i, "trunk"], f'there is no trunk "{number.trunk}"')
-    for i, route in enumerate(config.route):
-        for name in route.trunks:
-            if name not in trunks:
-                raise wrong(["route", i, "trunks"], f'there is no trunk "{name}"')
-    for name in config.numbering.emergency_trunks:
-        if name not in trunks:
-            raise wrong(["numbering", "emergency_trunks"], f'there is no trunk "{name}"')
-
-
-def _check_unique(section: str, names: list[str], wrong: Any) -> None:
-    seen: set[str] = set()
-    for i, name in enumerate(names):
-        if name in seen:
-            raise wrong([section, i], f'"{name}" is there twice')
-        seen.add(name)

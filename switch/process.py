@@ -11,7 +11,8 @@ import uvloop
 
 from switch.app import App, UnusableError
 from switch.collector import calm_collector
-from switch.config import Config, ConfigError, load_config
+from switch.config import Config
+from switch.config_file import ConfigError, load_config
 from switch.logs import set_up_logging
 
 log = logging.getLogger(__name__)

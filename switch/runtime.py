@@ -10,7 +10,7 @@ from typing import Any, Protocol, get_args
 
 import msgspec
 
-from model import events, media
+from model import media
 from model.declare import EVENTS, Event
 from model.records import CallRecord, RecordingRecord
 from sip import actions as sip
@@ -21,11 +21,8 @@ from switch.call import Call, Leg
 from switch.calls import Calls
 from switch.leg_events import (
     CallEvent,
-    LegDigit,
-    LegSilent,
-    LegStatisticsCame,
-    PlayEnded,
 )
+from switch.media_events import MediaEvents
 from switch.media_pool import MediaPool
 from switch.phases.bridged import restore
 from switch.sip_legs import SipLegs, configure_command
@@ -80,7 +77,7 @@ class Runtime:
         self.counters = RuntimeCounters()
         self.recordings: dict[str, RecordingRecord] = {}
         """Recordings whose file is not finished, by id; their calls may be over."""
-        self._outside = outside
+        self.outside = outside
         self._timer: Any = None
         self._timer_at = 0.0
         self._extra: list[tuple[Machine, Callable[[float], None]]] = []
@@ -107,15 +104,7 @@ class Runtime:
             self._call_table[event.params] = lambda action, now: outside.publish(action)
         for command in get_args(media.Command):
             self._call_table[command] = self._media_command
-        self._media_table: dict[type, Callable[[int, Any, float], None]] = {
-            media.Digit: self._media_digit,
-            media.LegReleased: self._leg_released,
-            media.PlayFinished: self._play_finished,
-            media.Inactivity: self._inactivity,
-            media.RecordingFinished: self._recording_finished,
-            media.Statistics: self._statistics,
-            media.CommandRefused: self._refused,
-        }
+        self._media = MediaEvents(self)
 
     def open_door(self, door: Door) -> None:
         """Requests outside sessions go there."""
@@ -140,7 +129,7 @@ class Runtime:
 
     def receive_batch(self, batch: list[tuple[bytes, Flow]]) -> None:
         """Datagrams of one wake-up (sip.net.Receiver)."""
-        now = self._outside.clock()
+        now = self.outside.clock()
         receive, perform = self.stack.receive, self.perform_sip
         for data, flow in batch:
             try:
@@ -155,7 +144,7 @@ class Runtime:
     def flow_failed(self, flow: Flow, why: str) -> None:
         """A connection or destination is gone (sip.net.Receiver)."""
         log.info("x flow %s %s:%d: %s", flow.transport, flow.host, flow.port, why)
-        now = self._outside.clock()
+        now = self.outside.clock()
         self._guarded("flow_failed", lambda: self.perform_sip(self.stack.flow_failed(flow, now), now))
         for on_failed in self._flow_watchers:
             self._guarded("flow_failed", lambda on_failed=on_failed: on_failed(flow, now))  # type: ignore[misc]
@@ -163,28 +152,29 @@ class Runtime:
         self.rearm(now)
 
     def resolved(self, token: int, flows: list[Flow]) -> None:
-        now = self._outside.clock()
+        now = self.outside.clock()
         self._guarded("resolved", lambda: self.perform_sip(self.stack.resolved(token, flows, now), now))
         self.rearm(now)
 
     def media_events(self, worker: int, batch: Iterable[media.Event]) -> None:
         """What a media worker told."""
-        now = self._outside.clock()
+        now = self.outside.clock()
         for event in batch:
-            handle = self._media_table.get(type(event))
-            if handle is not None:
-                self._guarded(type(event).__name__, lambda handle=handle, event=event: handle(worker, event, now))  # type: ignore[misc]
+            self._guarded(
+                type(event).__name__,
+                lambda event=event: self._media.handle(worker, event, now),  # type: ignore[misc]
+            )
         self.rearm(now)
 
     def tell(self, event: CallEvent) -> None:
         """An event from outside the phone network (control API, drain)."""
-        now = self._outside.clock()
+        now = self.outside.clock()
         self.dispatch(event, now)
         self.rearm(now)
 
     def run(self, step: Callable[[float], Sequence[Any]]) -> None:
         """Performs the call actions that `step(now)` returns."""
-        now = self._outside.clock()
+        now = self.outside.clock()
         self.perform(step(now), now)
         self.rearm(now)
 
@@ -207,7 +197,7 @@ class Runtime:
                 return
             self._timer.cancel()
         self._timer_at = deadline
-        self._timer = self._outside.call_later(deadline - now, self._on_timer)
+        self._timer = self.outside.call_later(deadline - now, self._on_timer)
 
     def close(self) -> None:
         if self._timer is not None:
@@ -216,7 +206,7 @@ class Runtime:
 
     def _on_timer(self) -> None:
         self._timer = None
-        now = self._outside.clock()
+        now = self.outside.clock()
         self._guarded("timer", lambda: self.perform_sip(self.stack.poll(now), now))
         self._guarded("timer", lambda: self.perform(self.calls.handle_timeout(now), now))
         for machine, on_timeout in self._extra:
@@ -258,7 +248,8 @@ class Runtime:
         for action in actions:
             table[type(action)](action, now)
 
-    def _find(self, call_id: str, leg_id: str) -> tuple[Call, Leg] | None:
+    def find(self, call_id: str, leg_id: str) -> tuple[Call, Leg] | None:
+        """A live call and a leg of it."""
         call = self.calls.calls.get(call_id)
         leg = call.legs.get(leg_id) if call is not None else None
         return (call, leg) if call is not None and leg is not None else None
@@ -267,26 +258,26 @@ class Runtime:
         """A handler that looks the leg up first; nothing for a leg that is gone."""
 
         def handle(action: Any, now: float) -> None:
-            found = self._find(action.call_id, action.leg_id)
+            found = self.find(action.call_id, action.leg_id)
             if found is not None:
                 self.perform_sip(step(action, *found, now), now)
 
         return handle
 
     def _start_leg(self, action: act.StartLeg, now: float) -> None:
-        found = self._find(action.call_id, action.leg_id)
+        found = self.find(action.call_id, action.leg_id)
         if found is not None and not found[1].is_ended:
             self._both(self.legs.start(*found, now), now)
 
     def _progress_leg(self, action: act.ProgressLeg, now: float) -> None:
         """`leg_id` is the leg that is heard; the caller gets the 183."""
-        found = self._find(action.call_id, action.leg_id)
+        found = self.find(action.call_id, action.leg_id)
         if found is not None:
             call, peer = found
             self._both(self.legs.progress(call, call.legs[call.a], peer, now), now)
 
     def _answer_leg(self, action: act.AnswerLeg, now: float) -> None:
-        found = self._find(action.call_id, action.leg_id)
+        found = self.find(action.call_id, action.leg_id)
         if found is not None:
             call, leg = found
             self._both(self.legs.answer(call, leg, call.other(leg.leg_id), now), now)
@@ -309,72 +300,16 @@ class Runtime:
 
     def _keep_recording(self, record: RecordingRecord, now: float) -> None:
         self.recordings[record.recording_id] = record
-        self._outside.keep(record)
+        self.outside.keep(record)
 
-    # -- media events -------------------------------------------------------------------------------------------------
-
-    def _media_digit(self, worker: int, event: media.Digit, now: float) -> None:
-        self.dispatch(LegDigit(event.session, event.leg, event.digit, event.duration_ms), now)
-
-    def _leg_released(self, worker: int, event: media.LegReleased, now: float) -> None:
-        found = self._find(event.session, event.leg)
-        if found is None:
-            return
-        _, leg = found
-        _note_statistics(leg, event.statistics)
-        self.dispatch(LegStatisticsCame(event.session, event.leg), now)
-
-    def _statistics(self, worker: int, event: media.Statistics, now: float) -> None:
-        for leg_id, statistics in event.legs.items():
-            found = self._find(event.session, leg_id)
-            if found is not None:
-                _note_statistics(found[1], statistics)
-
-    def _play_finished(self, worker: int, event: media.PlayFinished, now: float) -> None:
-        if event.error:
-            log.warning("x call %s leg %s: play %s: %s", event.session, event.leg, event.play_id, event.error)
-        self.dispatch(PlayEnded(event.session, event.leg, event.play_id, event.reason), now)
-
-    def _inactivity(self, worker: int, event: media.Inactivity, now: float) -> None:
-        self.dispatch(LegSilent(event.session, event.leg, event.silent_s), now)
-
-    def _refused(self, worker: int, event: media.CommandRefused, now: float) -> None:
-        log.error("x media worker %d refused %s for %s: %s", worker, event.command, event.session, event.error)
-
-    def _recording_finished(self, worker: int, event: media.RecordingFinished, now: float) -> None:
-        record = self.recordings.pop(event.recording, None)
-        if record is None:
-            return
-        wall = self.calls.env.wall(now)
-        finished = msgspec.structs.replace(
-            record,
-            ended_utc=record.started_utc + event.duration_s if event.duration_s else wall,
-            duration_s=event.duration_s,
-            size=event.size,
-            sha256=event.sha256,
-            channels=event.channels or record.channels,
-            speech_s=event.speech_s,
-            pauses=event.pauses,
-            state="failed" if event.error else "finished",
-            error=event.error,
-        )
-        self._outside.keep(finished)
-        common = {"recording_id": record.recording_id, "call_id": record.call_id, "path": record.path}
-        if event.error:
-            self._outside.publish(
-                events.RecordingFailed(**common, error=event.error, duration_s=event.duration_s, size=event.size)
-            )
-        else:
-            self._outside.publish(
-                events.RecordingFinished(**common, duration_s=event.duration_s, size=event.size, sha256=event.sha256)
-            )
+    # -- media workers -------------------------------------------------------------------------------------------------
 
     def tell_worker_everything(self, worker: int, known_sessions: Iterable[str]) -> list[RecordingRecord]:
         """A worker (re)connected: live calls are described to it again, sessions nobody knows are released.
 
         Returns the recordings that died with an earlier worker; they go on in new files.
         """
-        now = self._outside.clock()
+        now = self.outside.clock()
         known = set(known_sessions)
         for session in known - self.calls.calls.keys():
             self.pool.send(worker, media.ReleaseSession(session))
@@ -399,10 +334,3 @@ class Runtime:
         if call.phase == "bridged":
             commands += restore(call, now, self.calls.env)
         return commands
-
-
-def _note_statistics(leg: Leg, statistics: media.LegStatistics) -> None:
-    leg.packets_received = statistics.packets_received
-    leg.packets_sent = statistics.packets_sent
-    leg.packets_lost = statistics.packets_lost
-    leg.jitter_ms = statistics.jitter_ms

@@ -6,7 +6,9 @@ import resource
 import socket
 from collections.abc import Sequence
 
-from switch.config import Config, ConfigError, ListenAddress, parse_listen, split_host_port
+from switch.addresses import ListenAddress, parse_listen, split_host_port
+from switch.config import Config
+from switch.config_file import ConfigError
 
 UDP_BUFFER_BYTES = 4 * 1024 * 1024
 """Asked for signalling; the kernel gives at most net.core.rmem_max."""

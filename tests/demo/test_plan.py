@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from switch.config import load_config
+from switch.config_file import load_config
 from switch.demo.plan import KINDS, make_plan
 from switch.demo.setting import CARRIER, free_rtp_range, prepare
 

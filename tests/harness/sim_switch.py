@@ -14,7 +14,8 @@ from model.records import CallRecord, RecordingRecord
 from sip.flow import Flow
 from sip.stack import Listener
 from storage.memory import MemoryStorage
-from switch.config import parse_config, parse_listen
+from switch.addresses import parse_listen
+from switch.config_file import parse_config
 from switch.core import assemble
 from switch.directory import Directory, extension_entries
 from switch.extensions_admin import hash_password

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from switch.config import ConfigError, load_config, parse_config, parse_listen
+from switch.addresses import parse_listen
+from switch.config_file import ConfigError, load_config, parse_config
 from switch.config_lines import line_of
 from switch.init_config import configuration_text, documentation, new_password, write_configuration
 

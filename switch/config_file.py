@@ -1,0 +1,152 @@
+"""Reads and checks a configuration file. An error is one line: file, line, key, what is wrong, what would be right."""
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from switch.addresses import parse_listen, split_host_port
+from switch.config import AccessNumber, Config, Control, Extension, Route, Section, Trunk, User
+from switch.config_lines import line_of
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message is one line: file, line, key, what would be right."""
+
+
+def load_config(path: str | Path) -> Config:
+    """Reads and checks the file. Raises ConfigError (one line)."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); make one with: ringback init") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from None
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, path: str = "ringback.toml") -> Config:
+    """The checked value of a configuration's text. Raises ConfigError (one line)."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r"\(at line (\d+), column \d+\)", str(error))
+        line = f":{where[1]}" if where else ""
+        raise ConfigError(f"{path}{line}: not TOML: {str(error).split(' (at')[0]}") from None
+    raw.pop("path", None)
+    try:
+        config = msgspec.convert(raw, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error), text, path)) from None
+    _check(config, text, path)
+    return msgspec.structs.replace(config, path=path)
+
+
+def _explain(message: str, text: str, path: str) -> str:
+    what, _, where = message.partition(" - at `$")
+    keys = re.findall(r"\.([A-Za-z_]+)|\[(\d+)\]", where)
+    steps: list[str | int] = [name or int(index) for name, index in keys]
+    unknown = re.search(r"unknown field `([^`]+)`", what)
+    if unknown:
+        known = _fields_at(steps)
+        close = difflib.get_close_matches(unknown[1], known, 1)
+        hint = f'did you mean "{close[0]}"?' if close else f"known keys: {', '.join(known)}"
+        line = line_of(text, [*steps, unknown[1]])
+        return f"{path}:{line}: {_dotted([*steps, unknown[1]])}: no such key; {hint}"
+    line = line_of(text, steps)
+    return f"{path}:{line}: {_dotted(steps)}: {what[:1].lower()}{what[1:]}"
+
+
+def _dotted(steps: list[str | int]) -> str:
+    out = ""
+    for step in steps:
+        out += f"[{step}]" if isinstance(step, int) else f".{step}" if out else str(step)
+    return out or "(top)"
+
+
+_LISTS: dict[str, type[Section]] = {
+    "extension": Extension,
+    "trunk": Trunk,
+    "access_number": AccessNumber,
+    "route": Route,
+}
+
+
+def _fields_at(steps: list[str | int]) -> list[str]:
+    here: Any = Config
+    for step in steps:
+        if isinstance(step, int):
+            continue
+        if here is Control and step == "user":
+            here = User
+        elif here is Config and step in _LISTS:
+            here = _LISTS[step]
+        else:
+            here = type(getattr(Config(), step, None)) if here is Config else here
+    return [name for name in getattr(here, "__struct_fields__", ()) if name != "path"]
+
+
+def _check(config: Config, text: str, path: str) -> None:
+    """What the types cannot say: references between sections, addresses, duplicates."""
+
+    def wrong(steps: list[str | int], what: str) -> ConfigError:
+        return ConfigError(f"{path}:{line_of(text, steps)}: {_dotted(steps)}: {what}")
+
+    for i, listen in enumerate(config.sip.listen):
+        try:
+            address = parse_listen(listen)
+        except ValueError as error:
+            raise wrong(["sip", "listen"], str(error)) from None
+        if address.transport == "tls" and not (config.sip.tls_certificate and config.sip.tls_key):
+            raise wrong(["sip", "listen"], f'"{listen}" needs sip.tls_certificate and sip.tls_key (entry {i + 1})')
+    try:
+        split_host_port(config.control.listen)
+    except ValueError as error:
+        raise wrong(["control", "listen"], str(error)) from None
+    first, last = (int(p) for p in config.media.rtp_ports.split("-"))
+    if not (1024 <= first < last <= 65535):
+        raise wrong(["media", "rtp_ports"], '"first-last" with 1024 <= first < last <= 65535, e.g. "20000-20999"')
+    for algorithm in config.sip.digest_algorithms:
+        if algorithm not in ("SHA-256", "MD5"):
+            raise wrong(["sip", "digest_algorithms"], f'"{algorithm}" is not known; there are SHA-256 and MD5')
+    for codec in config.media.codecs:
+        if codec not in ("PCMU", "PCMA"):
+            raise wrong(["media", "codecs"], f'"{codec}" is not known; there are PCMU and PCMA')
+    _check_unique("extension", [e.number for e in config.extension], wrong)
+    _check_unique("trunk", [t.name for t in config.trunk], wrong)
+    _check_unique("route", [r.name for r in config.route], wrong)
+    trunks = {t.name for t in config.trunk}
+    for i, trunk in enumerate(config.trunk):
+        if trunk.listener >= len(config.sip.listen):
+            raise wrong(["trunk", i, "listener"], f"sip.listen has only {len(config.sip.listen)} entries, from 0")
+        if trunk.register and not trunk.username:
+            raise wrong(["trunk", i, "register"], "registering needs username and password")
+        for address_text in trunk.from_addresses:
+            host = address_text.rpartition(":")[0] if address_text.count(":") == 1 else address_text
+            try:
+                ipaddress.ip_address(host.strip("[]"))
+            except ValueError:
+                raise wrong(["trunk", i, "from_addresses"], f'"{address_text}" is no IP address') from None
+    for i, number in enumerate(config.access_number):
+        if number.trunk and number.trunk not in trunks:
+            raise wrong(["access_number", i, "trunk"], f'there is no trunk "{number.trunk}"')
+    for i, route in enumerate(config.route):
+        for name in route.trunks:
+            if name not in trunks:
+                raise wrong(["route", i, "trunks"], f'there is no trunk "{name}"')
+    for name in config.numbering.emergency_trunks:
+        if name not in trunks:
+            raise wrong(["numbering", "emergency_trunks"], f'there is no trunk "{name}"')
+
+
+def _check_unique(section: str, names: list[str], wrong: Any) -> None:
+    seen: set[str] = set()
+    for i, name in enumerate(names):
+        if name in seen:
+            raise wrong([section, i], f'"{name}" is there twice')
+        seen.add(name)

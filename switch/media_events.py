@@ -1,0 +1,101 @@
+"""What media workers tell, in the words of calls: digits, silence, last figures, finished recordings."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from model import events, media
+from switch.call import Leg
+from switch.leg_events import LegDigit, LegSilent, LegStatisticsCame, PlayEnded
+
+if TYPE_CHECKING:
+    from switch.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+
+class MediaEvents:
+    """Hands each event to its call; what concerns no live call (a recording's end) is kept by itself."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+        self._table: dict[type, Callable[[int, Any, float], None]] = {
+            media.Digit: self._media_digit,
+            media.LegReleased: self._leg_released,
+            media.PlayFinished: self._play_finished,
+            media.Inactivity: self._inactivity,
+            media.RecordingFinished: self._recording_finished,
+            media.Statistics: self._statistics,
+            media.CommandRefused: self._refused,
+        }
+
+    def handle(self, worker: int, event: media.Event, now: float) -> None:
+        """Events that only tell (Health, FirstPacket …) are nothing to calls."""
+        handle = self._table.get(type(event))
+        if handle is not None:
+            handle(worker, event, now)
+
+    def _media_digit(self, worker: int, event: media.Digit, now: float) -> None:
+        self._runtime.dispatch(LegDigit(event.session, event.leg, event.digit, event.duration_ms), now)
+
+    def _leg_released(self, worker: int, event: media.LegReleased, now: float) -> None:
+        found = self._runtime.find(event.session, event.leg)
+        if found is None:
+            return
+        _, leg = found
+        _note_statistics(leg, event.statistics)
+        self._runtime.dispatch(LegStatisticsCame(event.session, event.leg), now)
+
+    def _statistics(self, worker: int, event: media.Statistics, now: float) -> None:
+        for leg_id, statistics in event.legs.items():
+            found = self._runtime.find(event.session, leg_id)
+            if found is not None:
+                _note_statistics(found[1], statistics)
+
+    def _play_finished(self, worker: int, event: media.PlayFinished, now: float) -> None:
+        if event.error:
+            log.warning("x call %s leg %s: play %s: %s", event.session, event.leg, event.play_id, event.error)
+        self._runtime.dispatch(PlayEnded(event.session, event.leg, event.play_id, event.reason), now)
+
+    def _inactivity(self, worker: int, event: media.Inactivity, now: float) -> None:
+        self._runtime.dispatch(LegSilent(event.session, event.leg, event.silent_s), now)
+
+    def _refused(self, worker: int, event: media.CommandRefused, now: float) -> None:
+        log.error("x media worker %d refused %s for %s: %s", worker, event.command, event.session, event.error)
+
+    def _recording_finished(self, worker: int, event: media.RecordingFinished, now: float) -> None:
+        record = self._runtime.recordings.pop(event.recording, None)
+        if record is None:
+            return
+        wall = self._runtime.calls.env.wall(now)
+        finished = msgspec.structs.replace(
+            record,
+            ended_utc=record.started_utc + event.duration_s if event.duration_s else wall,
+            duration_s=event.duration_s,
+            size=event.size,
+            sha256=event.sha256,
+            channels=event.channels or record.channels,
+            speech_s=event.speech_s,
+            pauses=event.pauses,
+            state="failed" if event.error else "finished",
+            error=event.error,
+        )
+        self._runtime.outside.keep(finished)
+        common = {"recording_id": record.recording_id, "call_id": record.call_id, "path": record.path}
+        if event.error:
+            self._runtime.outside.publish(
+                events.RecordingFailed(**common, error=event.error, duration_s=event.duration_s, size=event.size)
+            )
+        else:
+            self._runtime.outside.publish(
+                events.RecordingFinished(**common, duration_s=event.duration_s, size=event.size, sha256=event.sha256)
+            )
+
+
+def _note_statistics(leg: Leg, statistics: media.LegStatistics) -> None:
+    leg.packets_received = statistics.packets_received
+    leg.packets_sent = statistics.packets_sent
+    leg.packets_lost = statistics.packets_lost
+    leg.jitter_ms = statistics.jitter_ms
