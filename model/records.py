@@ -1,4 +1,4 @@
-"""What is kept of a call: the rows of FEATURES REC-04 and P-34, as plain values the switch makes and the storage writes.
+"""What is kept of a call: the rows of REC-04 and P-34, as plain values the switch makes and the storage writes.
 
 Instants are UTC seconds since 1970 as floats; 0.0 means "did not happen". Texts are masked of control characters.
 """
