@@ -340,16 +340,22 @@ def _tls(config: Config) -> TlsConfig | None:
     if not sip_config.tls_certificate and not needs_tls:
         return None
     return TlsConfig(
-        certificate=_beside(config, sip_config.tls_certificate),
-        key=_beside(config, sip_config.tls_key),
+        certificate=_file_beside(config, "tls_certificate"),
+        key=_file_beside(config, "tls_key"),
         verify_peers=True,
-        ca_file=_beside(config, sip_config.tls_ca),
+        ca_file=_file_beside(config, "tls_ca"),
     )
 
 
-def _beside(config: Config, path: str) -> str:
-    """A path of the configuration is relative to its file."""
-    return os.path.join(os.path.dirname(config.path), path) if path else ""
+def _file_beside(config: Config, key: str) -> str:
+    """A readable file that the configuration names relative to itself; "" when it names none."""
+    path: str = getattr(config.sip, key)
+    if not path:
+        return ""
+    path = os.path.join(os.path.dirname(config.path), path)
+    if not os.access(path, os.R_OK):
+        raise UnusableError(f"sip.{key}: {path} cannot be read")
+    return path
 
 
 def _token_table(config: Config) -> TokenTable:
