@@ -132,6 +132,10 @@ class SwitchProcess:
         except OSError:
             sock.close()
             return None
+        except AssertionError as problem:
+            # The supervisor's socket takes connections even when nobody behind it can start.
+            sock.close()
+            raise AssertionError(f"{problem}\nthe log of the switch:\n{self.log[-6000:]}") from None
 
 
 _DEFAULTS: dict[str, Any] = {

@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sip.flow import Flow
@@ -306,6 +306,7 @@ def test_weights_of_rfc_2782() -> None:
     assert 0.15 < first.count("light") / 4000 < 0.25
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 65535), st.integers(1, 9), st.sampled_from("abc"))),
     st.integers(),
