@@ -74,8 +74,9 @@ class Capture:
         self._processes = []
         for file in self._files:
             device = file.stem.removeprefix("wire-")
-            # Without immediate mode the last second of packets would be lost when it is told to end.
-            words = ["tcpdump", "-i", device, "-n", "-U", "--immediate-mode", "-B", "32768", "-Z", "root"]
+            # Without immediate mode the last second of packets would be lost when it is told to end. A slot of the
+            # buffer is as large as the longest packet taken: short ones make 16,000 of them, seconds of any load.
+            words = ["tcpdump", "-i", device, "-n", "-U", "--immediate-mode", "-s", "4096", "-B", "65536", "-Z", "root"]
             words += ["-w", str(file), expression]
             self._processes.append(Process(network.command(*words), folder / f"tcpdump-{device}.log"))
         for process in self._processes:
@@ -87,7 +88,7 @@ class Capture:
         for process in self._processes:
             if process.exit_code is None:
                 process.terminate()
-            assert "0 packets dropped by kernel" in process.log, process.log
+            assert "\n0 packets dropped by kernel" in process.log, process.log
 
     def kill(self) -> None:
         for process in self._processes:
