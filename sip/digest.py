@@ -56,7 +56,7 @@ class Credentials(msgspec.Struct, frozen=True, gc=False):
 
 _SCHEME = re.compile(r"[ \t,]*+([A-Za-z][A-Za-z0-9\-]*+)[ \t]++(?![ \t]*+=)")
 _PARAM = re.compile(
-    r"[ \t,]*+([A-Za-z0-9\-_]++\*?+)[ \t]*+=[ \t]*+(\"(?:[^\"\\]|\\.)*+\"|[^ \t,\"]++)[ \t]*+(?:,|$)", re.DOTALL
+    r"[ \t,]*+([A-Za-z0-9\-_]++\*?+)[ \t]*+=[ \t]*+(\"(?:[^\"\\]|\\.)*\"|[^ \t,\"]++)[ \t]*+(?:,|$)", re.DOTALL
 )
 _MAX_PARAMS = 32
 

@@ -9,8 +9,8 @@ import re
 from sip import limits
 from sip.errors import SipParseError
 
-_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*+:((?:[ \t]|\r\n[ \t])*+)([^\r\n]*+)", re.IGNORECASE)
-_LINE_ENDS = re.compile(rb"(?:\r\n)++")
+_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*+:((?:[ \t]|\r\n[ \t])*)([^\r\n]*+)", re.IGNORECASE)
+_LINE_ENDS = re.compile(rb"(?:\r\n)+")
 _DIGITS = re.compile(rb"([0-9]{1,20})[ \t]*+")
 
 

@@ -89,7 +89,7 @@ def header_line(name: str, value: str) -> str:
     return f"{name}: {value}\r\n"
 
 
-_LIST_ITEM = re.compile(r'(?:[^,"<]|"(?:[^"\\]|\\.)*+"|<[^>]*+>)*+', re.DOTALL)
+_LIST_ITEM = re.compile(r'(?:[^,"<]|"(?:[^"\\]|\\.)*"|<[^>]*+>)*', re.DOTALL)
 
 
 def split_list(value: str) -> list[str]:
@@ -118,7 +118,7 @@ def split_list(value: str) -> list[str]:
 
 
 _PARAM = re.compile(
-    rf'[ \t]*+;[ \t]*+({_TOKEN}++)(?:[ \t]*+=[ \t]*+("(?:[^"\\]|\\.)*+"|[^ \t;,"<>]++))?+[ \t]*+', re.DOTALL
+    rf'[ \t]*+;[ \t]*+({_TOKEN}++)(?:[ \t]*+=[ \t]*+("(?:[^"\\]|\\.)*"|[^ \t;,"<>]++))?[ \t]*+', re.DOTALL
 )
 
 

@@ -172,7 +172,7 @@ class Response(Message, gc=False, eq=False):
 
 _VIA = re.compile(
     r"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++"
-    r"([A-Za-z0-9._\-]++|\[[0-9A-Fa-f:.]++\])[ \t]*+(?::[ \t]*+([0-9]++)[ \t]*+)?+",
+    r"([A-Za-z0-9._\-]++|\[[0-9A-Fa-f:.]++\])[ \t]*+(?::[ \t]*+([0-9]++)[ \t]*+)?",
     re.IGNORECASE,
 )
 

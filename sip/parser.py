@@ -145,7 +145,7 @@ def _read_headers(lines: list[str]) -> tuple[dict[str, str], dict[str, list[str]
     return headers, repeats
 
 
-_UP_TO_PARAMS = re.compile(r'(?:[^"<;]|"(?:[^"\\]|\\.)*+"|<[^>]*+>)*+', re.DOTALL)
+_UP_TO_PARAMS = re.compile(r'(?:[^"<;]|"(?:[^"\\]|\\.)*"|<[^>]*+>)*', re.DOTALL)
 
 
 def _unusual_tag(value: str) -> str:

@@ -81,13 +81,13 @@ class NameAddr(msgspec.Struct, frozen=True, gc=False):
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+):")
 # User and password as RFC 3261 §25.1 has them, and besides: # and octets above 127, which phones do send.
-_USERINFO = re.compile(r"((?:[A-Za-z0-9\-_.!~*'()&=+$,;?/#\x80-\U0010ffff]|%[0-9A-Fa-f]{2})++)(?::((?:[A-Za-z0-9\-_.!~*'()&=+$,\x80-\U0010ffff]|%[0-9A-Fa-f]{2})*+))?+")  # fmt: skip  # noqa: E501
-_HOSTPORT = re.compile(r"([A-Za-z0-9._\-]++|\[[0-9A-Fa-f:.]++\])(?::([0-9]++))?+")
-_URI_PARAM = re.compile(r";((?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]|%[0-9A-Fa-f]{2})++)(?:=((?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$=,\x80-\U0010ffff]|%[0-9A-Fa-f]{2})*+))?+")  # fmt: skip  # noqa: E501
-_URI_HEADER = re.compile(r"[?&]((?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$]|%[0-9A-Fa-f]{2})++)=((?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$;,=@]|%[0-9A-Fa-f]{2})*+)")  # fmt: skip  # noqa: E501
+_USERINFO = re.compile(r"((?:[A-Za-z0-9\-_.!~*'()&=+$,;?/#\x80-\U0010ffff]|%[0-9A-Fa-f]{2})+)(?::((?:[A-Za-z0-9\-_.!~*'()&=+$,\x80-\U0010ffff]|%[0-9A-Fa-f]{2})*))?")  # fmt: skip  # noqa: E501
+_HOSTPORT = re.compile(r"([A-Za-z0-9._\-]++|\[[0-9A-Fa-f:.]++\])(?::([0-9]++))?")
+_URI_PARAM = re.compile(r";((?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]|%[0-9A-Fa-f]{2})+)(?:=((?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$=,\x80-\U0010ffff]|%[0-9A-Fa-f]{2})*))?")  # fmt: skip  # noqa: E501
+_URI_HEADER = re.compile(r"[?&]((?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$]|%[0-9A-Fa-f]{2})+)=((?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$;,=@]|%[0-9A-Fa-f]{2})*)")  # fmt: skip  # noqa: E501
 _TEL = re.compile(r"\+?+[0-9A-Fa-f*#().\-]++")
 # The usual spelling, which needs neither unescaping nor a check of the port's range.
-_PLAIN_SIP = re.compile(r"sip:([A-Za-z0-9_.+\-]++)@([A-Za-z0-9.\-]++)(?::([1-9][0-9]{0,3}))?+").fullmatch
+_PLAIN_SIP = re.compile(r"sip:([A-Za-z0-9_.+\-]++)@([A-Za-z0-9.\-]++)(?::([1-9][0-9]{0,3}))?").fullmatch
 _OPAQUE = re.compile(r"[\x21\x23-\x3b\x3d\x3f-\x7e]++")
 
 
@@ -235,7 +235,7 @@ def _tel_digits(number: str) -> str:
     return number.translate({ord(sign): None for sign in "-.()"}).lower()
 
 
-_BRACKETED = re.compile(r'[ \t]*+(?:("(?:[^"\\]|\\.)*+")[ \t]*+|([^"<>,;:@=\r\n]*+))<([^<>"]*+)>', re.DOTALL)
+_BRACKETED = re.compile(r'[ \t]*+(?:("(?:[^"\\]|\\.)*")[ \t]*+|([^"<>,;:@=\r\n]*+))<([^<>"]*+)>', re.DOTALL)
 _DISPLAY_TOKENS = re.compile(r"[A-Za-z0-9\-.!%*_+`'~ \t\x80-\U0010ffff]*+")
 
 

@@ -86,10 +86,10 @@ def check_response(response: Response, sent_bys: Collection[str]) -> str:
 
 
 # The usual spellings, without anything that could be ambiguous; what does not match is read by the grammar.
-_PLAIN_URI = r"sips?+:(?:[A-Za-z0-9._+*\-]++@)?+[A-Za-z0-9.\-]++(?::[1-9][0-9]{0,3}+)?+"
+_PLAIN_URI = r"sips?+:(?:[A-Za-z0-9._+*\-]++@)?[A-Za-z0-9.\-]++(?::[1-9][0-9]{0,3}+)?"
 _match_plain_uri = re.compile(_PLAIN_URI).fullmatch
 _match_plain_address = re.compile(
-    rf'(?:"[A-Za-z0-9 ._+\-]*+"[ ]?+)?+<{_PLAIN_URI}(?:;[a-z]++=[A-Za-z0-9.\-]++)*+>(?:;[a-z]++=[A-Za-z0-9.\-]++)*+'
+    rf'(?:"[A-Za-z0-9 ._+\-]*+"[ ]?+)?<{_PLAIN_URI}(?:;[a-z]++=[A-Za-z0-9.\-]++)*>(?:;[a-z]++=[A-Za-z0-9.\-]++)*'
 ).fullmatch
 
 

@@ -9,7 +9,7 @@ import wave
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from media.g711 import LINEAR_TO_ALAW, LINEAR_TO_ULAW
@@ -85,6 +85,8 @@ def test_markers_name_positions():
 @given(written=st.integers(0, 400), announced=st.integers(0, 400), seed=st.integers(0, 9))
 def test_repair_saves_every_whole_frame(form, written, announced, seed, tmp_path_factory):
     announced -= announced % form.frame_size
+    # An odd number of bytes is followed by a pad byte (RIFF): one byte more than announced is none of the audio's.
+    assume(announced % 2 == 0 or written != announced + 1)
     audio = np.random.default_rng(seed).integers(0, 250, written).astype(np.uint8).tobytes()
     path = str(tmp_path_factory.mktemp("wav") / "a.wav")
     with open(path, "wb") as file:
