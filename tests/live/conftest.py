@@ -21,6 +21,8 @@ from tests.live.switch_process import SwitchProcess
 _PROGRAMS = ("ip", "nsenter", "ss", "sipp", "baresip", "tcpdump")
 
 
+# First, because xdist looks for the groups in a hook of the same name.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
