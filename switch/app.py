@@ -132,6 +132,7 @@ class App:
             app.transports = await Transports.open(listeners, core.runtime, sockets=sip_sockets, tls=_tls(config))
         except (OSError, ValueError) as error:
             raise UnusableError(f"sip.listen, sip.tls_certificate: {error}") from error
+        outside.send = app.transports.send
         app.trunks.use_transports(app.transports)
         app.control = ControlServer(make_handlers(app), _token_table(config).authenticate, app.hub, version=VERSION)
         await app.control.start(sockets=[control_socket])

@@ -84,7 +84,6 @@ class Runtime:
         self._extra_deadline: float | None = None
         self._flow_watchers: list[Callable[[Flow, float], None]] = []
         self._sip_table: dict[type, Callable[[Any, float], None]] = {
-            sip.Send: lambda action, now: outside.send(action.data, action.flow),
             sip.Resolve: lambda action, now: outside.resolve(action),
         }
         self._call_table: dict[type, Callable[[Any, float], None]] = {
@@ -100,8 +99,7 @@ class Runtime:
             CallRecord: lambda action, now: outside.keep(action),
             RecordingRecord: self._keep_recording,
         }
-        for event in EVENTS.values():
-            self._call_table[event.params] = lambda action, now: outside.publish(action)
+        self._events = frozenset(event.params for event in EVENTS.values())
         for command in get_args(media.Command):
             self._call_table[command] = self._media_command
         self._media = MediaEvents(self)
@@ -227,8 +225,11 @@ class Runtime:
     # -- performing ---------------------------------------------------------------------------------------------------
 
     def perform_sip(self, actions: Sequence[sip.Action], now: float) -> None:
-        table = self._sip_table
+        table, send = self._sip_table, self.outside.send
         for action in actions:
+            if type(action) is sip.Send:
+                send(action.data, action.flow)
+                continue
             handle = table.get(type(action))
             if handle is not None:
                 handle(action, now)
@@ -244,9 +245,13 @@ class Runtime:
         self.perform(self.calls.dispatch(event, now), now)
 
     def perform(self, actions: Sequence[Any], now: float) -> None:
-        table = self._call_table
+        table, events, publish = self._call_table, self._events, self.outside.publish
         for action in actions:
-            table[type(action)](action, now)
+            kind = type(action)
+            if kind in events:
+                publish(action)
+            else:
+                table[kind](action, now)
 
     def find(self, call_id: str, leg_id: str) -> tuple[Call, Leg] | None:
         """A live call and a leg of it."""

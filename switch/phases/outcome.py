@@ -1,6 +1,6 @@
 """What a phase returns: its actions and the phase that comes next ("" = this one goes on)."""
 
-from typing import NamedTuple
+import msgspec
 
 from model.causes import HangupCause
 from switch.actions import Action
@@ -9,7 +9,7 @@ from switch.environment import Environment
 from switch.release import release
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     actions: list[Action]
     next_phase: str = ""
 
