@@ -1,7 +1,7 @@
 """The `bed`: a network of its own, and whatever a test starts in it, all gone at the end.
 
 Live tests need root (or the right to make network namespaces), SIPp, baresip and tcpdump. They run one after the other
-on one xdist worker: two loads at a time on two cores would judge the machine and not the switch.
+on one xdist worker (tests/conftest.py).
 """
 
 import shutil
@@ -21,16 +21,11 @@ from tests.live.switch_process import SwitchProcess
 _PROGRAMS = ("ip", "nsenter", "ss", "sipp", "baresip", "tcpdump")
 
 
-# First, because xdist looks for the groups in a hook of the same name.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.live)
-            item.add_marker(pytest.mark.xdist_group("live"))
-    # The live tests are one long lane: it must begin first, or the other worker waits for it at the end.
-    items.sort(key=lambda item: here not in item.path.parents)
 
 
 class Bed:

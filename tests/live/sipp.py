@@ -135,7 +135,7 @@ class Figures:
 
 
 class Sipp:
-    """A SIPp process inside a namespace. A UAC ends by itself after `calls`; a UAS is ended with `terminate`."""
+    """A SIPp process inside a namespace; it ends by itself after `calls`, made or taken."""
 
     _numbers = itertools.count(1)
 
@@ -148,14 +148,15 @@ class Sipp:
         local: str,
         port: int = 5060,
         remote: str = "",
-        calls: int = 0,
+        calls: int = 1,
         rate: float = 10,
         limit: int = 0,
         service: str = "service",
         transport: str = "u1",
         options: tuple[str, ...] = (),
     ) -> None:
-        """`remote` (host:port) makes it a UAC that makes `calls` at `rate` a second, at most `limit` at a time."""
+        """`remote` (host:port) makes it a UAC that calls at `rate` a second, at most `limit` at a time."""
+        self._n_calls = calls
         self._folder = folder / f"sipp-{next(self._numbers)}"
         self._folder.mkdir()
         file = self._folder / "scenario.xml"
@@ -166,10 +167,9 @@ class Sipp:
         words += ["-t", transport, "-nostdin", "-s", service, "-fd", "1", "-trace_stat", "-stf", str(self._stat)]
         words += ["-trace_err", "-error_file", str(self._errors), "-timeout", "240s", "-timeout_error"]
         words += ["-trace_msg", "-message_file", str(self._folder / "messages.log")]
+        words += ["-m", str(calls)]
         if remote:
-            words += ["-m", str(calls), "-r", str(rate), "-l", str(limit or max(calls, 1))]
-        elif calls:
-            words += ["-m", str(calls)]
+            words += ["-r", str(rate), "-l", str(limit or calls)]
         self._process = Process(
             network.command(*words, *options),
             self._folder / "output.log",
@@ -189,22 +189,21 @@ class Sipp:
         """Every message sent and received."""
         return self.messages_file.read_text(errors="replace") if self.messages_file.exists() else ""
 
-    def wait(self, timeout_s: float = 2 * PATIENCE_S) -> Figures:
-        """Until all calls are through."""
+    def finished(self, timeout_s: float = 2 * PATIENCE_S) -> Figures:
+        """Wait for the last call to end. Fails unless every call went as written and SIPp never repeated itself."""
         code = self._process.wait(timeout_s)
+        shown = f"{self.errors[:4000]}\n{self._process.log[-2000:]}"
         # 0: all successful, 1: some failed, 97: ended on request, 99: no calls.
-        assert code in (0, 1, 97, 99), f"SIPp ended with {code}:\n{self._process.log[-2000:]}\n{self.errors[-4000:]}"
-        return self.figures()
-
-    def terminate(self) -> Figures:
-        """End a UAS, and say what it counted."""
-        self._process.terminate()
-        return self.figures()
+        assert code in (0, 1, 97, 99), f"SIPp ended with {code}:\n{shown}"
+        figures = self._figures()
+        good = (figures.successful, figures.failed, figures.retransmissions) == (self._n_calls, 0, 0)
+        assert good, f"{figures}\n{shown}"
+        return figures
 
     def kill(self) -> None:
         self._process.kill()
 
-    def figures(self) -> Figures:
+    def _figures(self) -> Figures:
         with open(self._stat, newline="") as file:
             rows = list(csv.DictReader(file, delimiter=";"))
         last = rows[-1]
@@ -219,12 +218,6 @@ class Sipp:
             retransmissions=count("Retransmissions(C)"),
             unexpected=count("FailedUnexpectedMessage(C)"),
             peak=max(int(row["CurrentCall"]) for row in rows),
-        )
-
-    def assert_all_good(self, figures: Figures, n: int) -> None:
-        """Every call went as written, and SIPp never had to repeat itself."""
-        assert (figures.successful, figures.failed, figures.retransmissions) == (n, 0, 0), (
-            f"{figures}\n{self.errors[:4000]}\n{self._process.log[-1500:]}"
         )
 
 

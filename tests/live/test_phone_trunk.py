@@ -34,11 +34,11 @@ def test_a_customer_calls_the_access_number(bed: Bed) -> None:
     switch = _switch(bed)
     phone = add_phone(bed, "1001", _PHONE_HZ)
     capture = bed.capture(f"udp and src host {SWITCH}")
-    customer = bed.sipp(1, talking(bed, milliseconds=3000), **towards_switch(calls=1))
+    customer = bed.sipp(1, talking(bed, milliseconds=3000), **towards_switch())
     assert USER in phone.wait_for("CALL_INCOMING")["peeruri"]
     phone.accept()
     wait_heard(phone, CALLER_HZ)
-    customer.assert_all_good(customer.wait(), 1)
+    customer.finished()
     phone.wait_for("CALL_CLOSED")
 
     ended = switch.control.wait_for("call.ended", direction="inbound", cause="NORMAL_CLEARING")
@@ -67,8 +67,8 @@ def test_a_phone_calls_out(bed: Bed) -> None:
     phone.wait_for("CALL_ESTABLISHED")
     wait_heard(phone, CALLEE_HZ)
     phone.hang_up()
+    carrier.finished()
     carrier_saw = carrier.messages
-    carrier.assert_all_good(carrier.terminate(), 1)
     ended = switch.control.wait_for("call.ended", direction="outbound")
     record = switch.record_of(ended["call_id"])
     assert (record["caller"], record["dialed"], record["trunk"], record["route"]) == (
@@ -86,7 +86,7 @@ def test_a_phone_calls_out(bed: Bed) -> None:
 def test_sigterm_lets_live_calls_end_and_takes_no_new_ones(bed: Bed) -> None:
     switch = bed.switch(**trunks(), node={"drain_s": 60})
     callee = bed.sipp(2, answering(bed))
-    caller = bed.sipp(1, talking(bed, milliseconds=4000), **towards_switch(calls=1))
+    caller = bed.sipp(1, talking(bed, milliseconds=4000), **towards_switch())
     call = switch.control.wait_for("call.connected")
     os.kill(switch.pid, signal.SIGTERM)
     switch.control.wait_for("system.draining")
@@ -97,9 +97,9 @@ def test_sigterm_lets_live_calls_end_and_takes_no_new_ones(bed: Bed) -> None:
         receive(503),
         send(request("ACK", user=USER, cseq=1, in_dialog=False, back_to_invite=3)),
     )
-    late = bed.sipp(1, refused, port=5062, **towards_switch(calls=1))
-    late.assert_all_good(late.wait(), 1)
+    late = bed.sipp(1, refused, port=5062, **towards_switch())
+    late.finished()
     assert [view["call_id"] for view in switch.control.call("call.list")["calls"]] == [call["call_id"]]
-    caller.assert_all_good(caller.wait(), 1)
-    callee.assert_all_good(callee.terminate(), 1)
+    caller.finished()
+    callee.finished()
     assert switch.wait_for_end() == 0

@@ -42,9 +42,9 @@ def test_a_call_with_audio_record_and_recording(bed: Bed, transport: str) -> Non
     mode = {"udp": "u1", "tcp": "t1"}[transport]
     capture = bed.capture()
     callee = bed.sipp(2, answering(bed), transport=mode)
-    caller = bed.sipp(1, talking(bed, milliseconds=2500), **towards_switch(calls=1, transport=mode))
-    caller.assert_all_good(caller.wait(), 1)
-    callee.assert_all_good(callee.terminate(), 1)
+    caller = bed.sipp(1, talking(bed, milliseconds=2500), **towards_switch(transport=mode))
+    caller.finished()
+    callee.finished()
     ended = switch.control.wait_for("call.ended")
     record = switch.record_of(ended["call_id"])
     _heard_right(capture)
@@ -82,9 +82,9 @@ def test_a_refusal_reaches_the_caller(bed: Bed, status: int, reason: str, cause:
         receive(status),
         send(request("ACK", user=USER, cseq=1, in_dialog=False, back_to_invite=3)),
     )
-    caller = bed.sipp(1, calling, **towards_switch(calls=1))
-    caller.assert_all_good(caller.wait(), 1)
-    callee.assert_all_good(callee.terminate(), 1)
+    caller = bed.sipp(1, calling, **towards_switch())
+    caller.finished()
+    callee.finished()
     record = switch.record_of(switch.control.wait_for("call.ended", cause=cause)["call_id"])
     assert record["hangup_cause"] == cause and record["answered_utc"] == 0
 
@@ -117,11 +117,11 @@ def test_cancel_while_ringing(bed: Bed) -> None:
         send(request("ACK", user=USER, cseq=1, in_dialog=False, back_to_invite=7)),
     )
     callee = bed.sipp(2, ringing)
-    caller = bed.sipp(1, cancelling, **towards_switch(calls=1))
-    caller.assert_all_good(caller.wait(), 1)
+    caller = bed.sipp(1, cancelling, **towards_switch())
+    caller.finished()
     ended = switch.control.wait_for("call.ended")
     assert ended["cause"] == "ORIGINATOR_CANCEL" and ended["talk_s"] == 0
-    callee.assert_all_good(callee.terminate(), 1)
+    callee.finished()
     assert switch.record_of(ended["call_id"])["hangup_side"] == "caller"
 
 
@@ -149,9 +149,9 @@ def test_hold_and_resume_by_reinvite(bed: Bed) -> None:
         pause(1500),
         *hanging_up(cseq=4),
     )
-    caller = bed.sipp(1, holding, **towards_switch(calls=1))
-    caller.assert_all_good(caller.wait(), 1)
-    callee.terminate()
+    caller = bed.sipp(1, holding, **towards_switch())
+    caller.finished()
+    callee.finished()
     held, resumed = switch.control.wait_for("call.held"), switch.control.wait_for("call.resumed")
     assert held["leg_id"] == resumed["leg_id"] and held["seq"] < resumed["seq"]
     record = switch.record_of(held["call_id"])
@@ -180,9 +180,9 @@ def test_the_next_trunk_is_tried(bed: Bed, first: str) -> None:
         bed.sipp(2, refusing(503, "Service Unavailable"))
     capture = bed.capture()
     callee = bed.sipp(3, answering(bed))
-    caller = bed.sipp(1, talking(bed), **towards_switch(calls=1))
-    caller.assert_all_good(caller.wait(), 1)
-    callee.assert_all_good(callee.terminate(), 1)
+    caller = bed.sipp(1, talking(bed), **towards_switch())
+    caller.finished()
+    callee.finished()
     record = switch.record_of(switch.control.wait_for("call.ended")["call_id"])
     assert [leg["name"] for leg in record["legs"]] == ["in", "out-1", "out-2"]
     assert record["hangup_cause"] == "NORMAL_CLEARING" and record["talk_s"] > 0
@@ -212,9 +212,9 @@ def test_callee_hangs_up_first(bed: Bed) -> None:
     )
     callee = bed.sipp(2, leaving)
     waiting = scenario("waits", *inviting(), receive("BYE"), send(response(200, "OK", to_tag=False)))
-    caller = bed.sipp(1, waiting, **towards_switch(calls=1))
-    caller.assert_all_good(caller.wait(), 1)
-    callee.assert_all_good(callee.terminate(), 1)
+    caller = bed.sipp(1, waiting, **towards_switch())
+    caller.finished()
+    callee.finished()
     record = switch.record_of(switch.control.wait_for("call.ended")["call_id"])
     assert record["hangup_cause"] == "NORMAL_CLEARING" and record["hangup_side"] in ("remote", "agent")
 
@@ -243,9 +243,9 @@ def test_legs_with_different_codecs(bed: Bed) -> None:
         pause(1500),
         *hanging_up(),
     )
-    caller = bed.sipp(1, caller_xml, **towards_switch(calls=1))
-    caller.assert_all_good(caller.wait(), 1)
-    callee.assert_all_good(callee.terminate(), 1)
+    caller = bed.sipp(1, caller_xml, **towards_switch())
+    caller.finished()
+    callee.finished()
     _heard_right(capture)
     assert {packet[2] for packet in capture.rtp_to(peer_address(1))[0].packets} == {0}
     assert {packet[2] for packet in capture.rtp_to(peer_address(2))[0].packets} == {8}
@@ -266,9 +266,9 @@ def test_an_invite_without_an_offer(bed: Bed) -> None:
         pause(1500),
         *hanging_up(),
     )
-    caller = bed.sipp(1, late, **towards_switch(calls=1))
-    caller.assert_all_good(caller.wait(), 1)
-    callee.assert_all_good(callee.terminate(), 1)
+    caller = bed.sipp(1, late, **towards_switch())
+    caller.finished()
+    callee.finished()
     _heard_right(capture)
 
 
@@ -293,8 +293,8 @@ def test_early_media_is_heard_before_the_answer(bed: Bed) -> None:
         receive(486),
         send(request("ACK", user=USER, cseq=1, in_dialog=False, back_to_invite=4)),
     )
-    caller = bed.sipp(1, hearing, **towards_switch(calls=1))
-    caller.assert_all_good(caller.wait(), 1)
-    callee.assert_all_good(callee.terminate(), 1)
+    caller = bed.sipp(1, hearing, **towards_switch())
+    caller.finished()
+    callee.finished()
     [stream] = capture.rtp_to(peer_address(1))
     assert len(stream.packets) > 20 and hears(stream.audio, CALLEE_HZ)

@@ -17,15 +17,14 @@ _TALK_MS = 5500
 def test_fifty_calls_at_once_with_rtp_both_ways(bed: Bed) -> None:
     switch = bed.switch(**trunks())
     capture = bed.capture(f"udp and src host {SWITCH}")
-    callee = bed.sipp(2, answering(bed))
+    callee = bed.sipp(2, answering(bed), calls=_N_CALLS)
     caller = bed.sipp(
         1,
         talking(bed, milliseconds=_TALK_MS),
         **towards_switch(calls=_N_CALLS, rate=10, limit=_N_AT_ONCE),
     )
-    figures = caller.wait(120)
-    caller.assert_all_good(figures, _N_CALLS)
-    callee.assert_all_good(callee.terminate(), _N_CALLS)
+    figures = caller.finished(120)
+    callee.finished()
     assert figures.peak == _N_AT_ONCE
 
     ended = switch.control.wait_for_n(_N_CALLS, "call.ended")
