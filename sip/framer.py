@@ -35,27 +35,36 @@ class StreamFramer:
         """The messages that `data` completes, in order, each exactly as received.
 
         Raises:
-            SipParseError: 400 for a missing or malformed Content-Length, 513 for a header block or body over its limit.
+            SipParseError: what is left cannot be cut; messages complete before that come first, the next call
+                raises it. 400 for a missing or malformed Content-Length, 513 for a header block or body over its limit.
                 `error.request_head` is not set. The connection must be closed; the framer is of no more use.
         """
         buffer = self._buffer
         buffer += data
         messages: list[bytes] = []
         while buffer:
-            if buffer[0] in b"\r\n":
-                if not self._skip_line_ends():
+            try:
+                has_message = self._has_message()
+            except SipParseError:
+                if messages:
                     break
-                continue
-            if not self._n_needed:
-                self._n_needed = self._find_end()
-                if not self._n_needed:
-                    break
-            if len(buffer) < self._n_needed:
+                raise
+            if not has_message:
                 break
             messages.append(bytes(buffer[: self._n_needed]))
             del buffer[: self._n_needed]
             self._n_needed = self._n_searched = 0
         return messages
+
+    def _has_message(self) -> bool:
+        """Whether the buffer, without line ends before it, begins with a whole message of `_n_needed` bytes."""
+        buffer = self._buffer
+        while buffer and buffer[0] in b"\r\n":
+            if not self._skip_line_ends():
+                return False
+        if buffer and not self._n_needed:
+            self._n_needed = self._find_end()
+        return 0 < self._n_needed <= len(buffer)
 
     def _skip_line_ends(self) -> bool:
         """Drop line ends between messages, counting pings; False when half a ping is all that is left."""

@@ -100,7 +100,7 @@ class App:
         )
         directory = await app._load_directory()
         listeners = _listeners(config)
-        resolver = Resolver()
+        resolver = _resolver(config, listeners)
         outside = Outside(
             send=lambda data, flow: app.transports.send(data, flow),  # noqa: PLW0108 (opened below)
             publish=app.hub.publish,
@@ -333,6 +333,15 @@ def _listeners(config: Config) -> list[Listener]:
             )
         )
     return listeners
+
+
+def _resolver(config: Config, listeners: list[Listener]) -> Resolver:
+    """Looks for what we have listeners to talk to, streams by the family of any listener."""
+    families = {6 if ":" in listener.host else 4 for listener in listeners}
+    can_speak = {"udp": any(one.transport == "udp" for one in listeners), "tcp": True, "tls": _tls(config) is not None}
+    return Resolver(
+        transports=[name for name, is_possible in can_speak.items() if is_possible], families=sorted(families)
+    )
 
 
 def _tls(config: Config) -> TlsConfig | None:

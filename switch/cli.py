@@ -41,14 +41,13 @@ def init(
 @app.command()
 def serve(
     config: ConfigPath = Path("ringback.toml"),
-    as_json: Annotated[bool, typer.Option("--log-json", help="Log as JSON lines.")] = False,
 ) -> None:
     """Run the switch until SIGTERM; live calls get node.drain_s seconds to end."""
     from switch.supervisor import serve as run
 
     try:
         loaded = load_config(config.absolute())
-        set_up_logging(loaded.node.log_level, as_json=as_json)
+        set_up_logging(loaded.node.log_level)
         raise typer.Exit(asyncio.run(run(loaded)))
     except ConfigError as error:
         _fail(str(error))

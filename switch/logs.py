@@ -1,4 +1,4 @@
-"""Logging of every process: one line an event on standard error, as text or JSON. Secrets are never given to it."""
+"""Logging of every process: one line an event on standard error. Secrets are never given to it."""
 
 import logging
 import sys
@@ -6,19 +6,15 @@ import sys
 import structlog
 
 
-def set_up_logging(level: str, *, as_json: bool = False) -> None:
-    """Sends the standard `logging` through structlog's renderers."""
+def set_up_logging(level: str) -> None:
+    """Sends the standard `logging` through structlog's renderer."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    renderer: structlog.typing.Processor
-    if as_json:
-        renderer = structlog.processors.JSONRenderer()
-    else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_level=False, pad_event_to=0)
+    renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_level=False, pad_event_to=0)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

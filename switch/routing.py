@@ -40,6 +40,7 @@ class ToTrunks(msgspec.Struct, frozen=True, gc=False):
     route: str
     attempts: tuple[TrunkAttempt, ...]
     failover: tuple[str, ...]
+    access_number: str = ""
 
 
 Decision = Refuse | ToExtension | ToTrunks
@@ -79,7 +80,8 @@ def _access(directory: Directory, to: str, dialed: str) -> Decision:
     route = directory.routes.find(to)
     if route is None:
         return Refuse(HangupCause.NO_ROUTE_DESTINATION, f"access number {dialed} leads to {to}, which leads nowhere")
-    return _by_route(directory, Origin(caller=dialed), route, to)
+    decision = _by_route(directory, Origin(caller=dialed), route, to)
+    return msgspec.structs.replace(decision, access_number=dialed) if isinstance(decision, ToTrunks) else decision
 
 
 def _by_route(directory: Directory, origin: Origin, route: Route, dialed: str) -> Decision:

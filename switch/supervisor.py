@@ -102,7 +102,8 @@ def _children(config: Config, sockets: OwnedSockets, run_directory: Path) -> tup
         next_fd += len(fds)
         path = str(run_directory / f"media-{index}.sock")
         command = [sys.executable, "-m", "media.worker", "--name", f"w{index}", "--socket", path]
-        media.append(Child(f"media worker w{index}", [*command, "--rtp-fds", f"{fds[0]}:{len(fds)}"], fds))
+        command += ["--rtp-fds", f"{fds[0]}:{len(fds)}", "--log-level", config.node.log_level.upper()]
+        media.append(Child(f"media worker w{index}", command, fds))
         switch_command += ["--media", path]
     sip_fds = place(sockets.sip, next_fd)
     control_fds = place([one for one in [sockets.control] if one is not None], next_fd + len(sip_fds))

@@ -128,10 +128,14 @@ class StreamConnection(asyncio.Protocol):
         self._last_activity = now = self._loop.time()
         self._is_unanswered = False
         broken = ""
+        messages: list[bytes] = []
         try:
             messages = self._framer.feed(data)
+            if messages:
+                # What cannot be cut any more is told by the next call, after the messages before it.
+                messages += self._framer.feed(b"")
         except SipParseError as error:
-            messages, broken = [], error.detail
+            broken = error.detail
         if self._framer.pongs:
             self._pong()
         if messages:

@@ -34,7 +34,7 @@ class SwitchProcess:
         with setting.log.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", "from switch.cli import main; main()",
-                "serve", "--config", str(setting.config), "--log-json",
+                "serve", "--config", str(setting.config),
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         return cls(process, setting)

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 import re
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from switch.demo.stage import SIDES, CallState, Stage
 
 _WRITTEN_S = 15.0
 _PAGE = 1000
-_FAULT_LEVELS = ("error", "critical")
 _FAULT_LINE = re.compile(r"Traceback \(|Fatal |\S+ \[(?:error|critical)\s*\]|\d{4}-\S+ \S+ (?:ERROR|CRITICAL) ")
 
 
@@ -211,16 +209,6 @@ def count_digits(state: CallState) -> tuple[int, int]:
 
 
 def log_faults(path: Path) -> list[str]:
-    """Lines of the processes' logs that tell of a fault: level error or worse (JSON or text), or a bare traceback."""
-    faults = []
-    for line in path.read_text("utf-8", "replace").splitlines():
-        if line.startswith("{"):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if str(entry.get("level")).lower() in _FAULT_LEVELS:
-                faults.append(str(entry.get("event", line)).splitlines()[0][:300])
-        elif _FAULT_LINE.match(line):
-            faults.append(line[:300])
-    return faults
+    """Lines of the processes' logs that tell of a fault: level error or worse, or a traceback."""
+    lines = path.read_text("utf-8", "replace").splitlines()
+    return [line[:300] for line in lines if _FAULT_LINE.match(line)]

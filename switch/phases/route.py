@@ -43,8 +43,9 @@ def plan(call: Call, origin: Origin, dialed: str, now: float, env: Environment) 
         case ToExtension(number=number, access_number=access_number):
             call.access_number = access_number or call.access_number
             call.plan.append(extension_step(call, number, now, env))
-        case ToTrunks(route=route) as decision:
+        case ToTrunks(route=route, access_number=access_number) as decision:
             call.route = route
+            call.access_number = access_number or call.access_number
             if call.direction == "internal":
                 call.direction = "outbound"
             call.plan += trunk_steps(call, decision, env)

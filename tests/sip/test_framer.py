@@ -110,3 +110,11 @@ def test_only_sip_parse_error(pieces: list[bytes]) -> None:
             framer.feed(piece)
     except SipParseError as error:
         assert error.request_head is None
+
+
+def test_messages_before_a_lost_boundary_are_not_lost() -> None:
+    good = b"OPTIONS sip:a@b SIP/2.0\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    framer = StreamFramer()
+    assert framer.feed(good + good + b"x y z\r\n\r\n") == [good, good]
+    with pytest.raises(SipParseError):
+        framer.feed(b"")

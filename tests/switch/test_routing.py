@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sip.flow import Flow
+from switch.config import AccessNumber
 from switch.config_file import parse_config
 from switch.directory import Directory, extension_entries
 from switch.extensions_admin import hash_password
@@ -160,3 +161,10 @@ def test_cleaning_and_e164():
     assert clean("(021) 8888-6666") == "02188886666"
     assert e164("021-88886666", "CN") == "+862188886666"
     assert e164("hello", "CN") == ""
+
+
+def test_an_access_number_that_leads_outside_is_named(directory):
+    directory.add_access_number(AccessNumber(number="4009", to="902012345678"))
+    decision = choose_route(directory, Origin("1", trunk=directory.trunks["a"]), "4009")
+    assert isinstance(decision, ToTrunks)
+    assert decision.access_number == "4009"

@@ -20,23 +20,23 @@ RINGBACK = str(Path(sys.executable).parent / "ringback")
 PATIENCE_S = 60.0
 
 
-def free_ports(n: int) -> list[int]:
-    """Ports that nobody listens on at the moment."""
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(n)]
+def free_ports() -> tuple[int, int, int]:
+    """A UDP port, a TCP port, and the first of a few dozen UDP ports, free at the moment."""
+    kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_DGRAM)
+    sockets = [socket.socket(socket.AF_INET, kind) for kind in kinds]
     for one in sockets:
         one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
+    sip, control, rtp = (one.getsockname()[1] for one in sockets)
     for one in sockets:
         one.close()
-    return ports
+    return sip, control, min(rtp - rtp % 2, 65000)
 
 
 class Served:
     """`ringback serve` in a folder of its own."""
 
     def __init__(self, folder: Path, more: str = "") -> None:
-        self.sip_port, self.control_port, rtp = free_ports(3)
-        rtp = min(rtp - rtp % 2, 65000)
+        self.sip_port, self.control_port, rtp = free_ports()
         self.token = new_token()
         self.config = folder / "ringback.toml"
         self.config.write_text(
@@ -165,8 +165,7 @@ def test_a_port_in_use_is_said_in_one_line(tmp_path: Path, served: Served) -> No
     ids=["configuration", "certificate", "address", "token"],
 )
 def test_what_cannot_work_is_said_in_one_line(tmp_path: Path, more: str, message: str) -> None:
-    control_port, rtp = free_ports(2)
-    rtp = min(rtp - rtp % 2, 65000)
+    _, control_port, rtp = free_ports()
     listen = "" if "[sip]" in more else '[sip]\nlisten = ["udp:127.0.0.1:0"]\n'
     config = tmp_path / "ringback.toml"
     config.write_text(
@@ -178,8 +177,8 @@ def test_what_cannot_work_is_said_in_one_line(tmp_path: Path, more: str, message
     )
     assert refused.returncode == 2, refused.stderr
     lines = [line for line in refused.stderr.splitlines() if line.startswith("ringback: ")]
-    assert len(lines) == 1
-    assert message in lines[0]
+    assert len(lines) == 1, refused.stderr
+    assert message in lines[0], refused.stderr
 
 
 def test_check_and_init(tmp_path: Path) -> None:
