@@ -100,7 +100,7 @@ class Hangup(Command, frozen=True, kw_only=True):
 
 @command("call.hold", role="operator", result=views.CallView, errors=(NoSuchCall, NoSuchLeg, WrongState))
 class Hold(Command, frozen=True, kw_only=True):
-    """Puts a leg on hold: it hears music on hold, its peer silence or music as configured."""
+    """Puts a leg on hold: it hears music, its peer nothing."""
 
     call_id: Id
     leg_id: Id

@@ -53,7 +53,7 @@ class CallHeld(Event, frozen=True, kw_only=True):
 
     call_id: str
     leg_id: str
-    """The leg that holds."""
+    """The leg that is on hold: it hears the music."""
 
 
 @event("call.resumed")
@@ -111,7 +111,7 @@ class RecordingStarted(Event, frozen=True, kw_only=True):
     recording_id: str
     call_id: str
     path: str
-    """File, relative to the recordings folder."""
+    """File, absolute."""
 
 
 @event("recording.paused")
@@ -187,7 +187,7 @@ class TrunkStateChanged(Event, frozen=True, kw_only=True):
 
     trunk: str
     state: str
-    """up, down, registering, rejected or disabled."""
+    """up, down, registering or rejected."""
     reason: str = ""
 
 

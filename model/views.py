@@ -137,7 +137,7 @@ class TrunkView(View, frozen=True, kw_only=True):
 
     trunk: str
     state: str
-    """up, down, registering, rejected or disabled."""
+    """up, down, registering or rejected."""
     reason: str = ""
     """Why it is not up."""
     address: str = ""
