@@ -116,7 +116,8 @@ class Commands:
         table.audio_type[row] = command.payload_type
         table.event_type[row] = command.dtmf_payload_type
         table.law[row] = LAWS[command.codec]
-        if command.may_receive and not table.may_receive[row]:
+        is_watched_anew = command.inactivity_s > 0 and not table.inactivity_s[row]
+        if is_watched_anew or (command.may_receive and not table.may_receive[row]):
             table.received_at[row] = now
             table.is_inactive[row] = False
         table.may_receive[row] = command.may_receive

@@ -337,7 +337,10 @@ class SipLegs:
 def configure_command(
     leg: Leg, negotiated: Negotiated, signalling_host: str, direction: str, inactivity_s: float
 ) -> media.ConfigureLeg:
-    """What the worker must know of the leg; said again in full when the worker was restarted."""
+    """What the worker must know of the leg; said again in full when the worker was restarted.
+
+    A phone that holds may send nothing for as long as it holds, so its silence ends no call.
+    """
     return media.ConfigureLeg(
         session=leg.call_id,
         leg=leg.leg_id,
@@ -352,7 +355,7 @@ def configure_command(
         learn_from=signalling_host,
         may_send=direction in ("sendrecv", "sendonly"),
         may_receive=direction in ("sendrecv", "recvonly"),
-        inactivity_s=inactivity_s,
+        inactivity_s=inactivity_s if direction == "sendrecv" else 0.0,
     )
 
 

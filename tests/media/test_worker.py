@@ -200,6 +200,10 @@ def test_inactivity_is_told_once_and_again_after_audio():
         worker.switch.send(configure(worker, a, "a", 0, inactivity_s=0.3, may_receive=False))
         worker.switch.send(configure(worker, a, "a", 0, inactivity_s=0.3, may_receive=True))
         assert worker.switch.wait(Inactivity).silent_s >= 0.3
+        # Nor while nobody asks; when somebody does again, the silence before does not count.
+        worker.switch.send(configure(worker, a, "a", 0, inactivity_s=0.0))
+        worker.switch.send(configure(worker, a, "a", 0, inactivity_s=0.3))
+        assert worker.switch.wait(Inactivity).silent_s >= 0.3
         assert not [event for event in worker.switch.events if isinstance(event, Inactivity)]
         a.close()
 

@@ -230,9 +230,12 @@ def test_hold_plays_music_and_resume_takes_it_away():
         (play,) = switch.worker.of(media.Play)
         assert (play.leg, play.is_looped) == (held.leg_id, True)
         assert switch.worker.of(media.ConnectMatrix)[-1].edges == []
+        # A phone that holds may be silent for as long as it likes.
+        assert switch.worker.of(media.ConfigureLeg)[-1].inactivity_s == 0
         await asyncio.sleep(5.0)
         alice.agent.resume(mine.id)
         await alice.wait("resumed")
+        assert switch.worker.of(media.ConfigureLeg)[-1].inactivity_s == switch.config.media.inactivity_s > 0
         assert len(switch.worker.of(media.ConnectMatrix)[-1].edges) == 2
         assert switch.worker.of(media.StopPlay)[-1].leg == held.leg_id
         alice.agent.hang_up(mine.id)
