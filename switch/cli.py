@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -89,7 +89,7 @@ app.registered_commands += control_app.registered_commands
 app.registered_groups += control_app.registered_groups
 
 
-def _fail(message: str) -> "typer.models.NoReturn":  # type: ignore[name-defined]
+def _fail(message: str) -> NoReturn:
     print(f"ringback: {message}", file=sys.stderr)
     raise typer.Exit(2)
 
