@@ -7,7 +7,7 @@ waits for a round trip to the worker.
 
 import msgspec
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 class _Tagged(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True):
@@ -15,6 +15,18 @@ class _Tagged(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=Tru
 
 
 # -- commands: switch to worker ---------------------------------------------------------------------------------------
+
+
+class SrtpKeys(msgspec.Struct, frozen=True, gc=False):
+    """Keys of one leg's SRTP (RFC 3711) by SDES (RFC 4568); each is master key and salt in one. Never logged."""
+
+    suite: str
+    """AES_CM_128_HMAC_SHA1_80, AES_CM_128_HMAC_SHA1_32, AES_256_CM_HMAC_SHA1_80 or AES_256_CM_HMAC_SHA1_32."""
+    send: bytes
+    receive: bytes
+
+    def __repr__(self) -> str:
+        return f"SrtpKeys({self.suite})"
 
 
 class ConfigureLeg(_Tagged, frozen=True):
@@ -25,11 +37,18 @@ class ConfigureLeg(_Tagged, frozen=True):
     port: int
     """Local RTP port, one of `Hello.ports`; RTCP is `port + 1`."""
     codec: str = "PCMU"
-    """What we send and expect: "PCMU" or "PCMA"."""
+    """What we send and expect: PCMU, PCMA, G722, opus, L16/8000, L16/16000; any other name is relayed to a leg that
+    speaks the same, and heard by nobody else."""
+    clock_hz: int = 8000
+    """RTP clock of `codec` (RFC 3551: 8000 for G722, 48000 for opus)."""
+    fmtp: str = ""
+    """The peer's format parameters: what we send must suit them, e.g. "useinbandfec=1;usedtx=1"."""
     payload_type: int = 0
     """RTP payload type of `codec`, as negotiated."""
     dtmf_payload_type: int = -1
     """RTP payload type of telephone-event (RFC 4733), -1 when the peer has none."""
+    cn_payload_type: int = -1
+    """RTP payload type of comfort noise (RFC 3389), -1 when the peer has none: then silence is sent as audio."""
     ptime_ms: int = 20
     """Length of the packets we make."""
     remote_host: str = ""
@@ -46,6 +65,10 @@ class ConfigureLeg(_Tagged, frozen=True):
     """False while the peer's audio is not wanted."""
     inactivity_s: float = 0.0
     """Seconds without RTP, while audio is expected, after which `Inactivity` is sent; 0 = never."""
+    srtp: SrtpKeys | None = None
+    """With keys everything is SRTP both ways, and nothing is believed before it is verified."""
+    detect: tuple[str, ...] = ()
+    """What to listen for: "dtmf" (in-band digits), "tones" (busy, congestion, fax …), "speech" (begin and end)."""
 
 
 class Edge(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -56,11 +79,29 @@ class Edge(msgspec.Struct, frozen=True, gc=False, array_like=True):
     gain: float = 1.0
 
 
+class Room(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Everybody in `speakers` is heard by everybody in `listeners` (never by himself): a conference in few words. Of
+    many speakers the loudest are mixed, and the level is held below clipping."""
+
+    speakers: list[str]
+    listeners: list[str]
+
+
 class ConnectMatrix(_Tagged, frozen=True):
-    """Replaces the session's whole hear-matrix at the next tick, without a gap."""
+    """Replaces the session's whole hear-matrix at the next tick, without a gap. Edges and rooms add up."""
 
     session: str
-    edges: list[Edge]
+    edges: list[Edge] = []
+    rooms: list[Room] = []
+
+
+class SecureLeg(_Tagged, frozen=True):
+    """While `is_secure`, what the leg sends (its digits and its audio) reaches nobody and no recording; its digits are
+    told to the switch alone. For card numbers and the like."""
+
+    session: str
+    leg: str
+    is_secure: bool
 
 
 class Play(_Tagged, frozen=True):
@@ -103,7 +144,13 @@ class StartRecording(_Tagged, frozen=True):
     channels: list[list[str]]
     """Leg ids by channel, e.g. [["customer"], ["agent"]]."""
     encoding: str = "g711"
-    """"g711": A-law or µ-law as on the wire, 1 byte a sample; "pcm16": 16-bit linear."""
+    """"g711": A-law or µ-law as on the wire, 1 byte a sample (16-bit linear all the same when a leg is wideband);
+    "pcm16": 16-bit linear."""
+    format: str = "wav"
+    """"wav" or "mp3" (made from the WAV when it is finished)."""
+    continues_s: float = -1.0
+    """Not negative: the recording ran this long before its worker died; the file at `path` is repaired and goes on
+    there, with silence for what is missing."""
 
 
 class PauseRecording(_Tagged, frozen=True):
@@ -121,6 +168,20 @@ class ResumeRecording(_Tagged, frozen=True):
 class StopRecording(_Tagged, frozen=True):
     session: str
     recording: str
+
+
+class DetectAnswer(_Tagged, frozen=True):
+    """Finds out who answered: `AnswerDetected` follows once, after `max_s` at the latest."""
+
+    session: str
+    leg: str
+    max_s: float = 4.0
+
+
+class Snapshot(_Tagged, frozen=True):
+    """Asks for `SnapshotTaken` of the session."""
+
+    session: str
 
 
 class ReleaseLeg(_Tagged, frozen=True):
@@ -142,9 +203,51 @@ class GetStatistics(_Tagged, frozen=True):
     session: str = ""
 
 
+class LegState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a leg's peer has seen of us and we have learned of it: enough to go on without a break."""
+
+    ssrc: int
+    seq: int
+    """Of the newest packet sent."""
+    timestamp: int
+    """Of the newest packet sent."""
+    sent_utc: float = 0.0
+    """When that was; 0 = nothing was sent."""
+    source: tuple[str, int] | None = None
+    """Learned address of the peer."""
+    destination: tuple[str, int] | None = None
+    srtp_roll_over: tuple[int, int] = (0, 0)
+    """SRTP roll-over counters: sending, receiving."""
+
+
+class SessionSnapshot(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A session as plain data."""
+
+    session: str
+    legs: list[tuple[ConfigureLeg, LegState]] = []
+    matrix: ConnectMatrix | None = None
+    plays: list[Play] = []
+    recordings: list[StartRecording] = []
+    paused: list[str] = []
+    """Recordings that are paused."""
+    secure: list[str] = []
+    """Legs that are secure."""
+
+
+class Adopt(_Tagged, frozen=True):
+    """Takes a session over as it was described, on the same ports, with unbroken sequence numbers."""
+
+    session: str
+    snapshot: SessionSnapshot
+
+
 Command = (
     ConfigureLeg
     | ConnectMatrix
+    | SecureLeg
+    | DetectAnswer
+    | Snapshot
+    | Adopt
     | Play
     | StopPlay
     | SendDigits
@@ -181,6 +284,12 @@ class LegStatistics(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """From RTCP; -1 while unknown."""
     remote_lost_fraction: float = -1.0
     """What the peer last reported of our packets; -1 while unknown."""
+    mos: float = -1.0
+    """Estimated listening quality of what the peer sent us, 1 to 4.5 (ITU-T G.107, G.113); -1 while unknown."""
+    concealed_ms: float = 0.0
+    """Audio made up for packets that were lost or late (only where audio is decoded)."""
+    speech_s: float = 0.0
+    """Seconds in which the peer spoke (only where audio is decoded)."""
     first_packet_s: float = -1.0
     """Seconds from allocation to the first packet; -1 = never came."""
     codec: str = ""
@@ -195,6 +304,8 @@ class Hello(_Tagged, frozen=True):
     version: int
     ports: list[int]
     """Every even port the worker owns with its odd neighbour."""
+    shared_ports: list[int] = []
+    """Those of `ports` on which many legs may live, each known by its peer's address."""
     sessions: list[str] = []
     """Sessions that are alive (after the switch was restarted)."""
     host: str = ""
@@ -224,6 +335,53 @@ class PlayFinished(_Tagged, frozen=True):
     error: str = ""
 
 
+class ToneDetected(_Tagged, frozen=True):
+    """A tone of the network or of a machine: busy, congestion, ringback, dial, fax_cng, fax_ced, special_info."""
+
+    session: str
+    leg: str
+    tone: str
+
+
+class SpeechChanged(_Tagged, frozen=True):
+    """The peer begins or stops to speak (`ConfigureLeg.detect` has "speech")."""
+
+    session: str
+    leg: str
+    is_speaking: bool
+
+
+class AnswerDetected(_Tagged, frozen=True):
+    """Who answered, and why it is believed."""
+
+    session: str
+    leg: str
+    result: str
+    """human, machine, not_sure"""
+    after_s: float
+    """Seconds of audio that were needed."""
+    evidence: dict[str, float] = {}
+
+
+class OneWayAudio(_Tagged, frozen=True):
+    """Two legs are connected and one hears nothing: `leg` sends no packets (`why` = "no_rtp") or nothing but silence
+    ("silent") while the other side speaks."""
+
+    session: str
+    leg: str
+    why: str
+    silent_s: float
+
+
+class QualityChanged(_Tagged, frozen=True):
+    """The estimated quality of what the peer sends fell below, or rose above, what one can talk with."""
+
+    session: str
+    leg: str
+    mos: float
+    is_poor: bool
+
+
 class Inactivity(_Tagged, frozen=True):
     """No RTP for `ConfigureLeg.inactivity_s` while some was due."""
 
@@ -251,7 +409,15 @@ class RecordingFinished(_Tagged, frozen=True):
     """Per channel: seconds in which RTP arrived (so a channel nobody filled shows as 0)."""
     pauses: list[tuple[float, float]] = []
     """[from, to] in seconds from the start."""
+    format: str = "wav"
+    silent_because: list[str] = []
+    """Per channel: why it is silent although somebody spoke, e.g. "G729 is not decoded"; empty: it is not."""
     error: str = ""
+
+
+class SnapshotTaken(_Tagged, frozen=True):
+    session: str
+    snapshot: SessionSnapshot
 
 
 class LegReleased(_Tagged, frozen=True):
@@ -292,6 +458,12 @@ Event = (
     | Digit
     | PlayFinished
     | Inactivity
+    | ToneDetected
+    | SpeechChanged
+    | AnswerDetected
+    | OneWayAudio
+    | QualityChanged
+    | SnapshotTaken
     | RecordingStarted
     | RecordingFinished
     | LegReleased

@@ -13,6 +13,7 @@ import uvloop
 
 from media.client import MAX_MESSAGE_BYTES, ClientSettings, MediaClient, PortPool
 from model.media import (
+    PROTOCOL_VERSION,
     Command,
     Digit,
     FirstPacket,
@@ -24,7 +25,7 @@ from model.media import (
     StopPlay,
 )
 
-HELLO = Hello(worker="w0", version=1, ports=[20000, 20002, 20004], sessions=["old"], pid=7)
+HELLO = Hello(worker="w0", version=PROTOCOL_VERSION, ports=[20000, 20002, 20004], sessions=["old"], pid=7)
 TIMEOUT_S = 60
 QUICK = ClientSettings(retry_first_s=0.001, retry_max_s=0.01, hello_s=30.0)
 
