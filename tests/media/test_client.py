@@ -178,7 +178,7 @@ def test_events_come_in_batches_however_the_bytes_are_cut():
         struct.pack(">I", 4) + b"junk",
         frame({"type": "Hello"}),
         frame({"type": "Nonsense"}),
-        frame(msgspec.structs.replace(HELLO, version=2)),
+        frame(msgspec.structs.replace(HELLO, version=PROTOCOL_VERSION + 1)),
         frame(FirstPacket("s", "a")),
     ],
     ids=["length", "just too long", "no MessagePack", "fields missing", "unknown", "version", "no Hello first"],
