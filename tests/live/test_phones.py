@@ -50,7 +50,11 @@ def wait_heard(phone: Baresip, hz: float, seconds: float = 1.0) -> None:
         last = wavs[-1].channels[0][-int(seconds * 8000) :] if wavs else []
         return len(last) >= int(seconds * 8000) and hears(last, hz)
 
-    wait_until(is_heard, lambda: f"{phone.user} to hear {hz:g} Hz; heard {[wav.seconds for wav in phone.heard()]} s")
+    def what() -> str:
+        heard = [wav.seconds for wav in phone.heard()]
+        return f"{phone.user} to hear {hz:g} Hz; heard {heard} s\n{phone.log[-5000:]}"
+
+    wait_until(is_heard, what)
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
