@@ -24,17 +24,33 @@ MAX_KEPT = 20_000
 _READ = 1 << 16
 
 
+def listen(path: str) -> socket.socket:
+    """A Unix socket at `path`, for our user alone; what stood there goes. Raises OSError."""
+    if os.path.exists(path):
+        os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(path)
+        listener.listen(4)
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(mask)
+    return listener
+
+
 class CommandLink:
     """Owns the listening socket and the connection; `watch(fd, writable)` and `unwatch(fd)` are the loop's."""
 
     def __init__(
         self,
-        path: str,
+        listener: socket.socket,
         hello: Callable[[], Hello],
         watch: Callable[[int, bool], None],
         unwatch: Callable[[int], None],
     ) -> None:
-        self._path = path
         self._hello = hello
         self._watch = watch
         self._unwatch = unwatch
@@ -47,16 +63,8 @@ class CommandLink:
         """Bytes of the first frame of `_out` that are with the socket already."""
         self._kept: deque[bytes] = deque(maxlen=MAX_KEPT)
         self._peer: socket.socket | None = None
-        if os.path.exists(path):
-            os.unlink(path)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        mask = os.umask(0o177)
-        try:
-            self._listener.bind(path)
-        finally:
-            os.umask(mask)
-        self._listener.listen(4)
-        self._listener.setblocking(False)
+        self._listener = listener
+        listener.setblocking(False)
         watch(self._listener.fileno(), False)
 
     def handle(self, fd: int) -> list[Command]:
@@ -114,8 +122,6 @@ class CommandLink:
             self._drop("closing")
         self._unwatch(self._listener.fileno())
         self._listener.close()
-        if os.path.exists(self._path):
-            os.unlink(self._path)
 
     def _accept(self) -> None:
         try:

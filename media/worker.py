@@ -1,8 +1,9 @@
 """The media worker process: `python -m media.worker --name w0 --socket PATH --rtp-fds FIRST:COUNT`.
 
 It inherits bound UDP sockets as file descriptors FIRST … FIRST+COUNT-1, RTP (even port) and RTCP (the odd one after
-it), and takes commands on a Unix socket (`model.media`). With no legs it sleeps in epoll. SIGTERM closes the
-recordings and ends it with status 0.
+it), and takes commands on a Unix socket (`model.media`). With `--standby` it waits until it is told which of several
+`--slot`s it serves; it inherits the listening socket, too, and what an earlier worker left (`media.standby`). With no
+legs it sleeps in epoll. SIGTERM closes the recordings and ends it with status 0.
 """
 
 import argparse
@@ -17,10 +18,12 @@ from collections import deque
 from types import FrameType
 
 from media.arrays import TICK_S
+from media.beat import Beat
 from media.engine import Engine
-from media.link import CommandLink
+from media.link import CommandLink, listen
 from media.prompts import PromptCache
 from media.recorder import RecordingWriter
+from media.standby import Place, inherit_pairs, wait_for_place
 from model.media import PROTOCOL_VERSION, Command, Health, Hello
 from rtp.net.leg_ports import LegPorts
 
@@ -34,7 +37,11 @@ SWITCH_INTERVAL_S = 0.0002
 TICK_PRIORITY = 15
 THREADS_PRIORITY = 5
 HEALTH_S = 5.0
-IDLE_S = 60.0
+IDLE_S = 5.0
+CLOSE_S = 20.0
+"""What the last recordings may take at the end."""
+BEAT_S = 1.0
+"""So much longer than it means to sleep the worker has to show that it lives (`media.beat`)."""
 _BEHIND_S = 0.5
 """A tick later than this is not made up for: the machine was stopped."""
 
@@ -43,14 +50,21 @@ class Worker:
     """The loop: epoll, the engine's polls and ticks on their time, the link to the switch."""
 
     def __init__(
-        self, name: str, path: str, pairs: list[tuple[socket.socket, socket.socket]], host: str, music: list[str]
+        self,
+        name: str,
+        listener: socket.socket,
+        pairs: list[tuple[socket.socket, socket.socket]],
+        host: str,
+        music: list[str],
+        memory_fd: int = -1,
     ) -> None:
         self._name = name
+        self._beat = Beat(memory_fd)
         self._host = host
         self._ports = LegPorts(pairs)
         self._prompts = PromptCache(music)
         self._writer = RecordingWriter()
-        self._link = CommandLink(path, self._hello, self._watch, self._ports.unwatch)
+        self._link = CommandLink(listener, self._hello, self._watch, self._ports.unwatch)
         self._engine = Engine(
             self._ports,
             self._link.emit,
@@ -99,6 +113,7 @@ class Worker:
                 self._owes_health = False
                 self._report_health()
                 self._link.flush()
+            self._beat.promise(now + IDLE_S + BEAT_S)
             self._ports.poll(IDLE_S)
             self._handle_ready(time.monotonic())
             return
@@ -106,6 +121,7 @@ class Worker:
             self._was_active = True
             self._next_tick = self._next_poll = now
             self._next_health = now + HEALTH_S
+        self._beat.promise(now + BEAT_S)
         wait = min(self._next_poll, self._next_tick) - now
         if wait > 0:
             time.sleep(wait)
@@ -202,6 +218,7 @@ class Worker:
 
     def _close(self) -> None:
         now = time.monotonic()
+        self._beat.promise(now + CLOSE_S)
         for session in list(self._engine.sessions.values()):
             self._engine.finish_session(session, now)
         try:
@@ -214,34 +231,7 @@ class Worker:
         self._ports.close_all()
         self._wake.close()
         self._waker.close()
-
-
-def inherit_pairs(first: int, count: int) -> list[tuple[socket.socket, socket.socket]]:
-    """The inherited sockets as (RTP, RTCP) pairs, by their ports. ValueError when they do not pair up."""
-    sockets = [socket.socket(fileno=fd) for fd in range(first, first + count)]
-    try:
-        return _pair(sockets)
-    except ValueError:
-        for sock in sockets:
-            sock.close()
-        raise
-
-
-def _pair(sockets: list[socket.socket]) -> list[tuple[socket.socket, socket.socket]]:
-    by_port: dict[int, socket.socket] = {}
-    for sock in sockets:
-        if sock.type != socket.SOCK_DGRAM:
-            raise ValueError(f"file descriptor {sock.fileno()} is no UDP socket")
-        by_port[sock.getsockname()[1]] = sock
-    pairs = []
-    for port, sock in sorted(by_port.items()):
-        if port % 2 == 0:
-            if port + 1 not in by_port:
-                raise ValueError(f"RTP port {port} has no neighbour {port + 1} for RTCP")
-            pairs.append((sock, by_port[port + 1]))
-    if not pairs or len(pairs) * 2 != len(sockets):
-        raise ValueError(f"{len(sockets)} sockets with {len(pairs)} even ports are no pairs of RTP and RTCP")
-    return pairs
+        self._beat.close()
 
 
 def raise_priority(want: str, level: int) -> None:
@@ -265,9 +255,11 @@ def raise_priority(want: str, level: int) -> None:
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m media.worker", description="Ringback media worker")
-    parser.add_argument("--name", required=True, help="name in messages and logs")
-    parser.add_argument("--socket", required=True, help="path of the Unix socket for the switch")
-    parser.add_argument("--rtp-fds", required=True, metavar="FIRST:COUNT", help="inherited UDP sockets")
+    parser.add_argument("--name", default="", help="name in messages and logs")
+    parser.add_argument("--socket", default="", help="path of the Unix socket for the switch")
+    parser.add_argument("--rtp-fds", default="", metavar="FIRST:COUNT", help="inherited UDP sockets")
+    parser.add_argument("--standby", action="store_true", help="wait for a slot's name on standard input")
+    parser.add_argument("--slot", action="append", default=[], metavar="NAME:FIRST:COUNT:LISTENER:MEMORY")
     parser.add_argument("--host", default="", help="the address peers are told")
     parser.add_argument("--cpus", default="", help="processors to run on, e.g. 1 or 2,3 (default: all)")
     parser.add_argument("--priority", choices=("fifo", "nice", "none"), default="fifo")
@@ -276,20 +268,29 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def own_place(options: argparse.Namespace) -> Place:
+    """The place of a worker that is started by itself. Raises ValueError, OSError."""
+    if not (options.name and options.socket and options.rtp_fds):
+        raise ValueError("--name, --socket and --rtp-fds are needed, or --standby")
+    first, count = map(int, options.rtp_fds.split(":"))
+    return Place(options.name, inherit_pairs(first, count), listen(options.socket), -1)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs the worker; its exit status."""
     options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    logging.basicConfig(
-        level=options.log_level, format=f"%(asctime)s %(levelname)s {options.name} %(name)s: %(message)s"
-    )
     try:
-        first, count = map(int, options.rtp_fds.split(":"))
-        pairs = inherit_pairs(first, count)
+        place = wait_for_place(options.slot, sys.stdin) if options.standby else own_place(options)
+        if place is None:
+            return 0
+        logging.basicConfig(
+            level=options.log_level, format=f"%(asctime)s %(levelname)s {place.name} %(name)s: %(message)s"
+        )
         if options.cpus:
             os.sched_setaffinity(0, {int(cpu) for cpu in options.cpus.split(",")})
         # Writer and loader may hold the interpreter lock, so nobody else may push them aside either; the tick may.
         raise_priority(options.priority, THREADS_PRIORITY)
-        worker = Worker(options.name, options.socket, pairs, options.host, options.music)
+        worker = Worker(place.name, place.listener, place.pairs, options.host, options.music, place.memory_fd)
     except (ValueError, OSError) as error:
         print(f"media worker: {error}", file=sys.stderr)
         return 2
@@ -301,8 +302,10 @@ def main(arguments: list[str] | None = None) -> int:
     gc.collect()
     gc.freeze()
     gc.disable()
-    log.info("%d RTP ports, %s", len(pairs), options.socket)
+    log.info("%d RTP ports", len(place.pairs))
     worker.run()
+    if options.socket:
+        os.unlink(options.socket)
     return 0
 
 

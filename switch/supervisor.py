@@ -1,11 +1,10 @@
 """`ringback serve`: owns the sockets, starts switch and media workers, restarts what dies, drains on SIGTERM.
 
 Every child inherits its sockets, so restarting it closes no port. Restarts back off; a child that stayed up for a while
-starts afresh at once.
+starts afresh at once. How a media worker is replaced is in `switch.media_workers`.
 """
 
 import asyncio
-import ctypes
 import logging
 import os
 import signal
@@ -14,18 +13,14 @@ import tempfile
 from pathlib import Path
 
 from switch.config import Config
+from switch.media_workers import CANNOT_START, HEALTHY_S, MediaWorkers, Slot, die_with_parent
 from switch.sockets import OwnedSockets, place
 
 log = logging.getLogger(__name__)
 
 BACK_OFF_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
-HEALTHY_S = 30.0
-"""Up for so long, a child's next death is its first."""
 STOP_S = 10.0
 """What a child gets to end after its drain before it is killed."""
-CANNOT_START = 2
-"""A child's exit status that no restart would change; it has said why in one line."""
-PR_SET_PDEATHSIG = 1
 
 
 class Child:
@@ -47,7 +42,7 @@ class Child:
         while self.is_wanted:
             started = loop.time()
             self.process = await asyncio.create_subprocess_exec(
-                *self.command, pass_fds=self.fds, start_new_session=True, preexec_fn=_die_with_parent
+                *self.command, pass_fds=self.fds, start_new_session=True, preexec_fn=die_with_parent
             )
             log.info("= %s started, pid %d", self.name, self.process.pid)
             status = await self.process.wait()
@@ -68,12 +63,6 @@ class Child:
             self.process.send_signal(number)
 
 
-def _die_with_parent() -> None:
-    # A supervisor that is killed must not leave children behind that hold its ports.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
 def n_workers(config: Config) -> int:
     """Media workers to run: as configured, else one for each core but one."""
     return config.media.workers or max(1, (os.cpu_count() or 2) - 1)
@@ -85,33 +74,36 @@ async def serve(config: Config) -> int:
     sockets = OwnedSockets(config, workers)
     config.resolve(".").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ringback-") as run_directory:
+        media = MediaWorkers([], config.node.log_level.upper())
         try:
-            media, switch = _children(config, sockets, Path(run_directory))
+            switch = _children(config, sockets, Path(run_directory), media)
             return await _supervise(config, media, switch)
         finally:
             sockets.close()
+            for slot in media.slots:
+                slot.close()
 
 
-def _children(config: Config, sockets: OwnedSockets, run_directory: Path) -> tuple[list[Child], Child]:
+def _children(config: Config, sockets: OwnedSockets, run_directory: Path, media: MediaWorkers) -> Child:
+    """Fills `media.slots`; the switch."""
+    paths = [run_directory / f"media-{index}.sock" for index in range(len(sockets.rtp))]
+    for index, path in enumerate(paths):
+        media.slots.append(Slot.make(f"w{index}", path, ()))
     # Above every descriptor that is open: copying must not close one of the originals.
-    next_fd = max(one.fileno() for one in sockets.all()) + 1
-    media = []
+    own = [one.fileno() for one in sockets.all()] + [fd for slot in media.slots for fd in slot.fds]
+    next_fd = max(own) + 1
     switch_command = [sys.executable, "-m", "switch.process", "--config", config.path]
-    for index, rtp in enumerate(sockets.rtp):
-        fds = place(rtp, next_fd)
-        next_fd += len(fds)
-        path = str(run_directory / f"media-{index}.sock")
-        command = [sys.executable, "-m", "media.worker", "--name", f"w{index}", "--socket", path]
-        command += ["--rtp-fds", f"{fds[0]}:{len(fds)}", "--log-level", config.node.log_level.upper()]
-        media.append(Child(f"media worker w{index}", command, fds))
-        switch_command += ["--media", path]
+    for slot, path, rtp in zip(media.slots, paths, sockets.rtp, strict=True):
+        slot.rtp_fds = place(rtp, next_fd)
+        next_fd += len(rtp)
+        switch_command += ["--media", str(path)]
     sip_fds = place(sockets.sip, next_fd)
     control_fds = place([one for one in [sockets.control] if one is not None], next_fd + len(sip_fds))
     switch_command += ["--sip-fds", f"{sip_fds[0]}:{len(sip_fds)}", "--control-fd", str(control_fds[0])]
-    return media, Child("switch", switch_command, sip_fds + control_fds)
+    return Child("switch", switch_command, sip_fds + control_fds)
 
 
-async def _supervise(config: Config, media: list[Child], switch: Child) -> int:
+async def _supervise(config: Config, media: MediaWorkers, switch: Child) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
@@ -123,17 +115,18 @@ async def _supervise(config: Config, media: list[Child], switch: Child) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop)
-    media_tasks = [asyncio.create_task(child.keep_running()) for child in media]
+    media_task = asyncio.create_task(media.run())
     switch_task = asyncio.create_task(switch.keep_running())
     stop_task = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([switch_task, stop_task], return_when=asyncio.FIRST_COMPLETED)
         await _finish(switch, switch_task, config.node.drain_s + STOP_S)
-        for child in media:
-            child.is_wanted = False
-            child.signal(signal.SIGTERM)
-        for child, task in zip(media, media_tasks, strict=True):
-            await _finish(child, task, STOP_S)
+        media.stop()
+        done, _ = await asyncio.wait([media_task], timeout=STOP_S)
+        if not done:
+            log.error("x the media workers do not end; killing them")
+            media.stop(signal.SIGKILL)
+        await media_task
         status = switch_task.result()
         return status if status in (0, CANNOT_START) else 1
     finally:

@@ -9,7 +9,7 @@ import wave
 import msgspec
 import pytest
 
-from media.worker import inherit_pairs
+from media.standby import inherit_pairs
 from model.media import (
     PROTOCOL_VERSION,
     Command,

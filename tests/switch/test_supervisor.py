@@ -67,7 +67,7 @@ class Served:
             time.sleep(0.05)
 
     def children(self) -> dict[str, int]:
-        """Module name → pid of the supervisor's children."""
+        """Module name → pid of the supervisor's children; of the media workers, any."""
         found = {}
         for line in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
             arguments = Path(f"/proc/{line}/cmdline").read_text().split("\0")
@@ -116,7 +116,7 @@ def test_it_starts_answers_and_ends_with_status_0(served: Served) -> None:
 
 def test_a_killed_media_worker_and_a_killed_switch_come_back_on_the_same_ports(served: Served) -> None:
     first = served.until(is_up)
-    os.kill(served.children()["media.worker"], signal.SIGKILL)
+    os.kill(first["media_workers"][0]["pid"], signal.SIGKILL)
     second = served.until(lambda status: is_up(status) and status["media_workers"][0]["n_restarts"] == 1)
     assert second["media_workers"][0]["pid"] != first["media_workers"][0]["pid"]
     assert second["started_utc"] == first["started_utc"]
