@@ -116,6 +116,8 @@ class Play(_Tagged, frozen=True):
     play_id: str
     sources: list[str]
     is_looped: bool = False
+    offset_s: float = 0.0
+    """Begins so far into the sources: it played in another worker."""
 
 
 class StopPlay(_Tagged, frozen=True):
@@ -149,8 +151,10 @@ class StartRecording(_Tagged, frozen=True):
     format: str = "wav"
     """"wav" or "mp3" (made from the WAV when it is finished)."""
     continues_s: float = -1.0
-    """Not negative: the recording ran this long before its worker died; the file at `path` is repaired and goes on
-    there, with silence for what is missing."""
+    """Not negative: the recording began so long ago, in a worker that died or gave it up; the file at `path` is repaired
+    and goes on there, with silence for what is missing up to now."""
+    pauses: list[tuple[float, float]] = []
+    """Its pauses until then, [from, to] in seconds from the start."""
 
 
 class PauseRecording(_Tagged, frozen=True):
@@ -412,6 +416,10 @@ class RecordingFinished(_Tagged, frozen=True):
     format: str = "wav"
     silent_because: list[str] = []
     """Per channel: why it is silent although somebody spoke, e.g. "G729 is not decoded"; empty: it is not."""
+    is_encoding: bool = False
+    """The MP3 is being made: the same event follows once more, for the MP3."""
+    format_error: str = ""
+    """Why there is no MP3 although one was wanted; the WAV is whole."""
     error: str = ""
 
 

@@ -209,15 +209,17 @@ class App:
 
     def _worker_up(self, index: int, hello: media.Hello) -> None:
         notes = self.workers.setdefault(index, WorkerNotes(hello))
-        notes.n_restarts += notes.hello.pid != hello.pid
+        is_new = notes.hello.pid != hello.pid
+        notes.n_restarts += is_new
         notes.hello = hello
         self._has_worker.set()
         self.hub.publish(events.MediaWorkerChanged(worker=hello.worker, state="up"))
-        lost = self.runtime.tell_worker_everything(index, hello.sessions)
+        lost = self.runtime.tell_worker_everything(index, hello.sessions, is_new=is_new)
         if lost:
             self._own(recover(self.storage, lost))
 
     def _worker_down(self, index: int, reason: str) -> None:
+        self.runtime.pool.lost(index)
         if not self.is_draining:
             log.error("x media worker %s: %s", self.worker_name(index), reason)
         self.hub.publish(events.MediaWorkerChanged(worker=self.worker_name(index), state="down", reason=reason))

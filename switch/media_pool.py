@@ -1,16 +1,21 @@
 """The media workers as the calls see them: which one has room, which port a leg gets, and commands on their way."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 
 from media.client import MediaClient
-from model.media import Command
+from media.snapshot import SessionBook
+from model.media import Command, Event, ReleaseSession, StartRecording
 
 
 class MediaPool:
     """All workers; calls name theirs by index. Both legs of a call live in one worker."""
 
-    def __init__(self, workers: Sequence[MediaClient], host: str) -> None:
+    def __init__(self, workers: Sequence[MediaClient], host: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.workers = workers
+        self._clock = clock
+        self._books = [SessionBook() for _ in workers]
+        self._lost_at = [0.0 for _ in workers]
         self.host = host
         """Address written into SDP."""
 
@@ -31,6 +36,31 @@ class MediaPool:
         self.workers[worker].free_port(port, now)
 
     def send(self, worker: int, command: Command) -> None:
-        """To the call's worker; while that is away nothing is kept: it is told everything when it is back."""
+        """To the call's worker. While that is away it is noted: what comes in its place is told everything."""
         if worker >= 0:
-            self.workers[worker].send(command)
+            is_delivered = self.workers[worker].send(command)
+            self._books[worker].sent(command, self._clock(), is_delivered=is_delivered)
+
+    def told(self, worker: int, batch: Iterable[Event]) -> None:
+        """Notes what a worker said."""
+        self._books[worker].told(batch)
+
+    def lost(self, worker: int) -> None:
+        """The worker fell silent this moment."""
+        self._lost_at[worker] = self._clock()
+
+    def describe_all(self, worker: int, known: Iterable[str], *, is_new: bool) -> list[StartRecording]:
+        """A worker (re)connected that has the sessions `known`: it is told those it lacks, and to release those nobody
+        knows. `is_new`: it is not the process that was there before.
+
+        Returns the recordings that had been ended, of which the old process could not say any more how.
+        """
+        book, send, now = self._books[worker], self.workers[worker].send, self._clock()
+        there = set(known)
+        for session in there.difference(book.sessions):
+            send(ReleaseSession(session))
+        for session in book.sessions:
+            if session not in there:
+                for command in book.describe(session, now, self._lost_at[worker] or now):
+                    send(command)
+        return book.take_closing() if is_new else []

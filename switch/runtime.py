@@ -24,8 +24,7 @@ from switch.leg_events import (
 )
 from switch.media_events import MediaEvents
 from switch.media_pool import MediaPool
-from switch.phases.bridged import restore
-from switch.sip_legs import SipLegs, configure_command
+from switch.sip_legs import SipLegs
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +156,8 @@ class Runtime:
     def media_events(self, worker: int, batch: Iterable[media.Event]) -> None:
         """What a media worker told."""
         now = self.outside.clock()
+        batch = list(batch)
+        self.pool.told(worker, batch)
         for event in batch:
             self._guarded(
                 type(event).__name__,
@@ -309,33 +310,13 @@ class Runtime:
 
     # -- media workers -------------------------------------------------------------------------------------------------
 
-    def tell_worker_everything(self, worker: int, known_sessions: Iterable[str]) -> list[RecordingRecord]:
+    def tell_worker_everything(
+        self, worker: int, known_sessions: Iterable[str], *, is_new: bool
+    ) -> list[RecordingRecord]:
         """A worker (re)connected: live calls are described to it again, sessions nobody knows are released.
 
-        Returns the recordings that died with an earlier worker; they go on in new files.
+        Recordings go on in their files. Returns those that an earlier worker was ending when it died.
         """
-        now = self.outside.clock()
-        known = set(known_sessions)
-        for session in known - self.calls.calls.keys():
-            self.pool.send(worker, media.ReleaseSession(session))
-        lost = []
-        for call in self.calls.calls.values():
-            if call.worker != worker or call.call_id in known:
-                continue
-            if call.recording is not None:
-                record = self.recordings.pop(call.recording.recording_id, None)
-                if record is not None:
-                    lost.append(record)
-            self.perform(self._describe(call, now), now)
-        return lost
-
-    def _describe(self, call: Call, now: float) -> list[Any]:
-        inactivity_s = self.calls.env.config.media.inactivity_s
-        commands: list[Any] = []
-        for leg in call.live_legs():
-            if leg.is_configured and leg.negotiated is not None:
-                host = leg.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
-                commands.append(configure_command(leg, leg.negotiated, host, leg.negotiated.direction, inactivity_s))
-        if call.phase == "bridged":
-            commands += restore(call, now, self.calls.env)
-        return commands
+        closing = self.pool.describe_all(worker, known_sessions, is_new=is_new)
+        lost = [self.recordings.pop(start.recording, None) for start in closing]
+        return [record for record in lost if record is not None]

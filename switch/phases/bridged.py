@@ -102,22 +102,6 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return stay()
 
 
-def restore(call: Call, now: float, env: Environment) -> list[Action]:
-    """What a media worker that knows nothing of the call must be told, after its legs: who hears whom, music.
-
-    The recording goes on in a second file: the first one ends where the old worker did.
-    """
-    actions: list[Action] = [] if call.is_direct else [_matrix(call)]
-    for leg in call.live_legs():
-        if leg.hold:
-            actions.append(_music(call, leg, env))
-    if call.recording is not None:
-        is_paused = call.recording.is_paused
-        actions += recordings.start(call, now, env)
-        actions += recordings.change(call, "pause") if is_paused else []
-    return actions
-
-
 def side_of(call: Call, leg: Leg) -> str:
     """Who a leg is in the words of the record: caller, agent (an extension that was called) or remote."""
     if leg.leg_id == call.a:

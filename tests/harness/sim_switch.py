@@ -80,6 +80,9 @@ class NotedWorker:
                 self.legs.setdefault(session, set()).add(leg)
             case media.StartRecording(recording=recording):
                 self.recordings[recording] = command
+            case media.Adopt(session=session, snapshot=snapshot):
+                self.legs[session] = {settings.leg for settings, _ in snapshot.legs}
+                self.recordings |= {start.recording: start for start in snapshot.recordings}
             case media.StopRecording(recording=recording):
                 self._finish(recording)
             case media.ReleaseLeg(session=session, leg=leg) if leg in self.legs.get(session, ()):
@@ -146,7 +149,7 @@ class SimSwitch:
             self.config,
             directory,
             listeners,
-            MediaPool([self.worker], HOST),  # type: ignore[list-item]
+            MediaPool([self.worker], HOST, self.loop.time),  # type: ignore[list-item]
             outside,
             self.resolver,
             ids=IdSource(lambda: int(self.wall() * 1000), random_bytes),

@@ -194,17 +194,17 @@ def test_a_media_worker_that_comes_back_is_told_every_live_call():
         worker.commands.clear()
         worker.legs.clear()
         worker.recordings.clear()
-        lost = switch.core.runtime.tell_worker_everything(0, ["a-session-nobody-knows"])
-        assert [type(c) for c in worker.commands] == [
-            media.ReleaseSession,
-            media.ConfigureLeg,
-            media.ConfigureLeg,
-            media.ConnectMatrix,
-            media.Play,
-            media.StartRecording,
-        ]
-        assert {c.leg: c for c in worker.of(media.ConfigureLeg)} == before
-        assert [record.call_id for record in lost] == [call.call_id]
+        switch.core.runtime.pool.lost(0)
+        lost = switch.core.runtime.tell_worker_everything(0, ["a-session-nobody-knows"], is_new=True)
+        assert lost == []
+        assert [type(c) for c in worker.commands] == [media.ReleaseSession, media.Adopt]
+        (adopt,) = worker.of(media.Adopt)
+        assert {settings.leg: settings for settings, _ in adopt.snapshot.legs} == before
+        assert adopt.snapshot.matrix.edges == []
+        assert [play.play_id for play in adopt.snapshot.plays] == ["hold"]
+        (recording,) = adopt.snapshot.recordings
+        assert recording.path == call.recording.path
+        assert recording.continues_s > 0
         alice.agent.hang_up(mine.id)
         await switch.cdr()
         await switch.close()
