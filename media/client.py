@@ -27,6 +27,8 @@ MAX_MESSAGE_BYTES = 16 << 20
 class ClientSettings(msgspec.Struct, frozen=True):
     """Bounds and times of a `MediaClient`."""
 
+    steady_s: float = 1.0
+    """A connection that lasted so long is made anew at once: another worker is taking the old one's place."""
     retry_first_s: float = 0.05
     retry_max_s: float = 2.0
     hello_s: float = 5.0
@@ -88,9 +90,12 @@ class MediaClient:
             except OSError as failure:
                 _log.debug("media worker %s: cannot connect: %s", self.path, failure)
             else:
+                began = loop.time()
                 try:
                     if await connection.serve(self.settings.hello_s):
                         retry_s = self.settings.retry_first_s
+                        if loop.time() - began > self.settings.steady_s:
+                            continue
                 finally:
                     connection.abort(_CLOSED)
             await asyncio.sleep(retry_s)
