@@ -185,7 +185,7 @@ class Engine:
         session, row, table = self.sessions[leg.session], leg.row, self.table
         if leg.row in self.players.by_row:
             self.players.stop(leg, "", "released")
-        self.taps.flush_leg(leg)
+        self.taps.release_leg(leg)
         statistics = self.statistics(leg)
         self.reports.remove(leg, now)
         self.ports.close(row)

@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from media.recording_file import Block, Disk, LocalDisk, RecordingFile
+from media.recording_file import Disk, Ending, LocalDisk, RecordingFile
+from media.rendering import RATES, Block
 from media.wav import FORMAT_TAGS, WavFormat
 from model.media import RecordingFinished, RecordingStarted
 
@@ -39,6 +40,8 @@ class _Start(msgspec.Struct, frozen=True):
     session: str
     path: str
     form: WavFormat
+    continues_s: float
+    wants_mp3: bool
 
 
 class _Write(msgspec.Struct, frozen=True, gc=False):
@@ -51,8 +54,7 @@ class _Write(msgspec.Struct, frozen=True, gc=False):
 class _Finish(msgspec.Struct, frozen=True):
     recording: str
     n_silent: int
-    pauses: list[tuple[float, float]]
-    speech_s: list[float]
+    ending: Ending
 
 
 class _Open:
@@ -125,22 +127,38 @@ class RecordingWriter:
         reasons = list(self._failing.values())
         return reasons[0] if reasons else ("the disk does not keep up" if self._silent else "")
 
-    def start(self, recording_id: str, path: str, channels: int, encoding: str, *, session: str = "") -> None:
+    def start(
+        self,
+        recording_id: str,
+        path: str,
+        channels: int,
+        encoding: str,
+        *,
+        session: str = "",
+        sample_rate: int = 8000,
+        continues_s: float = -1.0,
+        wants_mp3: bool = False,
+    ) -> None:
         """Begins a recording of `channels` channels in "PCMU", "PCMA" or "pcm16"; `RecordingStarted` follows.
 
         Doing it again for a recording that runs is nothing. A file that is there is never overwritten: a number is put
-        to the name, `RecordingFinished.path` tells. Raises ValueError for an unknown encoding.
+        to the name, `RecordingFinished.path` tells. With `continues_s` >= 0 the file at `path` goes on instead, and
+        what it lacks up to then is silence. `wants_mp3` only marks the end: `RecordingFinished.is_encoding`. Raises
+        ValueError for an unknown encoding or rate.
         """
         if encoding not in FORMAT_TAGS:
             raise ValueError(f"encoding {encoding!r} is none of {', '.join(FORMAT_TAGS)}")
+        if sample_rate not in RATES:
+            raise ValueError(f"{sample_rate} Hz is not one of {RATES}")
         if recording_id in self._known or self._is_closing:
             return
         self._known.add(recording_id)
-        self._inbox.put(_Start(recording_id, session, path, WavFormat(channels, encoding)))
+        form = WavFormat(channels, encoding, sample_rate)
+        self._inbox.put(_Start(recording_id, session, path, form, continues_s, wants_mp3))
 
     def write(self, recording_id: str, block: Block) -> None:
-        """Takes `block`, (samples, channels) of uint8 or int16, which belongs to the writer from now on."""
-        if recording_id not in self._known or not block.size:
+        """Takes `block`, which belongs to the writer from now on."""
+        if recording_id not in self._known or not len(block):
             return
         n_silent = self._silent.pop(recording_id, 0) if self._silent else 0
         if self._bytes_in - self._bytes_out + block.nbytes > self._limits.backlog_bytes:
@@ -150,12 +168,12 @@ class RecordingWriter:
         self._blocks_in += 1
         self._inbox.put(_Write(recording_id, block, n_silent))
 
-    def finish(self, recording_id: str, pauses: list[tuple[float, float]], speech_s: list[float]) -> None:
-        """Ends a recording; `RecordingFinished` follows when the file is durable. `pauses`: (from, to) in seconds."""
+    def finish(self, recording_id: str, ending: Ending) -> None:
+        """Ends a recording; `RecordingFinished` follows when the file is durable."""
         if recording_id not in self._known:
             return
         self._known.discard(recording_id)
-        self._inbox.put(_Finish(recording_id, self._silent.pop(recording_id, 0), pauses, speech_s))
+        self._inbox.put(_Finish(recording_id, self._silent.pop(recording_id, 0), ending))
 
     def poll(self) -> list[RecordingStarted | RecordingFinished]:
         """What happened since the last call. Raises RuntimeError when the thread died of a bug."""
@@ -177,7 +195,7 @@ class RecordingWriter:
         """
         if not self._is_closing:
             for recording_id in sorted(self._known):
-                self.finish(recording_id, [], [])
+                self.finish(recording_id, Ending())
             self._is_closing = True
             self._inbox.put(None)
         self._thread.join(timeout_s)
@@ -238,7 +256,15 @@ class RecordingWriter:
         if isinstance(item, _Start):
             if item.recording in self._open:
                 return
-            file = RecordingFile(self._disk, item.recording, item.session, item.path, item.form)
+            file = RecordingFile(
+                self._disk,
+                item.recording,
+                item.session,
+                item.path,
+                item.form,
+                continues_s=item.continues_s,
+                wants_mp3=item.wants_mp3,
+            )
             self._open[item.recording] = _Open(file)
             return
         opened = self._open.get(item.recording)
@@ -267,7 +293,7 @@ class RecordingWriter:
             if opened.finish is None:
                 file.flush()
             else:
-                file.finish(opened.finish.pauses)
+                file.finish(opened.finish.ending)
                 self._written[file.recording] = opened
         except OSError as failure:
             self._fail(opened, failure, now)
@@ -301,12 +327,12 @@ class RecordingWriter:
         assert finish is not None
         error = opened.error
         if file.n_lost:
-            lost = f"{file.n_lost / file.form.sample_rate:.1f} s replaced by silence: the disk did not keep up"
+            lost = f"{file.lost_s:.1f} s replaced by silence: the disk did not keep up"
             error = f"{error}; {lost}" if error else lost
         self._failing.pop(file.recording, None)
         self._written.pop(file.recording, None)
         del self._open[file.recording]
-        event = file.close(error, finish.pauses, finish.speech_s)
+        event = file.close(error, finish.ending)
         self._settle(file)
         self._tell(event)
 

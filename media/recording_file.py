@@ -5,19 +5,17 @@ stopped.
 """
 
 import errno
+import fcntl
 import hashlib
 import os
 from collections import deque
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+import msgspec
 
-from media.g711 import SILENCE
-from media.wav import WavFormat, make_header, make_markers
+from media.rendering import Block, Renderer
+from media.wav import WavError, WavFormat, examine, make_header, make_markers
 from model.media import RecordingFinished
-
-Block = NDArray[np.uint8] | NDArray[np.int16]
 
 _MAX_BUFFERS = 16
 """Blocks in one system call."""
@@ -27,10 +25,27 @@ _HASH_STEP = 1 << 20
 _MAX_NAMES = 100
 
 
+_END_MARKS = {"pause": "resume", "secure": "secure end"}
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """What the engine knows of a recording at its end. Stretches are (from, to) in seconds from the start."""
+
+    pauses: list[tuple[float, float]] = []
+    speech_s: list[float] = []
+    """Per channel: seconds in which audio came."""
+    secure: list[tuple[float, float]] = []
+    """Stretches in which a leg was secure, so that nothing of it is in the recording."""
+    silent_because: list[str] = []
+
+
 class Disk(Protocol):
     """What a recording asks of the file system; each call may raise OSError."""
 
     def create(self, path: str) -> int: ...
+    def reopen(self, path: str) -> int: ...
+    def size(self, fd: int) -> int: ...
+    def truncate(self, fd: int, size: int) -> None: ...
     def write(self, fd: int, buffers: list[bytes | memoryview], offset: int) -> int: ...
     def read(self, fd: int, size: int, offset: int) -> bytes: ...
     def sync(self, fd: int, path: str) -> None: ...
@@ -47,7 +62,19 @@ class LocalDisk:
             os.makedirs(folder, exist_ok=True)
         except FileExistsError:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from None
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        return _lock(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
+
+    def reopen(self, path: str) -> int:
+        """A file that is there; FileNotFoundError when it is not, BlockingIOError while another process writes it."""
+        return _lock(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+
+    def size(self, fd: int) -> int:
+        """Bytes in the file."""
+        return os.fstat(fd).st_size
+
+    def truncate(self, fd: int, size: int) -> None:
+        """Cuts off what lies behind `size`."""
+        os.ftruncate(fd, size)
 
     def write(self, fd: int, buffers: list[bytes | memoryview], offset: int) -> int:
         """How many bytes were written, at least one."""
@@ -71,22 +98,46 @@ class LocalDisk:
         os.close(fd)
 
 
+def _lock(fd: int) -> int:
+    # Two processes must never write one recording, e.g. a worker that was only slow and the one that took over.
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+            os.close(fd)
+            raise
+        # A file system without locks: it has to do without.
+    return fd
+
+
 class RecordingFile:
-    """A WAV file that grows; see `media.wav` for the format."""
+    """A WAV file that grows; see `media.wav` for the format.
+
+    `told` is the form the recording was announced with: blocks and silence come in it. With `continues_s` >= 0 the file
+    at `path` goes on, in the form it has, from so many seconds on; what it lacks until then is silence.
+    """
 
     __slots__ = (
         "_blocks_released",
         "_bytes_released",
+        "_continues_s",
+        "_costs",
         "_digest",
         "_disk",
         "_fd",
         "_hashed",
-        "_head",
         "_header_size",
         "_pending",
+        "_ready",
+        "_renderer",
         "_size",
+        "_told",
         "_trailer",
         "_wanted_path",
+        "_wants_mp3",
         "_written",
         "form",
         "n_lost",
@@ -96,24 +147,41 @@ class RecordingFile:
         "session",
     )
 
-    def __init__(self, disk: Disk, recording: str, session: str, path: str, form: WavFormat) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        recording: str,
+        session: str,
+        path: str,
+        told: WavFormat,
+        *,
+        continues_s: float = -1.0,
+        wants_mp3: bool = False,
+    ) -> None:
         self._disk = disk
+        self._told = told
+        self._continues_s = continues_s
+        self._wants_mp3 = wants_mp3
+        self._renderer = Renderer(told, told)
         self.recording = recording
         self.session = session
-        self.form = form
+        self.form = told
+        """Of the file."""
         self.path = path
         self.n_lost = 0
-        """Samples replaced by silence because the disk did not keep up."""
+        """Samples (of `told`) replaced by silence because the disk did not keep up."""
         self._wanted_path = path
         self._fd = -1
-        self._pending: deque[memoryview | int] = deque()
+        self._pending: deque[Block | int] = deque()
+        self._ready: deque[memoryview] = deque()
+        """Rendered, before all that is pending."""
+        self._costs: deque[int] = deque()
+        """Bytes that each of `_ready` counts for in the backlog; -1 for silence, which is no block."""
         self.n_waiting = 0
         """Blocks not written yet."""
         self._blocks_released = 0
         self._bytes_released = 0
-        self._head = memoryview(b"")
-        """Silence that is being written."""
-        self._header_size = len(make_header(form, 0))
+        self._header_size = len(make_header(told, 0))
         self._written = 0
         self._size = 0
         self._trailer: bytes | None = None
@@ -130,10 +198,15 @@ class RecordingFile:
         """Seconds of audio in the file."""
         return self._written // self.form.frame_size / self.form.sample_rate
 
+    @property
+    def lost_s(self) -> float:
+        """Seconds replaced by silence because the disk did not keep up."""
+        return self.n_lost / self._told.sample_rate
+
     def push(self, block: Block) -> None:
-        """Takes a block of (samples, channels)."""
+        """Takes a block; it is rendered when it is written."""
         self.n_waiting += 1
-        self._pending.append(np.ascontiguousarray(block).data.cast("B"))
+        self._pending.append(block)
 
     def push_silence(self, n_samples: int, *, is_lost: bool) -> None:
         """Takes `n_samples` of silence; costs no memory."""
@@ -156,24 +229,27 @@ class RecordingFile:
     def flush(self) -> None:
         """Writes everything that waits, and the header after it. Raises OSError; what was written stays written."""
         if self._fd < 0:
-            self._create()
-        if not self._pending and not self._head:
+            self._open()
+        if not self._pending and not self._ready:
             return
         try:
-            while self._pending or self._head:
+            while self._pending or self._ready:
                 self._write_some()
         finally:
             self._write_header(0)
 
-    def finish(self, pauses: list[tuple[float, float]]) -> None:
-        """Writes what waits, the markers of `pauses` and the last header. Raises OSError; may be called again."""
+    def finish(self, ending: Ending) -> None:
+        """Writes what waits, the markers and the last header. Raises OSError; may be called again."""
         self.flush()
         if self._trailer is None:
             rate = self.form.sample_rate
             marks = [
-                (round(at * rate), name) for start, end in pauses for at, name in ((start, "pause"), (end, "resume"))
+                (round(at * rate), name)
+                for kind, stretches in (("pause", ending.pauses), ("secure", ending.secure))
+                for start, end in stretches
+                for at, name in ((start, kind), (end, _END_MARKS[kind]))
             ]
-            self._trailer = b"\0" * (self._data_size() & 1) + make_markers(marks)
+            self._trailer = b"\0" * (self._data_size() & 1) + make_markers(sorted(marks))
         data_end = self._header_size + self._data_size()
         self._write_all(self._trailer, data_end)
         self._write_header(len(self._trailer) - (self._data_size() & 1))
@@ -190,7 +266,7 @@ class RecordingFile:
         """Returns when the file is durable. Raises OSError."""
         self._disk.sync(self._fd, self.path)
 
-    def close(self, error: str, pauses: list[tuple[float, float]], speech_s: list[float]) -> RecordingFinished:
+    def close(self, error: str, ending: Ending) -> RecordingFinished:
         """Lets go of the file, whatever state it is in, and says what it holds."""
         if self._fd >= 0:
             try:
@@ -199,10 +275,12 @@ class RecordingFile:
                 error = error or str(failure)
             self._fd = -1
         is_whole = self._size > 0 and self._hashed >= self._size
-        waiting = [block for block in self._pending if not isinstance(block, int)]
+        waiting = [block.nbytes for block in self._pending if not isinstance(block, int)]
+        waiting += [cost for cost in self._costs if cost >= 0]
         self._blocks_released += len(waiting)
-        self._bytes_released += sum(map(len, waiting))
-        self._pending.clear()
+        self._bytes_released += sum(waiting)
+        for queue in (self._pending, self._ready, self._costs):
+            queue.clear()
         self.n_waiting = 0
         return RecordingFinished(
             session=self.session,
@@ -212,10 +290,51 @@ class RecordingFile:
             size=self._size or (self._header_size + self._written if self._written else 0),
             sha256=self._digest.hexdigest() if is_whole else "",
             channels=self.form.channels,
-            speech_s=speech_s,
-            pauses=pauses,
+            speech_s=ending.speech_s,
+            pauses=ending.pauses,
+            silent_because=ending.silent_because,
+            is_encoding=self._wants_mp3 and is_whole and self._written > 0,
             error=error,
         )
+
+    def _open(self) -> None:
+        if self._continues_s < 0 or not self._resume():
+            self._create()
+
+    def _resume(self) -> bool:
+        """Goes on in the file that is there; False when there is none that could go on."""
+        try:
+            fd = self._disk.reopen(self.path)
+        except FileNotFoundError:
+            return False
+        try:
+            size = self._disk.size(fd)
+            held = examine(lambda n, offset: self._disk.read(fd, n, offset), size)
+            if held is not None and held.form.channels != self._told.channels:
+                raise WavError(f"{held.form.channels} channels")
+            if held is not None:
+                self.form, self._header_size, self._written = held.form, held.header_size, held.data_size
+                self._renderer = Renderer(self.form, self._told)
+            # Markers, and a part of a frame, would stand where the audio goes on.
+            self._disk.truncate(fd, self._header_size + self._written)
+        except WavError:
+            # Somebody else's, or broken beyond use: it is left alone, the recording goes on beside it.
+            self._disk.close(fd)
+            return False
+        except OSError:
+            self._disk.close(fd)
+            raise
+        self._fd = fd
+        self._fill_gap()
+        self._write_header(0)
+        return True
+
+    def _fill_gap(self) -> None:
+        missing_s = self._continues_s - self.duration_s
+        n_missing = round(missing_s * self._told.sample_rate)
+        if n_missing > 0:
+            self._pending.appendleft(n_missing)
+        self._continues_s = -1.0
 
     def _create(self) -> None:
         # What is there already is somebody's recording: it is never overwritten.
@@ -226,45 +345,49 @@ class RecordingFile:
                 self._fd = self._disk.create(self.path)
             except FileExistsError:
                 continue
+            self._fill_gap()
             self._write_header(0)
             return
         raise FileExistsError(f"{self._wanted_path} and {_MAX_NAMES - 2} other names are taken")
 
     def _write_some(self) -> None:
-        if not self._head and isinstance(self._pending[0], int):
-            n = min(self._pending[0], _SILENCE_STEP)
-            self._head = memoryview(self._silence(n))
-            if self._pending[0] > n:
-                self._pending[0] -= n
+        if not self._ready:
+            self._make_ready()
+        n_written = self._disk.write(self._fd, list(self._ready), self._header_size + self._written)
+        self._written += n_written
+        while n_written:
+            first = self._ready[0]
+            if n_written < len(first):
+                self._ready[0] = first[n_written:]
+                return
+            n_written -= len(first)
+            self._ready.popleft()
+            self._release(self._costs.popleft())
+
+    def _make_ready(self) -> None:
+        first = self._pending[0]
+        if isinstance(first, int):
+            n = min(first, _SILENCE_STEP)
+            if first > n:
+                self._pending[0] = first - n
             else:
                 self._pending.popleft()
-        buffers: list[bytes | memoryview] = [self._head] if self._head else []
-        for item in self._pending if not self._head else ():
-            if isinstance(item, int) or len(buffers) == _MAX_BUFFERS:
-                break
-            buffers.append(item)
-        n_written = self._disk.write(self._fd, buffers, self._header_size + self._written)
-        self._written += n_written
-        if self._head:
-            self._head = self._head[n_written:]
-        else:
-            self._drop_blocks(n_written)
-
-    def _drop_blocks(self, n_written: int) -> None:
-        self._bytes_released += n_written
-        while n_written:
+            self._costs.append(-1)
+            self._ready.append(memoryview(self._renderer.silence(n)))
+            return
+        while self._pending and len(self._ready) < _MAX_BUFFERS:
             block = self._pending[0]
-            assert isinstance(block, memoryview)
-            if n_written < len(block):
-                self._pending[0] = block[n_written:]
+            if isinstance(block, int):
                 return
-            n_written -= len(block)
             self._pending.popleft()
+            self._costs.append(block.nbytes)
+            self._ready.append(self._renderer.render(block))
+
+    def _release(self, cost: int) -> None:
+        if cost >= 0:
             self.n_waiting -= 1
             self._blocks_released += 1
-
-    def _silence(self, n_samples: int) -> bytes:
-        return bytes([SILENCE.get(self.form.encoding, 0)]) * (n_samples * self.form.frame_size)
+            self._bytes_released += cost
 
     def _data_size(self) -> int:
         return self._written - self._written % self.form.frame_size

@@ -1,17 +1,18 @@
-"""Recordings: what legs sent, out of the jitter ring, in blocks of a second for the writer thread.
+"""Recordings: what legs sent, out of the jitter rings, in takes of a second for the writer thread.
 
-Each recording has its turn once in 50 ticks, so no tick takes many. A block is taken a little behind the playout clock:
-packets that came too late for the listener are still in time for the recording.
+Each recording has its turn once in 50 ticks, so no tick takes many. A take ends a little behind the playout clock:
+packets that came too late for the listener are still in time for the recording. What is read here is only copied; the
+writer's thread makes samples of the file's form out of it (`media.rendering`).
 """
 
 from collections import deque
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+import msgspec
 
-from media import g711
-from media.arrays import CHUNK, PCMA, SILENCE_BY_LAW, LegTable
+from media.arrays import CHUNK, LAWS, PCMA, SILENCE_BY_LAW, LegTable
+from media.recording_file import Ending
+from media.rendering import Sound, Take
 from media.session import Leg, Session
 from model.media import StartRecording
 from rtp.ring import DEPTH, SLOTS, JitterRing
@@ -24,35 +25,75 @@ MAX_BLOCK = SLOTS - 56
 MAX_CHANNELS = 16
 _CHUNK_S = 0.01
 _ENCODINGS = ("g711", "pcm16")
+_FORMATS = ("wav", "mp3")
+_FOREVER = 1 << 60
+_SAME_PAUSE_S = 0.05
+WIDEBAND = frozenset({"G722", "opus", "L16/16000"})
+"""Codecs with more than 4 kHz of sound."""
 _REMEMBERED = 1024
 
 
 class Writer(Protocol):
     """What is needed of `media.recorder.RecordingWriter`."""
 
-    def start(self, recording_id: str, path: str, channels: int, encoding: str, *, session: str = "") -> None: ...
+    def start(
+        self,
+        recording_id: str,
+        path: str,
+        channels: int,
+        encoding: str,
+        *,
+        session: str = "",
+        sample_rate: int = 8000,
+        continues_s: float = -1.0,
+        wants_mp3: bool = False,
+    ) -> None: ...
 
-    def write(self, recording_id: str, block: NDArray[np.uint8] | NDArray[np.int16]) -> None: ...
+    def write(self, recording_id: str, block: Take) -> None: ...
 
-    def finish(self, recording_id: str, pauses: list[tuple[float, float]], speech_s: list[float]) -> None: ...
+    def finish(self, recording_id: str, ending: Ending) -> None: ...
 
 
 class _Tap:
-    __slots__ = ("channels", "encoding", "id", "next", "paused_at", "pauses", "session", "speech", "start", "turn")
+    __slots__ = (
+        "because",
+        "channels",
+        "command",
+        "id",
+        "next",
+        "paused_at",
+        "pauses",
+        "rate",
+        "secure",
+        "secure_from",
+        "session",
+        "speech",
+        "start",
+        "turn",
+    )
 
-    def __init__(self, session: Session, command: StartRecording, encoding: str, clock: int, turn: int) -> None:
+    def __init__(self, session: Session, command: StartRecording, rate: int, clock: int, turn: int) -> None:
         self.id = command.recording
+        self.command = command
         self.session = session
         self.channels = command.channels
-        self.encoding = encoding
-        self.start = self.next = clock
+        self.rate = rate
+        self.next = clock
+        self.start = clock - max(round(command.continues_s / _CHUNK_S), 0)
+        """Chunk of the first sample; before the clock when the recording continues."""
         self.turn = turn
-        self.pauses: list[tuple[float, float]] = []
+        self.pauses = list(command.pauses)
         self.paused_at = -1.0
+        self.secure: list[tuple[float, float]] = []
+        self.secure_from: dict[str, float] = {}
         self.speech = [0] * len(command.channels)
+        self.because = [""] * len(command.channels)
 
     def at_s(self) -> float:
-        return (self.next - self.start) * _CHUNK_S
+        return round((self.next - self.start) * _CHUNK_S, 2)
+
+    def has(self, leg: str) -> bool:
+        return any(leg in channel for channel in self.channels)
 
 
 class Taps:
@@ -65,6 +106,8 @@ class Taps:
         self._taps: dict[str, _Tap] = {}
         self._turns: list[list[_Tap]] = [[] for _ in range(TURNS)]
         self._ended: deque[str] = deque(maxlen=_REMEMBERED)
+        self._secure: dict[str, dict[str, int]] = {}
+        """By session and leg: the chunk before which nothing of the leg may be recorded."""
         self.clock = 0
         """The next chunk to be played; set by the engine."""
 
@@ -88,24 +131,45 @@ class Taps:
         }
 
     def start(self, session: Session, command: StartRecording) -> None:
-        """Begins a recording; ValueError when the command makes no sense. Done twice it does nothing more."""
+        """Begins a recording, or goes on with one of an earlier worker; ValueError when the command makes no sense.
+
+        Done twice it does nothing more. The file is 16-bit linear at 16 kHz when one of its legs is wideband now,
+        else 8 kHz; it keeps that whatever its legs speak later.
+        """
         known = self._taps.get(command.recording)
         if known is not None and known.session is not session:
             raise ValueError(f"recording {command.recording} belongs to session {known.session.id}")
-        if known is not None or command.recording in self._ended:
+        if known is not None or (command.recording in self._ended and command.continues_s < 0):
             return
-        if not command.recording or not command.path.startswith("/") or "\0" in command.path:
-            raise ValueError("a recording needs an id and an absolute path")
-        if not 1 <= len(command.channels) <= MAX_CHANNELS:
-            raise ValueError(f"a recording has 1 to {MAX_CHANNELS} channels")
-        if command.encoding not in _ENCODINGS:
-            raise ValueError(f"encoding {command.encoding!r} is not one of {', '.join(_ENCODINGS)}")
-        encoding = command.encoding if command.encoding == "pcm16" else self._law_of(session, command.channels)
-        self._writer.start(command.recording, command.path, len(command.channels), encoding, session=session.id)
+        _check(command)
+        encoding, rate = self._form_of(session, command)
+        self._writer.start(
+            command.recording,
+            command.path,
+            len(command.channels),
+            encoding,
+            session=session.id,
+            sample_rate=rate,
+            continues_s=command.continues_s,
+            wants_mp3=command.format == "mp3",
+        )
         turn = min(range(TURNS), key=lambda i: len(self._turns[i]))
-        tap = _Tap(session, command, encoding, self.clock, turn)
+        tap = _Tap(session, command, rate, self.clock, turn)
+        for leg in self._secure.get(session.id, ()):
+            if tap.has(leg):
+                tap.secure_from[leg] = tap.at_s()
         self._taps[tap.id] = tap
         self._turns[turn].append(tap)
+
+    def describe(self, session: Session) -> tuple[list[StartRecording], list[str]]:
+        """The session's recordings as commands by which another worker goes on with them now, and which are paused."""
+        taps = [tap for tap in self._taps.values() if tap.session is session]
+        commands = []
+        for tap in taps:
+            so_far_s = (self.clock - tap.start) * _CHUNK_S
+            pauses = [*tap.pauses, (tap.paused_at, so_far_s)] if tap.paused_at >= 0 else tap.pauses
+            commands.append(msgspec.structs.replace(tap.command, continues_s=so_far_s, pauses=list(pauses)))
+        return commands, [tap.id for tap in taps if tap.paused_at >= 0]
 
     def pause(self, recording: str) -> None:
         """Silence from here on."""
@@ -115,22 +179,49 @@ class Taps:
             tap.paused_at = tap.at_s()
 
     def resume(self, recording: str) -> None:
+        """What is said from here on is recorded again."""
         tap = self._taps[recording]
         if tap.paused_at >= 0:
             self._take(tap, self.clock)
             self._end_pause(tap)
 
+    def secure(self, leg: Leg, is_secure: bool) -> None:
+        """While `is_secure` nothing of the leg is recorded; the times are marked in the files. For every leg, recorded
+        or not: a recording that begins later must know. What came before the end is never recorded."""
+        until = self._secure.setdefault(leg.session, {})
+        was_secure = until.get(leg.id, 0) == _FOREVER
+        if was_secure == is_secure:
+            return
+        taps = [tap for tap in self._taps.values() if tap.session.id == leg.session and tap.has(leg.id)]
+        for tap in taps:
+            self._take(tap, self.clock)
+            if is_secure:
+                tap.secure_from[leg.id] = tap.at_s()
+            else:
+                tap.secure.append((tap.secure_from.pop(leg.id), tap.at_s()))
+        # What waits to be played was said while the leg was secure.
+        until[leg.id] = _FOREVER if is_secure else max(self.clock, self._end_of(leg))
+
     def stop(self, recording: str) -> None:
         """Takes what is there, also what waits in the jitter buffer, and hands the recording to the writer to close."""
         tap = self._taps.pop(recording)
         self._turns[tap.turn].remove(tap)
-        rows = [tap.session.legs[leg].row for channel in tap.channels for leg in channel if leg in tap.session.legs]
-        ends = [int(self._ring.end[row]) for row in rows if self._ring.is_started[row]]
+        ends = [self._end_of(leg) for channel in tap.channels for leg in self._legs(tap, channel)]
         self._take(tap, max(self.clock, min(max(ends, default=0), self.clock + DEPTH)))
         if tap.paused_at >= 0:
             self._end_pause(tap)
+        tap.secure += [(since, tap.at_s()) for since in tap.secure_from.values()]
         self._ended.append(tap.id)
-        self._writer.finish(tap.id, tap.pauses, [n * _CHUNK_S for n in tap.speech])
+        because = ["" if n else why for n, why in zip(tap.speech, tap.because, strict=True)]
+        self._writer.finish(
+            tap.id,
+            Ending(
+                pauses=tap.pauses,
+                speech_s=[round(n * _CHUNK_S, 2) for n in tap.speech],
+                secure=sorted(tap.secure),
+                silent_because=because if any(because) else [],
+            ),
+        )
 
     def stop_session(self, session: Session) -> None:
         for tap in [tap for tap in self._taps.values() if tap.session is session]:
@@ -143,64 +234,90 @@ class Taps:
     def flush_leg(self, leg: Leg) -> None:
         """The leg's row is about to mean something else: what it said so far is taken now."""
         for tap in self._taps.values():
-            if tap.session.id == leg.session and any(leg.id in channel for channel in tap.channels):
+            if tap.session.id == leg.session and tap.has(leg.id):
                 self._take(tap, self.clock)
+
+    def release_leg(self, leg: Leg) -> None:
+        """The leg is about to be gone."""
+        self.flush_leg(leg)
+        secure = self._secure.get(leg.session)
+        if secure is not None:
+            self.secure(leg, False)
+            del secure[leg.id]
+            if not secure:
+                del self._secure[leg.session]
 
     def run(self) -> None:
         """Once a tick, after `clock` has moved on."""
         for tap in self._turns[(self.clock >> 1) % TURNS]:
             self._take(tap, self.clock - LAG)
 
-    def _law_of(self, session: Session, channels: list[list[str]]) -> str:
-        for channel in channels:
-            for leg in channel:
-                if leg in session.legs:
-                    return session.legs[leg].settings.codec
-        return "PCMU"
+    def _form_of(self, session: Session, command: StartRecording) -> tuple[str, int]:
+        """Encoding and sample rate of a new file."""
+        codecs = [
+            session.legs[leg].settings.codec for channel in command.channels for leg in channel if leg in session.legs
+        ]
+        if any(codec in WIDEBAND for codec in codecs):
+            return "pcm16", 16000
+        laws = [codec for codec in codecs if codec in LAWS]
+        return ("pcm16" if command.encoding == "pcm16" else laws[0] if laws else "PCMU"), 8000
 
     def _end_pause(self, tap: _Tap) -> None:
-        tap.pauses.append((tap.paused_at, tap.at_s()))
+        begin, end = tap.paused_at, tap.at_s()
         tap.paused_at = -1.0
+        if tap.pauses and begin - tap.pauses[-1][1] <= _SAME_PAUSE_S:
+            # A pause that the change of workers cut in two.
+            begin = tap.pauses.pop()[0]
+        tap.pauses.append((begin, end))
+
+    def _legs(self, tap: _Tap, channel: list[str]) -> list[Leg]:
+        return [tap.session.legs[leg] for leg in channel if leg in tap.session.legs]
+
+    def _end_of(self, leg: Leg) -> int:
+        """The chunk after the newest one that came of the leg."""
+        return int(self._ring.end[leg.row]) if self._ring.is_started[leg.row] else 0
 
     def _take(self, tap: _Tap, end: int) -> None:
         while tap.next < end:
             count = min(end - tap.next, MAX_BLOCK)
-            dtype = np.int16 if tap.encoding == "pcm16" else np.uint8
-            block = np.empty((count * CHUNK, len(tap.channels)), dtype)
+            channels: list[list[Sound]] = []
+            # What has left the ring is silence, and so is a pause.
+            is_silent = tap.paused_at >= 0 or tap.next < self.clock - MAX_BLOCK
             for i, channel in enumerate(tap.channels):
-                block[:, i] = self._channel(tap, i, channel, count)
+                sounds: list[Sound] = []
+                if not is_silent:
+                    came = 0
+                    for leg in self._legs(tap, channel):
+                        came = max(came, self._hear(tap, i, leg, count, sounds))
+                    tap.speech[i] += came
+                channels.append(sounds)
             tap.next += count
-            self._writer.write(tap.id, block)
+            self._writer.write(tap.id, Take(channels, count * tap.rate // 100))
 
-    def _channel(
-        self, tap: _Tap, i: int, channel: list[str], count: int
-    ) -> NDArray[np.uint8] | NDArray[np.int16] | int:
-        """The channel's samples in the recording's encoding."""
-        silence = 0 if tap.encoding == "pcm16" else g711.SILENCE[tap.encoding]
-        legs = [tap.session.legs[leg] for leg in channel if leg in tap.session.legs]
-        if not legs or tap.paused_at >= 0 or tap.next < self.clock - MAX_BLOCK:
-            return silence
-        said: list[tuple[str, NDArray[np.uint8]]] = []
-        came = 0
-        for leg in legs:
-            law = int(self._table.law[leg.row])
-            codes, n = self._ring.read(leg.row, tap.next, count, int(SILENCE_BY_LAW[law]))
-            came = max(came, n)
-            if n:
-                said.append(("PCMA" if law == PCMA else "PCMU", codes))
-        tap.speech[i] += came
-        if not said:
-            return silence
-        if len(said) == 1:
-            return _convert(*said[0], tap.encoding)
-        total = sum(g711.decoder(law)[codes].astype(np.int32) for law, codes in said)
-        mixed = np.clip(total, -32768, 32767).astype(np.int16)
-        return mixed if tap.encoding == "pcm16" else g711.encoder(tap.encoding)[mixed.view(np.uint16)]
+    def _hear(self, tap: _Tap, i: int, leg: Leg, count: int, sounds: list[Sound]) -> int:
+        """Adds what the leg said to `sounds`; how many chunks of it came."""
+        codec = leg.settings.codec
+        if codec not in LAWS:
+            tap.because[i] = f"{codec} is not decoded"
+            return 0
+        law = int(self._table.law[leg.row])
+        silence = int(SILENCE_BY_LAW[law])
+        samples, came = self._ring.read(leg.row, tap.next, count, silence)
+        n_secure = self._secure[leg.session].get(leg.id, 0) - tap.next if leg.session in self._secure else 0
+        if not came or n_secure >= count:
+            return 0
+        if n_secure > 0:
+            samples[: n_secure * CHUNK] = silence
+        sounds.append(Sound(leg.id, "PCMA" if law == PCMA else "PCMU", 8000, samples))
+        return came
 
 
-def _convert(law: str, codes: NDArray[np.uint8], encoding: str) -> NDArray[np.uint8] | NDArray[np.int16]:
-    if encoding == law:
-        return codes
-    if encoding == "pcm16":
-        return g711.decoder(law)[codes]
-    return (g711.ULAW_TO_ALAW if law == "PCMU" else g711.ALAW_TO_ULAW)[codes]
+def _check(command: StartRecording) -> None:
+    if not command.recording or not command.path.startswith("/") or "\0" in command.path:
+        raise ValueError("a recording needs an id and an absolute path")
+    if not 1 <= len(command.channels) <= MAX_CHANNELS:
+        raise ValueError(f"a recording has 1 to {MAX_CHANNELS} channels")
+    if command.encoding not in _ENCODINGS:
+        raise ValueError(f"encoding {command.encoding!r} is not one of {', '.join(_ENCODINGS)}")
+    if command.format not in _FORMATS:
+        raise ValueError(f"format {command.format!r} is not one of {', '.join(_FORMATS)}")

@@ -8,7 +8,7 @@ so it can be written again at any time. It keeps room for a `ds64` chunk: beyond
 import hashlib
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -54,6 +54,15 @@ class Repaired(msgspec.Struct, frozen=True, gc=False):
     encoding: str
     is_changed: bool
     """False: the header was right already."""
+
+
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """What a file of ours holds, whatever its header says."""
+
+    form: WavFormat
+    header_size: int
+    data_size: int
+    """Whole frames of audio in the file, in bytes; behind them nothing counts."""
 
 
 class Layout(msgspec.Struct, frozen=True, gc=False):
@@ -115,6 +124,32 @@ def make_markers(markers: Sequence[tuple[int, str]]) -> bytes:
     return b"cue " + struct.pack("<I", len(cue)) + cue + b"LIST" + struct.pack("<I", len(labels)) + labels
 
 
+def examine(read: Callable[[int, int], bytes], size: int) -> Held | None:
+    """What a recording of ours holds, also when its writer died. `read(n, offset)` gives bytes of the file of `size`.
+
+    None when there is no header yet: nothing was recorded. Raises `WavError` when it is something else.
+    """
+    head = read(4096, 0)
+    if not head.strip(b"\0"):
+        return None
+    layout = parse_layout(head)
+    encoding = _ENCODINGS.get(layout.tag, "")
+    if not encoding:
+        raise WavError(f"format {layout.tag} is none of ours")
+    form = WavFormat(layout.channels, encoding, layout.sample_rate)
+    if len(make_header(form, 0)) != layout.data_offset:
+        raise WavError("the header is not one of ours")
+    data_end = layout.data_offset + layout.data_size
+    padded_end = data_end + (layout.data_size & 1)
+    is_right = layout.riff_size + 8 == size and padded_end <= size
+    # Died between the markers and the last header: the audio is whole, the markers may not be.
+    if is_right or (size > padded_end and read(4, padded_end) == b"cue "):
+        data_size = layout.data_size
+    else:
+        data_size = max(size - layout.data_offset, 0)
+    return Held(form, layout.data_offset, data_size - data_size % form.frame_size)
+
+
 def repair(path: str) -> Repaired | None:
     """Makes the header of a recording whose writer died say what is in the file; blocks (disk), so not for a loop.
 
@@ -125,28 +160,22 @@ def repair(path: str) -> Repaired | None:
     it cannot be read or written.
     """
     try:
-        fd = os.open(path, os.O_RDWR)
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
         size = os.fstat(fd).st_size
-        head = os.pread(fd, 4096, 0)
-        if not head.strip(b"\0"):
+        held = examine(lambda n, offset: os.pread(fd, n, offset), size)
+        if held is None:
             return None
-        layout = parse_layout(head)
-        encoding = _ENCODINGS.get(layout.tag, "")
-        if not encoding:
-            raise WavError(f"format {layout.tag} is none of ours")
-        form = WavFormat(layout.channels, encoding, layout.sample_rate)
-        is_changed = _repair_sizes(fd, size, layout, form)
-        data_size = parse_layout(os.pread(fd, 4096, 0)).data_size
+        is_changed = _repair_sizes(fd, size, held)
         return Repaired(
             path=path,
-            duration_s=data_size / form.frame_size / form.sample_rate,
+            duration_s=held.data_size / held.form.frame_size / held.form.sample_rate,
             size=os.fstat(fd).st_size,
             sha256=_hash(fd),
-            channels=form.channels,
-            encoding=encoding,
+            channels=held.form.channels,
+            encoding=held.form.encoding,
             is_changed=is_changed,
         )
     finally:
@@ -223,23 +252,15 @@ def _parse_fmt(chunk: bytes) -> tuple[int, ...]:
     return tag, channels, rate, byte_rate, frame_size, bits
 
 
-def _repair_sizes(fd: int, size: int, layout: Layout, form: WavFormat) -> bool:
+def _repair_sizes(fd: int, size: int, held: Held) -> bool:
+    layout = parse_layout(os.pread(fd, 4096, 0))
     data_end = layout.data_offset + layout.data_size
-    padded_end = data_end + (layout.data_size & 1)
-    if layout.riff_size + 8 == size and padded_end <= size:
+    if layout.riff_size + 8 == size and data_end + (layout.data_size & 1) <= size:
         return False
-    if size > padded_end and os.pread(fd, 4, padded_end) == b"cue ":
-        # Died between the markers and the last header: the audio is whole, the markers may not be.
-        data_size = layout.data_size
-    else:
-        data_size = size - layout.data_offset
-    data_size -= data_size % form.frame_size
-    header = make_header(form, data_size)
-    if len(header) != layout.data_offset:
-        raise WavError("the header is not one of ours")
-    os.ftruncate(fd, len(header) + data_size)
-    if data_size & 1:
-        os.pwrite(fd, b"\0", len(header) + data_size)
+    header = make_header(held.form, held.data_size)
+    os.ftruncate(fd, len(header) + held.data_size)
+    if held.data_size & 1:
+        os.pwrite(fd, b"\0", len(header) + held.data_size)
     os.pwrite(fd, header, 0)
     os.fsync(fd)
     return True

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media.recorder import RecordingWriter, WriterLimits
-from media.recording_file import LocalDisk, RecordingFile
+from media.recording_file import Ending, LocalDisk, RecordingFile
 from media.wav import WavFormat, make_header, parse_layout, repair
 from model.media import RecordingFinished, RecordingStarted
 
@@ -135,7 +135,7 @@ def test_what_is_written_is_in_the_file(make, tmp_path, encoding, channels):
     recorder.writer.start("r", path, channels, encoding, session="s")
     for block in audio:
         recorder.writer.write("r", block)
-    recorder.writer.finish("r", [(0.05, 0.1)], [1.5] * channels)
+    recorder.writer.finish("r", Ending([(0.05, 0.1)], [1.5] * channels))
     (finished,) = recorder.until_finished()
     assert recorder.events[0] == RecordingStarted("s", "r")
     assert audio_of(path) == b"".join(block.tobytes() for block in audio)
@@ -162,7 +162,7 @@ def test_a_transposed_block_is_written_in_its_order(make, tmp_path):
     block = np.arange(1600, dtype=np.int16).reshape(2, 800).T
     recorder.writer.start("r", str(tmp_path / "a.wav"), 2, "pcm16")
     recorder.writer.write("r", block)
-    recorder.writer.finish("r", [], [])
+    recorder.writer.finish("r", Ending())
     (finished,) = recorder.until_finished()
     with wave.open(finished.path) as file:
         assert file.readframes(800) == np.ascontiguousarray(block).tobytes()
@@ -189,7 +189,7 @@ def test_two_hundred_recordings_do_not_mix(make, tmp_path):
         for i in range(200):
             recorder.writer.write(str(i), np.full((500, 1), (i + n) % 256, np.uint8))
     for i in range(200):
-        recorder.writer.finish(str(i), [], [])
+        recorder.writer.finish(str(i), Ending())
     for finished in recorder.until_finished(200):
         i = int(finished.recording)
         assert audio_of(finished.path) == b"".join(bytes([(i + n) % 256]) * 500 for n in range(3))
@@ -200,13 +200,13 @@ def test_commands_twice_or_for_nothing_do_nothing(make, tmp_path):
     recorder = make()
     writer, path = recorder.writer, str(tmp_path / "a.wav")
     writer.write("r", blocks(1)[0])
-    writer.finish("r", [], [])
+    writer.finish("r", Ending())
     for _ in range(2):
         writer.start("r", path, 2, "PCMU")
     writer.write("r", blocks(1)[0])
     writer.write("r", np.zeros((0, 2), np.uint8))
     for _ in range(2):
-        writer.finish("r", [], [])
+        writer.finish("r", Ending())
     writer.write("r", blocks(1)[0])
     (finished,) = recorder.until_finished()
     assert finished.duration_s == 1.0
@@ -224,7 +224,7 @@ def test_a_file_that_is_there_is_never_overwritten(make, tmp_path):
     (tmp_path / "a-2.wav").write_bytes(b"somebody else's")
     recorder = make()
     recorder.writer.start("r", str(tmp_path / "a.wav"), 2, "PCMU")
-    recorder.writer.finish("r", [], [])
+    recorder.writer.finish("r", Ending())
     (finished,) = recorder.until_finished()
     assert finished.path == str(tmp_path / "a-3.wav")
     assert (tmp_path / "a.wav").read_bytes() == b"somebody's"
@@ -257,7 +257,7 @@ def test_a_full_disk_loses_nothing_when_there_is_room_again(make, tmp_path):
     assert len(audio_of(path)) == 20_000
     disk.room = 1 << 40
     wait_for(lambda: not recorder.writer.is_failing)
-    recorder.writer.finish("r", [], [])
+    recorder.writer.finish("r", Ending())
     (finished,) = recorder.until_finished()
     assert finished.error == ""
     assert audio_of(path) == b"".join(block.tobytes() for block in audio)
@@ -280,7 +280,7 @@ def test_a_disk_full_for_long_leaves_silence_in_the_right_place(make, tmp_path):
     wait_for(lambda: not recorder.writer.is_failing and recorder.writer.backlog == 0)
     for block in audio[8:]:
         recorder.writer.write("r", block)
-    recorder.writer.finish("r", [], [])
+    recorder.writer.finish("r", Ending())
     (finished,) = recorder.until_finished()
     assert finished.duration_s == 12.0
     assert finished.error.startswith("4.0 s replaced by silence")
@@ -297,11 +297,11 @@ def test_one_bad_path_does_not_disturb_the_others(make, tmp_path):
     for block in blocks(3):
         recorder.writer.write("bad", block)
         recorder.writer.write("good", block.copy())
-    recorder.writer.finish("good", [], [])
+    recorder.writer.finish("good", Ending())
     (finished,) = recorder.until_finished()
     assert (finished.recording, finished.error, finished.duration_s) == ("good", "", 3.0)
     assert recorder.writer.is_failing
-    recorder.writer.finish("bad", [], [])
+    recorder.writer.finish("bad", Ending())
     events = recorder.writer.close(TIMEOUT_S)
     assert [(e.recording, e.size, e.sha256, e.duration_s) for e in events] == [("bad", 0, "", 0.0)]
     assert "directory" in events[0].error.lower()
@@ -315,7 +315,7 @@ def test_whatever_fails_is_tried_again(make, tmp_path, call):
     path, (block,) = str(tmp_path / "a.wav"), blocks(1)
     recorder.writer.start("r", path, 2, "PCMU")
     recorder.writer.write("r", block)
-    recorder.writer.finish("r", [(0.1, 0.2)], [])
+    recorder.writer.finish("r", Ending([(0.1, 0.2)]))
     wait_for(lambda: recorder.writer.is_failing)
     disk.refuse.clear()
     (finished,) = recorder.until_finished()
@@ -335,7 +335,7 @@ def test_a_finished_recording_is_given_up_in_time(make, tmp_path):
     recorder.writer.start("r", path, 2, "PCMU")
     for block in audio:
         recorder.writer.write("r", block)
-    recorder.writer.finish("r", [], [])
+    recorder.writer.finish("r", Ending())
     (finished,) = recorder.until_finished()
     assert "No space left" in finished.error
     assert finished.duration_s == 1.0
@@ -357,7 +357,7 @@ def test_a_hanging_disk_never_blocks_and_never_fills_the_memory(make, tmp_path):
     assert recorder.writer.backlog <= 100_000 // 16_000
     assert recorder.writer.is_failing
     disk.gate.set()
-    recorder.writer.finish("r", [], [])
+    recorder.writer.finish("r", Ending())
     (finished,) = recorder.until_finished()
     assert finished.duration_s == 50.0
     n_kept = 50 - round(float(finished.error.split()[0]))
@@ -377,7 +377,7 @@ def test_silence_between_blocks_that_did_not_fit_keeps_its_place(make, tmp_path)
     disk.gate.set()
     wait_for(lambda: recorder.writer.backlog == 0)
     recorder.writer.write("r", audio[3])
-    recorder.writer.finish("r", [], [])
+    recorder.writer.finish("r", Ending())
     (finished,) = recorder.until_finished()
     parts = [audio[0].tobytes(), audio[1].tobytes(), b"\xff" * 16_000, audio[3].tobytes()]
     assert audio_of(finished.path) == b"".join(parts)
@@ -433,10 +433,10 @@ def test_any_order_of_blocks_silence_and_short_writes_gives_the_same_file(plan, 
                 assert error.errno == errno.ENOSPC
             assert expected.startswith(audio_of(path))
     disk.room = 1 << 40
-    file.finish([])
+    file.finish(Ending())
     while not file.hash_some():
         pass
-    finished = file.close("", [], [])
+    finished = file.close("", Ending())
     assert audio_of(path) == expected
     assert finished.duration_s == len(expected) / form.frame_size / 8000
     assert file.n_lost == sum(n for what, n in plan if what == "silence")
