@@ -237,22 +237,25 @@ def test_without_room_for_the_tag_nothing_is_sent() -> None:
 # -- order, loss, wraps -----------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
-def test_any_order_and_loss_over_wraps(data: st.DataObject) -> None:
+def test_any_order_and_loss_over_a_wrap(data: st.DataObject) -> None:
     """Whatever arrives within the window is taken once; what was taken is never taken again."""
-    ours, theirs = pair(9)
-    start = data.draw(st.integers(65400, 65535))
-    sent = [rtp(start + i, b"%d" % i) for i in range(220)]
-    sealed = [[ours.seal(row, packet) for packet in sent] for row in range(9)]
-    place = 0
-    taken: set[int] = set()
-    highest = -1
-    while place < 219:
-        place = min(219, place + data.draw(st.integers(1, 9)))
+    ours, _ = pair()
+    theirs = SrtpTable(9)
+    for row in range(9):
+        theirs.set_keys(row, LegKeys(SUITE, master(SUITE, 100), master(SUITE, 0)))
+    start = data.draw(st.integers(65450, 65535))
+    sent = [rtp(start + i, b"%d" % i) for i in range(150)]
+    sealed = [ours.seal(0, packet) for packet in sent]
+    place = highest = 0
+    taken = {0}
+    assert Arena([sealed[0]] * 9).unprotect(theirs, list(range(9))) == [sent[0]] * 9
+    while place < 149:
+        place = min(149, place + data.draw(st.integers(1, 20)))
         at = max(0, place - data.draw(st.integers(0, 80)))
         expected = at not in taken and at > highest - 64
-        result = Arena([packets[at] for packets in sealed]).unprotect(theirs, list(range(9)))
+        result = Arena([sealed[at]] * 9).unprotect(theirs, list(range(9)))
         assert result == [sent[at] if expected else b""] * 9
         if expected:
             taken.add(at)
