@@ -4,14 +4,28 @@ import numpy as np
 
 PCMU = 0
 PCMA = 1
+DECODED = 2
+"""Decoded and encoded by the codec desk, heard and hears at 16 kHz."""
+LINEAR = 3
+"""As DECODED, but hears at 8 kHz (L16/8000)."""
+OPAQUE = 4
+"""Not decoded here: relayed to a leg that speaks the same."""
 LAWS = {"PCMU": PCMU, "PCMA": PCMA}
+KINDS = LAWS | {"G722": DECODED, "opus": DECODED, "L16/16000": DECODED, "L16/8000": LINEAR}
 SILENCE_BY_LAW = np.array([0xFF, 0xD5], np.uint8)
 
 TICK_S = 0.02
 FRAME = 160
-"""Samples of one tick."""
+"""Samples of one tick at 8 kHz."""
+WIDE_FRAME = 320
+"""Samples of one tick at 16 kHz."""
 CHUNK = 80
-"""Samples of one ring chunk (10 ms)."""
+"""Samples of one ring chunk (10 ms) at 8 kHz."""
+
+
+def kind_of(codec: str) -> int:
+    """PCMU, PCMA, DECODED, LINEAR or OPAQUE."""
+    return KINDS.get(codec, OPAQUE)
 
 
 class LegTable:
@@ -25,9 +39,16 @@ class LegTable:
         self.event_type = np.full(n, -1, np.int16)
         """RTP payload type of telephone-event, both ways; -1 = none."""
         self.law = np.zeros(n, np.uint8)
+        """PCMU or PCMA; meaningless for other kinds."""
+        self.kind = np.zeros(n, np.uint8)
+        """PCMU, PCMA, DECODED, LINEAR or OPAQUE."""
+        self.step = np.full(n, CHUNK, np.int64)
+        """RTP clock ticks of 10 ms, both ways."""
+        self.ptime = np.full(n, 2, np.int64)
+        """Length of the packets we make, in units of 10 ms."""
         self.may_receive = np.zeros(n, np.bool_)
         self.is_ringed = np.zeros(n, np.bool_)
-        """Somebody reads the leg's ring (the tick, a recording)."""
+        """Somebody needs the leg's audio (the tick, a recording): its packets are kept, or decoded."""
         self.relay_to = np.full(n, -1, np.int64)
         """Row that hears this leg by relay, -1 = none."""
         self.is_relay_set = np.zeros(n, np.bool_)
@@ -41,7 +62,7 @@ class LegTable:
         self.out_ts = np.zeros(n, np.uint32)
         """Timestamp of the newest packet sent to the leg."""
         self.out_samples = np.zeros(n, np.int64)
-        """Length of that packet."""
+        """Payload bytes of that packet: for G.711, its length in samples."""
         self.sent_at = np.full(n, -1.0, np.float64)
         """Monotonic seconds; -1 = nothing sent yet."""
         self.packets_sent = np.zeros(n, np.int64)
@@ -60,3 +81,10 @@ class LegTable:
                 column[row] = 0
         for column in (self.audio_type, self.event_type, self.relay_to, self.sent_at):
             column[row] = -1
+        self.step[row], self.ptime[row] = CHUNK, 2
+
+    def packet_ticks(self, row: int) -> int:
+        """RTP ticks that the newest packet sent to the leg lasts."""
+        if self.kind[row] <= PCMA:
+            return max(int(self.out_samples[row]), CHUNK)
+        return int(self.step[row] * self.ptime[row])

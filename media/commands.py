@@ -2,11 +2,12 @@
 
 import ipaddress
 import logging
+import re
 import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from media.arrays import LAWS
+from media.arrays import LAWS, PCMU, kind_of
 from media.learning import Address
 from media.session import Leg, Session
 from model import media as protocol
@@ -19,7 +20,11 @@ log = logging.getLogger(__name__)
 
 PTIMES = (10, 20, 30, 40, 60)
 MAX_EDGES = 4096
+MAX_ROOMS = 64
 MAX_SOURCES = 256
+
+
+_CODEC = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}(/[0-9]{4,6})?")
 
 
 class Refused(ValueError):
@@ -34,6 +39,7 @@ class Commands:
         self._handlers: dict[type, Callable[..., None]] = {
             protocol.ConfigureLeg: self._configure_leg,
             protocol.ConnectMatrix: self._connect_matrix,
+            protocol.SecureLeg: self._secure_leg,
             protocol.Play: self._play,
             protocol.StopPlay: self._stop_play,
             protocol.SendDigits: self._send_digits,
@@ -89,7 +95,7 @@ class Commands:
 
     def _allocate(self, session: Session, command: protocol.ConfigureLeg, row: int, now: float) -> Leg:
         engine, table = self._engine, self._engine.table
-        engine.settle()
+        engine.settle(now)
         leg = Leg(session.id, command.leg, row, command, now)
         session.legs[command.leg] = leg
         engine.by_row[row] = leg
@@ -97,6 +103,7 @@ class Commands:
         table.reset(row)
         engine.receiver.reset(row)
         engine.ring.reset(row)
+        engine.wide_ring.reset(row)
         table.out_ssrc[row] = secrets.randbits(32)
         table.out_seq[row] = secrets.randbits(16)
         table.out_ts[row] = secrets.randbits(32)
@@ -110,12 +117,17 @@ class Commands:
         leg.guard.configure(remote, command.learn_from)
         engine.ports.connect(row, leg.guard.source, leg.guard.destination)
         leg.packets_at_configure = int(engine.receiver.packets[row])
-        if table.law[row] != LAWS[command.codec]:
+        kind, step = kind_of(command.codec), max(command.clock_hz // 100, 1)
+        if leg.settings.codec != command.codec or table.step[row] != step:
             engine.taps.flush_leg(leg)
             engine.ring.reset(row)
+            engine.wide_ring.reset(row, step)
+            engine.sender.forget(row)
         table.audio_type[row] = command.payload_type
         table.event_type[row] = command.dtmf_payload_type
-        table.law[row] = LAWS[command.codec]
+        table.kind[row] = kind
+        table.law[row] = LAWS.get(command.codec, PCMU)
+        table.step[row], table.ptime[row] = step, command.ptime_ms // 10
         is_watched_anew = command.inactivity_s > 0 and not table.inactivity_s[row]
         if is_watched_anew or (command.may_receive and not table.may_receive[row]):
             table.received_at[row] = now
@@ -123,6 +135,7 @@ class Commands:
         table.may_receive[row] = command.may_receive
         table.inactivity_s[row] = command.inactivity_s
         leg.settings = command
+        engine.coding.configure(leg)
         if not command.may_send:
             engine.digits.stop_sending(row)
         rtcp_port = command.remote_rtcp_port or command.remote_port + 1
@@ -160,14 +173,26 @@ class Commands:
         session = self._need_session(command.session)
         if len(command.edges) > MAX_EDGES:
             raise Refused(f"more than {MAX_EDGES} edges")
+        n_places = sum(len(room.speakers) + len(room.listeners) for room in command.rooms)
+        if len(command.rooms) > MAX_ROOMS or n_places > MAX_EDGES:
+            raise Refused(f"more than {MAX_ROOMS} rooms or {MAX_EDGES} places in them")
         for edge in command.edges:
             if not 0.0 <= edge.gain <= 16.0:
                 raise Refused(f"gain {edge.gain} is not between 0 and 16")
             if edge.speaker == edge.listener:
                 raise Refused(f"leg {edge.speaker} cannot hear itself")
-        session.edges = list(command.edges)
+        session.edges, session.rooms = list(command.edges), list(command.rooms)
         session.apply_edges()
         self._engine.changed.add(session.id)
+
+    def _secure_leg(self, command: protocol.SecureLeg, now: float) -> None:
+        leg = self._need_leg(command.session, command.leg)
+        if leg.is_secure == command.is_secure:
+            return
+        engine = self._engine
+        engine.taps.secure(leg, command.is_secure)
+        leg.is_secure = command.is_secure
+        engine.forget_speaker(engine.sessions[leg.session], leg.row)
 
     def _play(self, command: protocol.Play, now: float) -> None:
         leg = self._need_leg(command.session, command.leg)
@@ -242,8 +267,10 @@ def _check_leg(command: protocol.ConfigureLeg) -> Address | None:
     """The remote address of a sane command, None while it is unknown; `Refused` otherwise."""
     if not command.session or not command.leg:
         raise Refused("session and leg must be named")
-    if command.codec not in LAWS:
-        raise Refused(f"codec {command.codec} is not one of {', '.join(LAWS)}")
+    if not _CODEC.fullmatch(command.codec):
+        raise Refused(f"{command.codec!r} is no name of a codec")
+    if not 8000 <= command.clock_hz <= 192_000 or command.clock_hz % 100:
+        raise Refused(f"a clock of {command.clock_hz} Hz is not possible")
     for payload_type in (command.payload_type, command.dtmf_payload_type):
         if not (0 <= payload_type <= 127 and not 64 <= payload_type <= 95) and payload_type != -1:
             raise Refused(f"payload type {payload_type} is not possible")

@@ -6,19 +6,25 @@ No clock, no loop of its own: `poll(now)` takes what the sockets have, `tick(now
 
 import logging
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from media.arrays import CHUNK, FRAME, LegTable
+from media.arrays import CHUNK, FRAME, OPAQUE, PCMA, LegTable
+from media.codecs.desk import CodecDesk
+from media.coding import Coding
 from media.commands import Commands
+from media.detectors import Detector, Detectors
 from media.dtmf import DigitDesk
 from media.intake import Intake
 from media.mixer import Listener, Mixer
 from media.output import FrameSender
 from media.paths import choose_paths
+from media.planes import Input, Planes, RingInput
 from media.playout import Players, Prompts
 from media.reports import Reports
-from media.session import Leg, Session
+from media.session import SILENT, FrameSource, Leg, Paths, RoomKey, Session
 from media.taps import TURNS, Taps, Writer
 from model.media import Command, Event, Inactivity, LegReleased, LegStatistics
 from rtp.events import Pressed
@@ -27,6 +33,9 @@ from rtp.receiver import ReceiverTable
 from rtp.ring import JitterRing
 
 log = logging.getLogger(__name__)
+
+_EARLY_S = 0.002
+"""So much before it is due the first mixed packet after relayed ones may be sent."""
 
 
 class Engine:
@@ -41,6 +50,7 @@ class Engine:
         writer: Writer,
         cname: str,
         wall: Callable[[], float],
+        codec_threads: int | None = None,
     ) -> None:
         n = len(ports.ports)
         self.ports = ports
@@ -57,13 +67,26 @@ class Engine:
         """Sessions whose paths must be worked out anew before the next packet."""
         self.digits = DigitDesk(self.table, emit, self.changed.add)
         self.players = Players(prompts, emit, self.changed.add)
-        self.mixer = Mixer(self.table, self.ring)
+        self.wide_ring = JitterRing(n, 160, np.int16)
+        """What the codec desk decoded, at 16 kHz."""
+        self.inputs = RingInput(self.table, self.ring)
+        self.wide_inputs = RingInput(self.table, self.wide_ring)
+        self.planes = Planes(self.table, self.inputs, self.wide_inputs)
+        self.mixer = Mixer(self.table, self.planes)
+        self.detectors: list[Detector] = []
+        """What listens to legs: analysis, in-band digits."""
         self.sender = FrameSender(self.table, ports)
+        self.coding = Coding(self.table, CodecDesk(codec_threads), self.wide_ring, self.sender.send_encoded)
         self.taps = Taps(self.table, self.ring, writer)
         self.reports = Reports(self.table, self.receiver, ports, cname, wall)
         self._commands = Commands(self)
         self._intake = Intake(self)
+        self._analysis = Detectors(self.detectors, self.planes)
         self._mixed_rows: set[int] = set()
+        self._changing: list[Leg] = []
+        """Mixed legs whose next packet takes them from what they heard to what they are to hear."""
+        self._waiting: set[int] = set()
+        """Rows that were relayed to and whose first mixed packet is not due yet."""
         self._is_mix_stale = False
         """A leg that took part in the mix is gone; its row must not be used before the mix is built anew."""
 
@@ -79,8 +102,9 @@ class Engine:
     def poll(self, now: float) -> None:
         """Takes everything that has arrived, and forwards what is relayed."""
         if self.changed:
-            self.plan()
+            self.plan(now)
         self._intake.poll(now)
+        self.coding.poll(self.clock, now)
 
     def pass_on(self, leg: Leg, pressed: list[Pressed]) -> None:
         """Digits to whoever hears the leg and did not get them by relay."""
@@ -97,15 +121,31 @@ class Engine:
                 except ValueError as error:
                     log.warning("%s %s: digit not passed on: %s", listener.session, listener.id, error)
 
+    def ring_of(self, row: int) -> JitterRing:
+        """The ring that keeps the leg's audio."""
+        return self.ring if self.table.kind[row] <= PCMA else self.wide_ring
+
+    def input_of(self, row: int) -> Input:
+        return self.inputs if self.table.kind[row] <= PCMA else self.wide_inputs
+
     # -- the tick -----------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
         """One step of 20 ms: what is mixed, played, recorded and reported."""
         if self.changed:
-            self.plan()
+            self.plan(now)
+        if self._waiting:
+            self._wait_no_longer(now)
+        if self._mixed_rows or self._analysis.is_busy:
+            self.planes.read(self.clock, self._waiting)
+            self._analysis.run(now)
         if self._mixed_rows:
-            self.mixer.run(self.clock)
-            self.sender.send(self.mixer.payload, now, self.digits)
+            self.mixer.run(self._waiting)
+            self.sender.send(self.mixer.payload, now, self.digits, self._waiting)
+            if len(self.mixer.wide_rows) or len(self.mixer.linear_rows):
+                self._encode(now)
+        if self._changing:
+            self._settle_changes()
         if self.players.by_row:
             self.players.after_tick(self._mixed_rows)
         if self.digits.is_sending:
@@ -130,53 +170,119 @@ class Engine:
                 silent_s = now - float(table.received_at[row])
                 self.emit(Inactivity(session=leg.session, leg=leg.id, silent_s=round(silent_s, 3)))
 
-    def plan(self) -> None:
+    def _encode(self, now: float) -> None:
+        with_events = self.digits.senders.keys() & set(self.mixer.wide_rows.tolist() + self.mixer.linear_rows.tolist())
+        for row in with_events:
+            self.sender.send_event(row, now, self.digits)
+        self.coding.encode(self.mixer, self._waiting | with_events, now)
+
+    def _wait_no_longer(self, now: float) -> None:
+        """A leg that was relayed to gets its first mixed packet when that is due, not when the tick comes: by then the
+        speaker's next packet is there."""
+        table = self.table
+        for row in list(self._waiting):
+            lasts_s = table.packet_ticks(row) / (100 * int(table.step[row])) - _EARLY_S
+            if now - table.sent_at[row] >= lasts_s:
+                self._waiting.discard(row)
+
+    def _settle_changes(self) -> None:
+        """The legs that were sent the packet of their change hear what they are to hear."""
+        later = []
+        for leg in self._changing:
+            if leg.row in self._waiting:
+                later.append(leg)
+                continue
+            leg.sounding = leg.wanted
+            session = self.sessions.get(leg.session)
+            if session is not None and leg.row in session.paths.passing:
+                self.changed.add(leg.session)
+        self._changing = later
+
+    def plan(self, now: float) -> None:
         """Works out the paths of all sessions that changed."""
-        playing = self.players.by_row.keys() | self.digits.senders.keys() | self.digits.tone_senders.keys()
+        busy = self.digits.senders.keys() | self.digits.tone_senders.keys()
         is_mix_changed, self._is_mix_stale = self._is_mix_stale, False
-        for name in self.changed:
+        is_mix_changed |= self._analysis.is_stale
+        changed, sources = list(self.changed), self._sources()
+        self.changed.clear()
+        for name in changed:
             session = self.sessions.get(name)
             if session is None:
                 continue
             before = session.paths
-            session.paths = choose_paths(session, set(playing))
+            session.paths = choose_paths(session, sources, busy)
             is_mix_changed |= bool(before.mixed or session.paths.mixed)
-            self._apply_paths(session)
-        self.changed.clear()
+            is_mix_changed |= self._analysis.update(session)
+            self._apply_paths(session, before, now)
         if is_mix_changed:
             self._build_mix()
 
-    def _apply_paths(self, session: Session) -> None:
-        table = self.table
-        ringed = session.paths.ringed | self.taps.rows_of(session)
+    def _sources(self) -> dict[int, FrameSource]:
+        return {**self.players.by_row, **self.digits.tone_senders}
+
+    def _apply_paths(self, session: Session, before: Paths, now: float) -> None:
+        table, paths = self.table, session.paths
+        came_from = {listener: speaker for speaker, listener in before.relays.items()}
+        mixed_before = {leg.row for leg in before.mixed}
+        for leg in paths.mixed:
+            if leg.row in came_from:
+                self._waiting.add(leg.row)
+                self.input_of(came_from[leg.row]).start(came_from[leg.row])
+        ringed = paths.ringed | self.taps.rows_of(session) | self._analysis.rows_of(session)
         for leg in session.legs.values():
             row = leg.row
-            listener = session.paths.relays.get(row, -1)
+            listener = paths.relays.get(row, -1)
             if table.relay_to[row] != listener:
                 table.relay_to[row] = listener
                 table.is_relay_set[row] = False
-            if table.is_ringed[row] and row not in ringed:
-                self.ring.stop(row)
-            table.is_ringed[row] = row in ringed
+                if listener in mixed_before:
+                    self._hand_over(row, listener, now)
+                self._waiting.discard(listener)
+            is_ringed = row in ringed and table.kind[row] != OPAQUE
+            if table.is_ringed[row] and not is_ringed:
+                self.ring_of(row).stop(row)
+            table.is_ringed[row] = is_ringed
+
+    def _hand_over(self, speaker: int, listener: int, now: float) -> None:
+        """The listener goes from the mix to the relay path: what waits of the speaker goes out first."""
+        if self.table.kind[listener] <= PCMA:
+            codes = cast("NDArray[np.uint8]", self.inputs.drain(speaker, self.clock))
+            self.sender.send_at_once(listener, codes, now)
 
     def _build_mix(self) -> None:
-        listeners, samples = [], {}
+        listeners: list[Listener] = []
+        halls: dict[RoomKey, list[int]] = {}
+        self._changing = []
         for session in self.sessions.values():
+            for hall in session.halls:
+                halls[hall.key] = hall.speakers
             for leg in session.paths.mixed:
-                row = leg.row
-                source = self.digits.tone_senders.get(row) or self.players.by_row.get(row)
-                speakers = [] if source is not None else [(speaker.row, gain) for speaker, gain in leg.hears]
-                listeners.append(Listener(row, speakers, source))
-                if leg.settings.ptime_ms != 20:
-                    samples[row] = leg.settings.ptime_ms * 8
-        self.mixer.build(listeners)
-        self.sender.build(self.mixer.rows, samples, set(self.digits.senders))
-        self._mixed_rows = set(self.mixer.rows.tolist())
+                listeners.append(Listener(leg.row, leg.wanted, leg.sounding))
+                if leg.sounding != leg.wanted or leg.row in session.paths.passing:
+                    self._changing.append(leg)
+        self.mixer.build(listeners, halls, self._may_fade, self._analysis.rows)
+        self.sender.build(self.mixer.rows, set(self.digits.senders))
+        self._analysis.locate()
+        self._mixed_rows = {each.row for each in listeners}
+        self._waiting &= self._mixed_rows
 
-    def settle(self) -> None:
+    def _may_fade(self, room: RoomKey) -> set[int]:
+        """Rows that can be faded out of a room: still there, and not secret."""
+        session = self.sessions.get(room[0])
+        return {leg.row for leg in session.legs.values() if not leg.is_secure} if session is not None else set()
+
+    def forget_speaker(self, session: Session, row: int) -> None:
+        """Nothing of what the row says may sound any more, not even while it fades."""
+        for leg in session.legs.values():
+            leg.sounding = leg.sounding.without(row)
+        session.apply_edges()
+        self.changed.add(session.id)
+        self._is_mix_stale |= bool(session.paths.mixed)
+
+    def settle(self, now: float) -> None:
         """A row is about to become another leg's: nothing may still mean the old one."""
         if self._is_mix_stale:
-            self.plan()
+            self.plan(now)
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -190,15 +296,19 @@ class Engine:
         self.reports.remove(leg, now)
         self.ports.close(row)
         self.digits.release(row)
+        self.sender.forget(row)
+        self.coding.release(row)
+        self.mixer.limiter.reset(row)
         del session.legs[leg.id]
         leg.hears = []  # legs that hear each other hold each other: the worker runs without garbage collection
+        leg.sounding = leg.wanted = SILENT
         self.by_row[row] = None
         self.n_legs -= 1
         table.relay_to[table.relay_to == row] = -1
         table.reset(row)
-        session.apply_edges()
-        self.changed.add(session.id)
-        self._is_mix_stale |= bool(session.paths.mixed)
+        self._waiting.discard(row)
+        self._is_mix_stale |= self._analysis.forget(leg)
+        self.forget_speaker(session, row)
         if not session.legs:
             self.taps.stop_session(session)
             del self.sessions[session.id]
@@ -211,6 +321,10 @@ class Engine:
         for leg in list(session.legs.values()):
             self.release(leg, now)
 
+    def close(self) -> None:
+        """Ends what runs beside the engine; sessions are finished before. TimeoutError when it does not end."""
+        self.coding.close()
+
     def statistics(self, leg: Leg) -> LegStatistics:
         """What went over the leg so far."""
         row, received, table = leg.row, self.receiver, self.table
@@ -222,7 +336,7 @@ class Engine:
             bytes_received=int(received.bytes[row]),
             bytes_sent=int(table.bytes_sent[row]),
             packets_lost=received.lost(row),
-            packets_late=int(self.ring.late[row]),
+            packets_late=int(self.ring_of(row).late[row]),
             packets_duplicate=int(received.duplicates[row]),
             packets_rejected=int(table.rejected[row]),
             jitter_ms=round(float(received.jitter[row]) / 8, 3),

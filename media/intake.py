@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media import relay
+from media.arrays import DECODED
 from media.learning import Verdict
 from media.session import Leg
 from model.media import FirstPacket
@@ -155,6 +156,10 @@ class Intake:
             fresh = fresh[wanted] if fresh is not None else None
         kept = table.is_ringed[legs] & is_audio
         if kept.any():
+            is_decoded = kept & (table.kind[legs] >= DECODED)
+            if is_decoded.any():
+                self._decode(rows, legs, lengths, is_decoded, now)
+                kept &= ~is_decoded
             self._keep(rows, legs, lengths, ts, fresh, kept)
         relayed = table.relay_to[legs] >= 0
         if is_event.any():
@@ -172,6 +177,7 @@ class Intake:
             if leg is None:
                 continue
             self._engine.digits.reset(row)
+            self._engine.coding.stream_begins(row)
             if leg.first_packet_s < 0:
                 leg.first_packet_s = now - leg.allocated_at
                 self._engine.emit(FirstPacket(session=leg.session, leg=leg.id))
@@ -190,6 +196,21 @@ class Intake:
             fresh = fresh[kept] if fresh is not None else None
         payload = self._ports.arena[rows, HEADER_BYTES : int(lengths.max())]
         self._ring.put(legs, ts, fresh, payload, lengths - HEADER_BYTES, self._engine.clock)
+
+    def _decode(
+        self,
+        rows: NDArray[np.int64],
+        legs: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        is_decoded: NDArray[np.bool_],
+        now: float,
+    ) -> None:
+        """Packets for the codec desk: handed over one by one, its threads do the work."""
+        headers = self._ports.headers
+        for k in np.flatnonzero(is_decoded).tolist():
+            row = int(rows[k])
+            payload = bytes(self._ports.rows[row][HEADER_BYTES : int(lengths[k])])
+            self._engine.coding.receive(int(legs[k]), int(headers["seq"][row]), int(headers["ts"][row]), payload, now)
 
     def _take_events(
         self,

@@ -1,38 +1,32 @@
-"""The tick's array work: gather one frame of every speaker, decode, mix by the hear-matrix, encode, send.
+"""The tick's array work: what each listener hears of the planes, by the hear-matrix, and its G.711.
 
-`build` lays out the arrays for a set of listeners; `run` is then called every 20 ms and allocates nothing as long as
-audio flows (missing audio and legs with odd packet lengths cost a little).
+`build` lays out the arrays for a set of listeners; `run` is then called every 20 ms and works on whole arrays. A
+listener whose column changed hears the old one give way to the new one within its next packet.
 """
 
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from media import g711
-from media.arrays import FRAME, PCMU, SILENCE_BY_LAW, LegTable
-from rtp.ring import SLOTS, JitterRing
+from media.arrays import DECODED, FRAME, PCMA, PCMU, WIDE_FRAME, LegTable
+from media.limiter import Limiter
+from media.planes import Planes
+from media.rooms import RoomMix
+from media.session import Column, FrameSource, RoomKey
 
-_MAX_CONCEALED = 2
-"""So many missing frames are filled with the one before, at half its level each time; then there is silence."""
-
-
-class FrameSource(Protocol):
-    """Something that is heard and is no leg: a prompt, in-band digits."""
-
-    def fill(self, frame: NDArray[np.int16]) -> None:
-        """The next 20 ms, linear at 8 kHz."""
+Signal = NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
 class Listener:
-    """One leg the mixer makes packets for: the legs it hears with their gains, or a source instead of them."""
+    """One leg the mixer makes packets for: what it hears, and what it heard in its last packet."""
 
-    __slots__ = ("row", "source", "speakers")
-
-    def __init__(self, row: int, speakers: list[tuple[int, float]], source: FrameSource | None) -> None:
-        self.row = row
-        self.speakers = speakers
-        self.source = source
+    row: int
+    column: Column
+    before: Column
 
 
 class _Round:
@@ -45,116 +39,194 @@ class _Round:
         self.gains = None if all(gain == 1.0 for gain in gains) else np.array(gains, np.float32)[:, None]
 
 
-class Mixer:
-    """Makes `payload[i]`, one encoded frame for listener row `rows[i]`, in every `run`."""
+class _Mix:
+    """The listeners of one sample rate. `groups` are listeners that must stay together, in order."""
 
-    def __init__(self, table: LegTable, ring: JitterRing) -> None:
-        self._table = table
-        n = table.capacity
-        self._pairs = ring.data.reshape(n * SLOTS // 2, FRAME)
-        self._stamps = ring.stamp.reshape(n * SLOTS // 2, 2)
-        self.rows = np.zeros(0, np.int64)
-        self.build([])
+    def __init__(
+        self,
+        groups: list[list[Listener]],
+        length: int,
+        at: dict[int, int],
+        source_at: dict[int, int],
+        rooms: dict[RoomKey, RoomMix],
+    ) -> None:
+        self.listeners: list[Listener] = []
+        self._at, self._source_at, self._rooms = at, source_at, rooms
+        self._rounds: list[tuple[int, int, _Round]] = []
+        self._limited: list[slice] = []
+        for group in groups:
+            self._lay_out([each for each in group if _can_clip(each.column)], is_limited=True)
+            self._lay_out([each for each in group if not _can_clip(each.column)], is_limited=False)
+        self.rows = np.array([each.row for each in self.listeners], np.int64)
+        self.place = {row: i for i, row in enumerate(self.rows.tolist())}
+        self.fading = {i: each for i, each in enumerate(self.listeners) if each.before and each.before != each.column}
+        self._use_rooms()
+        n = len(self.rows)
+        self._part = np.zeros((n, length), np.float32)
+        self.mixed = np.zeros((n, length), np.float32)
+        self._fall = np.linspace(1, 0, length, dtype=np.float32)
 
-    def build(self, listeners: list[Listener]) -> None:
-        """Lays out the arrays; what the same speakers said last is kept for concealment no longer than this."""
-        law = self._table.law
-        speakers = sorted({row for each in listeners for row, _ in each.speakers}, key=lambda row: (int(law[row]), row))
-        self._sources = [each.source for each in listeners if each.source is not None]
-        order = sorted(listeners, key=lambda each: (int(law[each.row]), -max(1, len(each.speakers))))
-        position = {row: i for i, row in enumerate(speakers)}
-        after = len(speakers)
-        heard: list[list[tuple[int, float]]] = []
-        number = {id(source): after + i for i, source in enumerate(self._sources)}
-        for each in order:
-            if each.source is not None:
-                heard.append([(number[id(each.source)], 1.0)])
-            else:
-                heard.append([(position[row], gain) for row, gain in each.speakers])
-        self._n_ulaw = sum(1 for row in speakers if law[row] == PCMU)
-        self._rounds = []
-        n_ulaw_out = sum(1 for each in order if law[each.row] == PCMU)
-        self._n_ulaw_out = n_ulaw_out
-        for begin, end in ((0, n_ulaw_out), (n_ulaw_out, len(order))):
-            group = heard[begin:end]
-            for k in range(max(map(len, group), default=0)):
-                of = [each[k] for each in group if len(each) > k]
-                self._rounds.append((begin, k, _Round([s for s, _ in of], [g for _, g in of])))
-        self.rows = np.array([each.row for each in order], np.int64)
-        self._allocate(speakers, len(self._sources), len(order))
+    def _lay_out(self, group: list[Listener], *, is_limited: bool) -> None:
+        group.sort(key=lambda each: len(self._places(each.column)), reverse=True)
+        begin = len(self.listeners)
+        self.listeners += group
+        if is_limited and group:
+            self._limited.append(slice(begin, begin + len(group)))
+        heard = [self._places(each.column) for each in group]
+        for k in range(max(map(len, heard), default=0)):
+            of = [each[k] for each in heard if len(each) > k]
+            self._rounds.append((begin, k, _Round([place for place, _ in of], [gain for _, gain in of])))
 
-    def _allocate(self, speakers: list[int], n_sources: int, n_out: int) -> None:
-        n = len(speakers)
-        self._base = np.array(speakers, np.int64) * (SLOTS // 2)
-        self._index = np.zeros(n, np.int64)
-        self._stamp = np.zeros((n, 2), np.int64)
-        self._came = np.zeros((n, 2), np.bool_)
-        self._want = np.zeros(2, np.int64)
-        self._codes = np.zeros((n, FRAME), np.uint8)
-        self._silence = SILENCE_BY_LAW[self._table.law[speakers]].reshape(n, 1, 1) if n else np.zeros((0, 1, 1), "u1")
-        # `take` makes a copy of any index that is no intp: megabytes a tick.
-        self._decode_index = np.zeros((n, FRAME // 2), np.intp)
-        self._encode_index = np.zeros((n_out, FRAME), np.intp)
-        self._decoded = np.zeros((n, FRAME // 2), np.uint32)
-        self._linear = np.zeros((n + n_sources, FRAME), np.float32)
-        self._n_missing = np.full(n, _MAX_CONCEALED, np.int64)
-        self._frame = np.zeros(FRAME, np.int16)
-        self._part = np.zeros((n_out, FRAME), np.float32)
-        self._mixed = np.zeros((n_out, FRAME), np.float32)
-        self._clipped = np.zeros((n_out, FRAME), np.int16)
-        self.payload = np.zeros((n_out, FRAME), np.uint8)
+    def _places(self, column: Column) -> list[tuple[int, float]]:
+        if column.source is not None:
+            return [(self._source_at[id(column.source)], 1.0)]
+        return [(self._at[row], gain) for row, gain in column.speakers]
 
-    def run(self, clock: int) -> None:
-        """Fills `payload` with what each listener hears in chunks `clock` and `clock + 1`; `clock` is even."""
-        n = len(self._base)
-        if n:
-            self._gather(clock)
-        for i, source in enumerate(self._sources, n):
-            source.fill(self._frame)
-            np.copyto(self._linear[i], self._frame, casting="unsafe")
+    def _use_rooms(self) -> None:
+        self._in_room: dict[RoomKey, dict[int, int]] = {}
+        for i, each in enumerate(self.listeners):
+            for key in each.column.rooms:
+                self._in_room.setdefault(key, {})[each.row] = i
+        for each in self.fading.values():
+            for key in each.before.rooms:
+                self._in_room.setdefault(key, {})
+        self._room_places = {
+            key: np.array([self._at[row] for row in self._rooms[key].rows.tolist()], np.int64) for key in self._in_room
+        }
+        self._is_unheard = [i for i, each in enumerate(self.listeners) if not self._places(each.column)]
+
+    def select(self, key: RoomKey, plane: Signal) -> bool:
+        """Lets the room choose its speakers, when it is mixed at this rate."""
+        places = self._room_places.get(key)
+        if places is None:
+            return False
+        self._rooms[key].select(plane[places])
+        return True
+
+    def run(self, plane: Signal, limiter: Limiter, waiting: set[int]) -> None:
+        mixed = self.mixed
+        if self._is_unheard:
+            mixed[self._is_unheard] = 0
         for begin, k, each in self._rounds:
             end = begin + len(each.speakers)
-            part = self._part[begin:end] if k else self._mixed[begin:end]
-            self._linear.take(each.speakers, axis=0, out=part, mode="clip")
+            part = self._part[begin:end] if k else mixed[begin:end]
+            plane.take(each.speakers, axis=0, out=part, mode="clip")
             if each.gains is not None:
                 np.multiply(part, each.gains, out=part)
             if k:
-                np.add(self._mixed[begin:end], part, out=self._mixed[begin:end])
-        np.clip(self._mixed, -32768, 32767, out=self._mixed)
-        np.copyto(self._clipped, self._mixed, casting="unsafe")
-        codes, m = self._encode_index, self._n_ulaw_out
+                np.add(mixed[begin:end], part, out=mixed[begin:end])
+        for key, listeners in self._in_room.items():
+            self._rooms[key].add(plane, self._room_places[key], mixed, listeners)
+        if self.fading:
+            self._fade(plane, waiting)
+        for limited in self._limited:
+            limiter.run(self.rows[limited], mixed[limited])
+        np.clip(mixed, -32768, 32767, out=mixed)
+
+    def _fade(self, plane: Signal, waiting: set[int]) -> None:
+        for i, each in list(self.fading.items()):
+            if each.row in waiting:
+                continue
+            del self.fading[i]
+            old = np.zeros(self.mixed.shape[1], np.float32)
+            for place, gain in self._places(each.before):
+                old += plane[place] * np.float32(gain)
+            for key in each.before.rooms:
+                old += self._rooms[key].heard_by(each.row)
+            # A prompt begins as it is: its first syllable is not to be lost.
+            if each.column.source is None:
+                self.mixed[i] += (old - self.mixed[i]) * self._fall
+            else:
+                self.mixed[i] += old * self._fall
+
+
+def _can_clip(column: Column) -> bool:
+    """Whether the sum can be louder than a sample may be."""
+    return len(column.speakers) > 1 or bool(column.rooms) or any(gain > 1.0 for _, gain in column.speakers)
+
+
+def _sources(listeners: list[Listener]) -> list[tuple[int, FrameSource]]:
+    found = {}
+    for each in listeners:
+        for source in (each.column.source, each.before.source):
+            if source is not None:
+                found[id(source)] = (each.row, source)
+    return list(found.values())
+
+
+class Mixer:
+    """In every `run`: `payload[i]`, one G.711 frame for listener row `rows[i]`; `linear[i]`, 20 ms of 8 kHz for
+    `linear_rows[i]`; `wide[i]`, 20 ms of 16 kHz for `wide_rows[i]`."""
+
+    def __init__(self, table: LegTable, planes: Planes) -> None:
+        self._table = table
+        self._planes = planes
+        self.limiter = Limiter(table.capacity)
+        self._rooms: dict[RoomKey, RoomMix] = {}
+        self.build([], {}, lambda key: set(), ())
+
+    def build(
+        self,
+        listeners: list[Listener],
+        halls: dict[RoomKey, list[int]],
+        may_fade: Callable[[RoomKey], set[int]],
+        analysed: Iterable[int],
+    ) -> None:
+        """Lays out the arrays. `halls` are the speakers of the rooms that are mixed as a whole, by their key;
+        `may_fade(key)` the rows that may be faded out of one; `analysed` are rows needed at 8 kHz though nobody
+        hears them."""
+        table = self._table
+        self._update_rooms(listeners, halls, may_fade)
+        needed: tuple[set[int], set[int]] = (set(analysed), set())
+        groups: list[list[Listener]] = [[], [], [], []]
+        for each in listeners:
+            kind = int(table.kind[each.row])
+            groups[kind].append(each)
+            is_wide = kind == DECODED
+            for column in (each.column, each.before):
+                needed[is_wide].update(row for row, _ in column.speakers)
+                for key in column.rooms:
+                    needed[is_wide].update(self._rooms[key].rows.tolist())
+        planes = self._planes
+        wide = [groups.pop(DECODED)]
+        planes.build(needed[0], needed[1], _sources([each for group in groups for each in group]), _sources(wide[0]))
+        self._narrow = _Mix(groups, FRAME, planes.at_8, planes.source_at_8, self._rooms)
+        self._wide = _Mix(wide, WIDE_FRAME, planes.at_16, planes.source_at_16, self._rooms)
+        self._n_ulaw = len(groups[PCMU])
+        n = self._n_ulaw + len(groups[PCMA])
+        self.rows = self._narrow.rows[:n]
+        """G.711 legs, in the order of `payload`."""
+        self.linear_rows, self.linear = self._narrow.rows[n:], self._narrow.mixed[n:]
+        self.wide_rows, self.wide = self._wide.rows, self._wide.mixed
+        self._clipped = np.zeros((n, FRAME), np.int16)
+        # `take` makes a copy of any index that is no intp: megabytes a tick.
+        self._codes = np.zeros((n, FRAME), np.intp)
+        self.payload = np.zeros((n, FRAME), np.uint8)
+
+    def _update_rooms(
+        self, listeners: list[Listener], halls: dict[RoomKey, list[int]], may_fade: Callable[[RoomKey], set[int]]
+    ) -> None:
+        used = {key for each in listeners for key in (*each.column.rooms, *each.before.rooms)}
+        self._rooms = {key: self._rooms.get(key) or RoomMix() for key in sorted(used)}
+        for key, room in self._rooms.items():
+            room.update(halls.get(key, []), may_fade(key))
+
+    def run(self, waiting: set[int]) -> None:
+        """Mixes what the planes hold. Listeners in `waiting` are sent nothing this time: their change is to come."""
+        planes, narrow, wide = self._planes, self._narrow, self._wide
+        for key in self._rooms:
+            if not narrow.select(key, planes.narrow):
+                wide.select(key, planes.wide)
+        if len(wide.rows):
+            wide.run(planes.wide, self.limiter, waiting)
+        if not len(narrow.rows):
+            return
+        narrow.run(planes.narrow, self.limiter, waiting)
+        n = len(self.rows)
+        np.copyto(self._clipped, narrow.mixed[:n], casting="unsafe")
+        codes, m = self._codes, self._n_ulaw
         np.copyto(codes, self._clipped.view(np.uint16))
         if m:
             g711.LINEAR_TO_ULAW.take(codes[:m], out=self.payload[:m], mode="clip")
-        if m < len(self.rows):
-            g711.LINEAR_TO_ALAW.take(codes[m:], out=self.payload[m:], mode="clip")
-
-    def _gather(self, clock: int) -> None:
-        n, codes = len(self._base), self._codes
-        np.add(self._base, (clock & (SLOTS - 1)) >> 1, out=self._index)
-        self._pairs.take(self._index, axis=0, out=codes, mode="clip")
-        self._stamps.take(self._index, axis=0, out=self._stamp, mode="clip")
-        self._want[0], self._want[1] = clock, clock + 1
-        np.equal(self._stamp, self._want, out=self._came)
-        is_whole = bool(self._came.all())
-        gone: NDArray[np.intp] | None = None
-        if not is_whole:
-            np.copyto(codes.reshape(n, 2, FRAME // 2), self._silence, where=~self._came[:, :, None])
-            gone = np.flatnonzero(~self._came.any(axis=1))
-            before = self._linear[gone]
-        m, pairs = self._n_ulaw, self._decode_index
-        np.copyto(pairs, codes.view(np.uint16))
-        if m:
-            g711.ULAW_PAIRS.take(pairs[:m], out=self._decoded[:m], mode="clip")
         if m < n:
-            g711.ALAW_PAIRS.take(pairs[m:], out=self._decoded[m:], mode="clip")
-        np.copyto(self._linear[:n], self._decoded.view(np.int16), casting="unsafe")
-        if gone is None:
-            self._n_missing[:] = 0
-            return
-        missing = self._n_missing
-        missing[self._came.any(axis=1)] = 0
-        for k, row in enumerate(gone.tolist()):
-            if missing[row] < _MAX_CONCEALED:
-                self._linear[row] = before[k] * np.float32(0.5)
-                missing[row] += 1
+            g711.LINEAR_TO_ALAW.take(codes[m:], out=self.payload[m:], mode="clip")

@@ -3,37 +3,27 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from media.arrays import FRAME, LegTable
+from media.arrays import CHUNK, FRAME, LegTable
 from media.dtmf import DigitDesk
 from media.relay import MARKER, next_timestamp
 from rtp.header import HEADER_BYTES, PLAIN, header_view
 from rtp.net.leg_ports import LegPorts
 
 
-class _Odd:
-    """A leg whose packets are made one by one: not 20 ms long, or digits instead of audio."""
-
-    __slots__ = ("position", "row", "samples", "waiting")
-
-    def __init__(self, row: int, position: int, samples: int) -> None:
-        self.row = row
-        self.position = position
-        self.samples = samples
-        self.waiting = bytearray()
-
-
 class FrameSender:
-    """Sends what the mixer made, one packet a tick and leg."""
+    """Sends what the mixer made: one packet a tick to most legs, and one by one to legs with packets of another length
+    or with digits instead of audio."""
 
     def __init__(self, table: LegTable, ports: LegPorts) -> None:
         self._table = table
         self._ports = ports
         self._plain_before: set[int] = set()
-        self.build(np.zeros(0, np.int64), {}, set())
+        self._parts: dict[int, bytearray] = {}
+        """By row: audio that does not fill a packet yet."""
+        self.build(np.zeros(0, np.int64), set())
 
-    def build(self, rows: NDArray[np.int64], samples: dict[int, int], with_events: set[int]) -> None:
-        """`rows` in the mixer's order; `samples` per packet of the rows where that is not 160; `with_events` are rows
-        that get telephone-events for now."""
+    def build(self, rows: NDArray[np.int64], with_events: set[int]) -> None:
+        """`rows` in the mixer's order; `with_events` are rows that get telephone-events for now."""
         table, n = self._table, len(rows)
         self._packets = np.zeros((n, HEADER_BYTES + FRAME), np.uint8)
         self._headers = header_view(self._packets)
@@ -41,37 +31,62 @@ class FrameSender:
         self._headers["ssrc"] = table.out_ssrc[rows]
         view = self._packets.reshape(-1).data
         size = HEADER_BYTES + FRAME
-        self._odd = [
-            _Odd(row, i, samples.get(row, FRAME))
-            for i, row in enumerate(rows.tolist())
-            if row in samples or row in with_events
-        ]
-        odd = {each.row for each in self._odd}
-        self._positions = np.array([i for i, row in enumerate(rows.tolist()) if row not in odd], np.int64)
+        is_odd = table.ptime[rows] != FRAME // CHUNK
+        is_odd |= np.isin(rows, list(with_events))
+        self._odd = [(i, int(rows[i])) for i in np.flatnonzero(is_odd).tolist()]
+        self._positions = np.flatnonzero(~is_odd)
         self._rows = rows[self._positions]
-        self._sends = [(row, view[i * size : (i + 1) * size]) for i, row in enumerate(rows.tolist()) if row not in odd]
+        self._sends = [
+            (row, view[i * size : (i + 1) * size])
+            for i, row in zip(self._positions.tolist(), self._rows.tolist(), strict=True)
+        ]
         self._types = table.audio_type[self._rows].astype(np.uint8)
         plain = set(self._rows.tolist())
-        self._starting = sorted(plain - self._plain_before)
+        self._starting = plain - self._plain_before
+        """Rows whose next plain packet is the first after something else."""
         self._plain_before = plain
 
-    def send(self, payload: NDArray[np.uint8], now: float, digits: DigitDesk) -> None:
-        """One frame per row of `build`, encoded in the leg's codec."""
+    def forget(self, row: int) -> None:
+        """The leg is gone, or speaks another codec."""
+        self._parts.pop(row, None)
+        self._plain_before.discard(row)
+
+    def send(self, payload: NDArray[np.uint8], now: float, digits: DigitDesk, waiting: set[int]) -> None:
+        """One frame per row of `build`, encoded in the leg's codec; nothing to the legs in `waiting`."""
         if not len(payload):
             return
-        table, rows, headers = self._table, self._rows, self._headers
         np.copyto(self._packets[:, HEADER_BYTES:], payload)
+        if waiting and not waiting.isdisjoint(self._plain_before):
+            chosen = np.flatnonzero(~np.isin(self._rows, list(waiting)))
+            sends = [self._sends[i] for i in chosen.tolist()]
+            self._send_plain(self._rows[chosen], self._positions[chosen], self._types[chosen], sends, now)
+        else:
+            self._send_plain(self._rows, self._positions, self._types, self._sends, now)
+        for position, row in self._odd:
+            if row in digits.senders:
+                self._parts.pop(row, None)
+                self.send_event(row, now, digits)
+            elif row not in waiting:
+                self._send_odd(row, payload[position], now)
+
+    def _send_plain(
+        self,
+        rows: NDArray[np.int64],
+        where: NDArray[np.intp],
+        types: NDArray[np.uint8],
+        sends: list[tuple[int, "memoryview[int]"]],
+        now: float,
+    ) -> None:
+        table, headers = self._table, self._headers
         seq = table.out_seq[rows] + np.uint16(1)
         ts = table.out_ts[rows] + np.uint32(FRAME)
-        types = self._types
         if self._starting:
             types = types.copy()
-            at = {row: i for i, row in enumerate(rows.tolist())}
-            for row in self._starting:
-                ts[at[row]] = next_timestamp(table, row, now)
-                types[at[row]] |= MARKER
-            self._starting = []
-        where = self._positions
+            for i, row in enumerate(rows.tolist()):
+                if row in self._starting:
+                    ts[i] = next_timestamp(table, row, now)
+                    types[i] |= MARKER
+            self._starting.difference_update(rows.tolist())
         headers["marker_type"][where] = types
         headers["seq"][where] = seq
         headers["ts"][where] = ts
@@ -82,29 +97,41 @@ class FrameSender:
         table.packets_sent[rows] += 1
         table.bytes_sent[rows] += FRAME
         send = self._ports.send
-        for row, packet in self._sends:
+        for row, packet in sends:
             send(row, packet)
-        for odd in self._odd:
-            if odd.row in digits.senders:
-                odd.waiting.clear()
-                self._send_event(odd.row, now, digits)
-            else:
-                self._send_odd(odd, payload[odd.position], now)
 
-    def _send_event(self, row: int, now: float, digits: DigitDesk) -> None:
+    def send_event(self, row: int, now: float, digits: DigitDesk) -> None:
+        """The telephone-event packet that is due to the leg in this tick, if one is."""
         packet = digits.step(row)
         if packet is not None:
             event_type = int(self._table.event_type[row])
-            self._send_one(row, event_type, packet.payload, now, is_new=packet.begins, marker=packet.begins)
+            self.send_one(row, event_type, packet.payload, now, is_new=packet.begins, marker=packet.begins)
 
-    def _send_odd(self, odd: _Odd, frame: NDArray[np.uint8], now: float) -> None:
-        odd.waiting += frame.tobytes()
-        audio_type = int(self._table.audio_type[odd.row])
-        while len(odd.waiting) >= odd.samples:
-            self._send_one(odd.row, audio_type, bytes(odd.waiting[: odd.samples]), now, is_new=True, marker=False)
-            del odd.waiting[: odd.samples]
+    def _send_odd(self, row: int, frame: NDArray[np.uint8], now: float) -> None:
+        size = int(self._table.ptime[row]) * CHUNK
+        part = self._parts.setdefault(row, bytearray())
+        part += frame.tobytes()
+        while len(part) >= size:
+            self._send_codes(row, bytes(part[:size]), now)
+            del part[:size]
 
-    def _send_one(self, row: int, type_: int, payload: bytes, now: float, *, is_new: bool, marker: bool) -> None:
+    def send_at_once(self, row: int, codes: NDArray[np.uint8], now: float) -> None:
+        """Sends all that waits for the leg and then `codes`, G.711 in its own law: the relay path follows."""
+        size = int(self._table.ptime[row]) * CHUNK
+        audio = bytes(self._parts.pop(row, b"")) + codes.tobytes()
+        for begin in range(0, len(audio), size):
+            self._send_codes(row, audio[begin : begin + size], now)
+
+    def send_encoded(self, row: int, ticks: int, payload: bytes, now: float) -> None:
+        """What the codec desk made for the leg; nothing to be sent (DTX) still takes its time."""
+        if payload:
+            self._send_codes(row, payload, now)
+
+    def _send_codes(self, row: int, codes: bytes, now: float) -> None:
+        self.send_one(row, int(self._table.audio_type[row]), codes, now, is_new=True, marker=False)
+
+    def send_one(self, row: int, type_: int, payload: bytes, now: float, *, is_new: bool, marker: bool) -> None:
+        """One packet to the leg; `is_new` when it begins a new timestamp (the packets of one event share theirs)."""
         table = self._table
         ts = next_timestamp(table, row, now) if is_new else int(table.out_ts[row])
         seq = (int(table.out_seq[row]) + 1) & 0xFFFF

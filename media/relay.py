@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from media.arrays import CHUNK, FRAME, TICK_S, LegTable
+from media.arrays import LegTable
 from rtp.header import HEADER_BYTES, Headers
 
 MARKER = 0x80
@@ -18,14 +18,14 @@ MARKER = 0x80
 
 def next_timestamp(table: LegTable, row: int, now: float) -> int:
     """Timestamp of the next packet to the leg when its source changes: time that passed in silence counts."""
-    last = int(table.out_ts[row])
+    last, step = int(table.out_ts[row]), int(table.step[row])
     if table.sent_at[row] < 0:
-        return (last + FRAME) & 0xFFFFFFFF
-    samples = max(int(table.out_samples[row]), CHUNK)
-    gap = (now - float(table.sent_at[row])) * 8000
-    if gap >= samples + 2.5 * TICK_S * 8000:
-        samples = round(gap / CHUNK) * CHUNK
-    return (last + samples) & 0xFFFFFFFF
+        return (last + 2 * step) & 0xFFFFFFFF
+    ticks = table.packet_ticks(row)
+    gap = (now - float(table.sent_at[row])) * 100 * step
+    if gap >= ticks + 2.5 * 2 * step:
+        ticks = round(gap / step) * step
+    return (last + ticks) & 0xFFFFFFFF
 
 
 def enter(table: LegTable, speaker: int, listener: int, seq: int, ts: int, now: float) -> None:

@@ -2,9 +2,48 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from media.learning import Address, AddressGuard
-from model.media import ConfigureLeg, Edge
+from model.media import ConfigureLeg, Edge, Room
+
+LOUDEST = 8
+"""Speakers of a room that are heard at a time. With no more than that a room is nothing but edges."""
+
+
+RoomKey = tuple[str, int]
+"""Session and number of a room."""
+
+
+class FrameSource(Protocol):
+    """Something that is heard and is no leg: a prompt, in-band digits."""
+
+    def fill(self, frame: NDArray[np.int16]) -> None:
+        """The next 20 ms, linear at 8 kHz."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What one leg hears: its column of the hear-matrix, or a source instead."""
+
+    speakers: tuple[tuple[int, float], ...] = ()
+    """Rows and gains."""
+    rooms: tuple[RoomKey, ...] = ()
+    """Keys of the rooms it listens to that are mixed as a whole."""
+    source: FrameSource | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.speakers or self.rooms or self.source is not None)
+
+    def without(self, row: int) -> "Column":
+        """The same after the leg on `row` is gone."""
+        return Column(tuple(each for each in self.speakers if each[0] != row), self.rooms, self.source)
+
+
+SILENT = Column()
 
 
 class Leg:
@@ -16,11 +55,15 @@ class Leg:
         "guard",
         "hears",
         "id",
+        "is_secure",
         "packets_at_configure",
+        "relayed_from",
         "report_to",
         "row",
         "session",
         "settings",
+        "sounding",
+        "wanted",
     )
 
     def __init__(self, session: str, leg: str, row: int, settings: ConfigureLeg, now: float) -> None:
@@ -35,7 +78,26 @@ class Leg:
         self.report_to: Address | None = None
         """Where RTCP goes."""
         self.hears: list[tuple[Leg, float]] = []
-        """The column of the hear-matrix: who is heard, how loud."""
+        """The column of the hear-matrix: who is heard, how loud; rooms with many speakers are `Session.halls`."""
+        self.is_secure = False
+        """What it sends reaches nobody (`SecureLeg`)."""
+        self.wanted = SILENT
+        """What it is to hear from the next packet on."""
+        self.sounding = SILENT
+        """What was in the last packet made for it or relayed to it."""
+        self.relayed_from = -1
+        """Row it hears by relay."""
+
+
+@dataclass(slots=True)
+class Hall:
+    """A room with too many speakers to be a handful of edges."""
+
+    key: RoomKey
+    speakers: list[int]
+    """Rows."""
+    listeners: set[str]
+    """Leg ids."""
 
 
 @dataclass(slots=True)
@@ -47,33 +109,52 @@ class Paths:
     mixed: list[Leg] = field(default_factory=list)
     ringed: set[int] = field(default_factory=set)
     """Rows whose audio the tick reads."""
+    passing: set[int] = field(default_factory=set)
+    """Rows of `mixed` legs that get just one packet made, in which the old gives way to the new."""
 
 
 class Session:
-    """Legs and the hear-matrix between them; the edges may name legs that are configured later."""
+    """Legs and the hear-matrix between them; edges and rooms may name legs that are configured later."""
 
-    __slots__ = ("edges", "id", "legs", "paths")
+    __slots__ = ("edges", "halls", "id", "legs", "paths", "rooms")
 
     def __init__(self, session: str) -> None:
         self.id = session
         self.legs: dict[str, Leg] = {}
         self.edges: list[Edge] = []
+        self.rooms: list[Room] = []
+        self.halls: list[Hall] = []
         self.paths = Paths()
 
     def apply_edges(self) -> None:
-        """Works out what each leg hears. Several edges between the same two legs add up; gain 0 is no edge."""
+        """Works out what each leg hears. Edges and rooms add up; gain 0 is no edge; a secure leg is heard by nobody."""
         gains: dict[tuple[str, str], float] = {}
+        self.halls = []
         for edge in self.edges:
-            if edge.speaker in self.legs and edge.listener in self.legs:
-                key = (edge.listener, edge.speaker)
-                gains[key] = gains.get(key, 0.0) + edge.gain
+            key = (edge.listener, edge.speaker)
+            gains[key] = gains.get(key, 0.0) + edge.gain
+        for i, room in enumerate(self.rooms):
+            speakers = [name for name in dict.fromkeys(room.speakers) if name in self.legs]
+            listeners = dict.fromkeys(room.listeners)
+            if len(speakers) > LOUDEST:
+                rows = [self.legs[name].row for name in speakers if not self.legs[name].is_secure]
+                self.halls.append(Hall((self.id, i), rows, set(listeners)))
+                continue
+            for listener in listeners:
+                for speaker in speakers:
+                    if speaker != listener:
+                        gains[listener, speaker] = gains.get((listener, speaker), 0.0) + 1.0
         for leg in self.legs.values():
             leg.hears = []
         for (listener, speaker), gain in gains.items():
-            if gain:
+            if gain and listener in self.legs and speaker in self.legs and not self.legs[speaker].is_secure:
                 self.legs[listener].hears.append((self.legs[speaker], gain))
 
     def listeners_of(self, speaker: Leg) -> Iterator[Leg]:
+        """Legs that hear `speaker`, once each."""
+        halls = [hall for hall in self.halls if speaker.row in hall.speakers]
         for leg in self.legs.values():
-            if any(each is speaker for each, _ in leg.hears):
+            if leg is not speaker and (
+                any(each is speaker for each, _ in leg.hears) or any(leg.id in hall.listeners for hall in halls)
+            ):
                 yield leg

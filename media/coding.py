@@ -1,0 +1,80 @@
+"""Between engine and codec desk: packets of legs that are not G.711 go to its threads, and what comes back goes into
+the ring and to the peers. Nothing here waits.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from media.arrays import DECODED, OPAQUE, LegTable
+from media.codecs.desk import CodecDesk
+from media.mixer import Mixer
+from media.session import Leg
+from rtp.ring import JitterRing
+
+SendPacket = Callable[[int, int, bytes, float], None]
+"""(row, RTP ticks, payload, now)"""
+
+
+class Coding:
+    """`ring` takes the decoded audio, `send` the packets made."""
+
+    def __init__(self, table: LegTable, desk: CodecDesk, ring: JitterRing, send: SendPacket) -> None:
+        self._table = table
+        self._desk = desk
+        self._ring = ring
+        self._send = send
+        self._encoding: set[int] = set()
+        """Rows that were encoded for in the last tick."""
+
+    def configure(self, leg: Leg) -> None:
+        """The leg's settings are new."""
+        settings = leg.settings
+        if DECODED <= self._table.kind[leg.row] < OPAQUE:
+            self._desk.start(leg.row, settings.codec, settings.fmtp, settings.ptime_ms)
+        else:
+            self._desk.stop(leg.row)
+
+    def release(self, row: int) -> None:
+        self._desk.stop(row)
+        self._encoding.discard(row)
+
+    def stream_begins(self, row: int) -> None:
+        """Another stream of the leg comes in."""
+        self._desk.reset(row)
+
+    def receive(self, row: int, seq: int, ts: int, payload: bytes, now: float) -> None:
+        """One packet of the leg; empty when it is a telephone-event or comfort noise."""
+        self._desk.receive(row, seq, ts, payload, now)
+
+    def poll(self, clock: int, now: float) -> None:
+        """Once a poll, after the sockets: hands over what was received, keeps and sends what came back."""
+        self._desk.flush(now)
+        for batch in self._desk.collect():
+            self._ring.put(batch.rows, batch.ts, batch.fresh, batch.pcm, batch.sizes, clock)
+        for row, ticks, payload in self._desk.collect_packets():
+            self._send(row, ticks, payload, now)
+
+    def encode(self, mixer: Mixer, idle: set[int], now: float) -> None:
+        """Once a tick: what the mixer made for the desk's legs, but for those in `idle`."""
+        encoding: set[int] = set()
+        for rows, frames in ((mixer.wide_rows, mixer.wide), (mixer.linear_rows, mixer.linear)):
+            if not len(rows):
+                continue
+            if not idle.isdisjoint(rows.tolist()):
+                chosen = np.flatnonzero(~np.isin(rows, list(idle)))
+                rows, frames = rows[chosen], frames[chosen]
+            self._begin(rows)
+            encoding.update(rows.tolist())
+            self._desk.encode(rows, frames, now)
+        self._encoding = encoding
+
+    def _begin(self, rows: NDArray[np.int64]) -> None:
+        for row in rows.tolist():
+            if row not in self._encoding:
+                self._desk.reset_encoder(row)
+
+    def close(self) -> None:
+        """Ends the desk's threads. TimeoutError when one does not."""
+        self._desk.close()
