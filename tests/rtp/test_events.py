@@ -81,6 +81,53 @@ def test_event_longer_than_its_field_is_one():
     assert got == [Pressed("9", (0xFFFF + 1600) // 8)]
 
 
+@pytest.mark.parametrize("lost", [(), (0,), (2, 3), (5, 6), (0, 1, 2, 3, 4)], ids=str)
+def test_sender_whose_timestamps_move_within_an_event(lost):
+    """Some gateways give every packet of an event a timestamp of its own."""
+    moving = [(data, ts + 160 * k) for k, (data, ts) in enumerate(event("4", 0))]
+    again = [(data, ts + 160 * k) for k, (data, ts) in enumerate(event("4", 3200))]
+    kept = [packet for k, packet in enumerate(moving) if k not in lost]
+    got, _ = run(kept + again)
+    assert [each.digit for each in got] == ["4", "4"]
+
+
+def test_same_digit_at_once_again_is_two():
+    """A gateway without pauses: timestamps that follow each other are two digits all the same."""
+    got, _ = run(event("3", 0) + event("3", 960))
+    assert [each.digit for each in got] == ["3", "3"]
+
+
+def test_stream_that_ends_in_an_event():
+    receiver = EventReceiver()
+    assert run(event("8", 0)[:4], receiver)[0] == []
+    assert receiver.finish() == [Pressed("8", 80)] and receiver.finish() == []
+
+
+def test_clock_of_48_khz():
+    """RFC 7587: beside Opus the events run at 48 kHz; their duration field is full after 1.4 s."""
+    sender = EventSender(48000)
+    sender.queue("6", 3000, 60)
+    packets, ts = [], 77
+    while sender.is_busy:
+        packet = sender.step()
+        if packet is None:
+            continue
+        assert packet.begins == (not packets)
+        ts = (ts + packet.advance) & 0xFFFFFFFF
+        packets.append((packet.payload, ts))
+    assert len({ts for _, ts in packets}) == 3
+    for lost in (set(), {0, 1}, {2 * 68, 2 * 68 + 1}, {len(packets) - 1, len(packets) - 2}):
+        got, _ = run([packet for k, packet in enumerate(packets) if k not in lost], EventReceiver(48000))
+        assert [each.digit for each in got] == ["6"]
+        assert got[0].duration_ms == 3000
+
+
+def test_reported_is_remembered():
+    receiver = EventReceiver()
+    run(event("2", 500), receiver)
+    assert receiver.is_reported(500) and not receiver.is_reported(2500)
+
+
 @pytest.mark.parametrize("data", [b"", b"\1\2\3", bytes((16, 0x80, 1, 1)), bytes((255, 0x80, 1, 1))])
 def test_no_digit(data):
     assert run([(data, 5)])[0] == []
