@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from media.arrays import LAWS, PCMU, kind_of
+from media.arrays import LAWS, OPAQUE, PCMU, kind_of
 from media.learning import Address
 from media.session import Leg, Session
 from model import media as protocol
@@ -198,6 +198,8 @@ class Commands:
         leg = self._need_leg(command.session, command.leg)
         if not command.sources or len(command.sources) > MAX_SOURCES:
             raise Refused(f"1 to {MAX_SOURCES} sources are needed, {len(command.sources)} came")
+        if kind_of(leg.settings.codec) == OPAQUE:
+            raise Refused(f"{leg.settings.codec} is not encoded here")
         try:
             self._engine.players.play(leg, command.play_id, command.sources, is_looped=command.is_looped)
         except ValueError as error:

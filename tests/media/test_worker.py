@@ -59,7 +59,8 @@ def test_refusals_change_nothing():
         bad = [
             (leg(worker, port=1), "port 1"),
             (leg(worker, session=""), "named"),
-            (leg(worker, codec="G729"), "G729"),
+            (leg(worker, codec="G 729"), "G 729"),
+            (leg(worker, clock_hz=0), "clock"),
             (leg(worker, payload_type=72), "72"),
             (leg(worker, payload_type=300), "300"),
             (leg(worker, dtmf_payload_type=0), "own"),
