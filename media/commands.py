@@ -50,6 +50,8 @@ class Commands:
             protocol.ReleaseLeg: self._release_leg,
             protocol.ReleaseSession: self._release_session,
             protocol.GetStatistics: self._get_statistics,
+            protocol.Snapshot: self._snapshot,
+            protocol.Adopt: self._adopt,
         }
 
     def apply(self, command: protocol.Command, now: float) -> None:
@@ -100,6 +102,7 @@ class Commands:
         session.legs[command.leg] = leg
         engine.by_row[row] = leg
         engine.n_legs += 1
+        has_waiting = engine.takeover.claim(row, session.id, command.leg)
         table.reset(row)
         engine.receiver.reset(row)
         engine.ring.reset(row)
@@ -108,15 +111,16 @@ class Commands:
         table.out_seq[row] = secrets.randbits(16)
         table.out_ts[row] = secrets.randbits(32)
         table.received_at[row] = now
-        engine.ports.open(row)
+        engine.ports.open(row, is_kept=has_waiting)
         engine.reports.add(leg, now)
         return leg
 
     def _apply_leg(self, leg: Leg, command: protocol.ConfigureLeg, remote: Address | None, now: float) -> None:
         engine, table, row = self._engine, self._engine.table, leg.row
         leg.guard.configure(remote, command.learn_from)
-        engine.ports.connect(row, leg.guard.source, leg.guard.destination)
         leg.packets_at_configure = int(engine.receiver.packets[row])
+        engine.takeover.go_on(leg)
+        engine.ports.connect(row, leg.guard.source, leg.guard.destination)
         kind, step = kind_of(command.codec), max(command.clock_hz // 100, 1)
         if leg.settings.codec != command.codec or table.step[row] != step:
             engine.taps.flush_leg(leg)
@@ -143,6 +147,9 @@ class Commands:
             leg.report_to = None
         elif leg.guard.destination == remote:
             leg.report_to = (remote[0], rtcp_port) if rtcp_port <= 65535 else None
+        else:
+            engine.reports.redirect(leg)
+        engine.takeover.note(leg)
 
     def _release_leg(self, command: protocol.ReleaseLeg, now: float) -> None:
         leg = self._find_leg(command.session, command.leg)
@@ -166,6 +173,14 @@ class Commands:
         for session in sessions:
             legs = {leg.id: engine.statistics(leg) for leg in session.legs.values()}
             engine.emit(Statistics(session=session.id, legs=legs))
+
+    def _snapshot(self, command: protocol.Snapshot, now: float) -> None:
+        engine = self._engine
+        snapshot = engine.takeover.describe(self._need_session(command.session), now)
+        engine.emit(protocol.SnapshotTaken(session=command.session, snapshot=snapshot))
+
+    def _adopt(self, command: protocol.Adopt, now: float) -> None:
+        self._engine.takeover.adopt(command, now)
 
     # -- what is heard ------------------------------------------------------------------------------------------------
 
@@ -201,7 +216,9 @@ class Commands:
         if kind_of(leg.settings.codec) == OPAQUE:
             raise Refused(f"{leg.settings.codec} is not encoded here")
         try:
-            self._engine.players.play(leg, command.play_id, command.sources, is_looped=command.is_looped)
+            self._engine.players.play(
+                leg, command.play_id, command.sources, is_looped=command.is_looped, offset_s=command.offset_s
+            )
         except ValueError as error:
             raise Refused(str(error)) from error
 

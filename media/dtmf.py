@@ -6,13 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.arrays import FRAME, LegTable
+from media.legacy import DigitsNote
 from media.session import Leg
 from model.media import Digit, Event
-from rtp.events import DIGITS, EventPacket, EventReceiver, EventSender, Pressed
+from rtp.events import DIGITS, EventPacket, EventReceiver, EventSender, Pressed, SenderState
 
 _LOW = (697, 770, 852, 941)
 _HIGH = (1209, 1336, 1477, 1633)
 _KEYPAD = "123A456B789C*0#D"
+HEARD = 320
+"""Samples of a tone after which a receiver may have taken it for a digit (ITU-T Q.24: 40 ms)."""
 _AMPLITUDE = 32768 * 10 ** (-10 / 20)
 """Each of the two frequencies, so that the pair peaks below full scale."""
 
@@ -29,6 +32,21 @@ class ToneSender:
     def queue(self, digits: str, duration_ms: int, gap_ms: int) -> None:
         """As `EventSender.queue`."""
         self._events.queue(digits, duration_ms, gap_ms + 40)
+
+    @property
+    def state(self) -> SenderState:
+        """As `EventSender.state`."""
+        return self._events.state
+
+    def go_on(self, state: SenderState) -> None:
+        """Continues what another sender did not finish. A digit that was heard long enough to count is not heard
+        again; one that was not begins anew."""
+        queue, sending, elapsed, _, _, gap = state
+        if sending is not None and elapsed < HEARD:
+            queue = [sending, *queue]
+        elif sending is not None:
+            gap = sending[2]
+        self._events.go_on((queue, None, 0, 0, 0, gap))
 
     @property
     def is_busy(self) -> bool:
@@ -116,6 +134,21 @@ class DigitDesk:
             sender.queue(digits, duration_ms, gap_ms)
             self.tone_senders[row] = sender
         self._changed(leg.session)
+
+    def go_on(self, leg: Leg, note: DigitsNote) -> None:
+        """Sends what an earlier worker could not finish."""
+        sender: EventSender | ToneSender
+        if note.is_tones:
+            sender = self.tone_senders[leg.row] = ToneSender()
+        else:
+            sender = self.senders[leg.row] = EventSender()
+        sender.go_on(note.state)
+        self._changed(leg.session)
+
+    def notes(self) -> dict[int, DigitsNote]:
+        """What is being sent, by row."""
+        events = {row: DigitsNote(False, sender.state) for row, sender in self.senders.items()}
+        return events | {row: DigitsNote(True, sender.state) for row, sender in self.tone_senders.items()}
 
     @property
     def is_sending(self) -> bool:

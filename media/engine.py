@@ -25,6 +25,7 @@ from media.planes import Input, Planes, RingInput
 from media.playout import Players, Prompts
 from media.reports import Reports
 from media.session import SILENT, FrameSource, Leg, Paths, RoomKey, Session
+from media.takeover import Takeover
 from media.taps import TURNS, Taps, Writer
 from model.media import Command, Event, Inactivity, LegReleased, LegStatistics
 from rtp.events import Pressed
@@ -51,12 +52,14 @@ class Engine:
         cname: str,
         wall: Callable[[], float],
         codec_threads: int | None = None,
+        memory_fd: int = -1,
     ) -> None:
         n = len(ports.ports)
         self.ports = ports
         self.emit = emit
         self.table = LegTable(n)
         self.receiver = ReceiverTable(n)
+        self.takeover = Takeover(self, memory_fd, wall)
         self.ring = JitterRing(n)
         self.sessions: dict[str, Session] = {}
         self.by_row: list[Leg | None] = [None] * n
@@ -150,6 +153,7 @@ class Engine:
             self.players.after_tick(self._mixed_rows)
         if self.digits.is_sending:
             self.digits.forget_idle(self.by_row)
+        self.takeover.note_digits(self.digits.notes())
         self.clock += FRAME // CHUNK
         self.taps.clock = self.clock
         self.taps.run()
@@ -303,6 +307,7 @@ class Engine:
         leg.hears = []  # legs that hear each other hold each other: the worker runs without garbage collection
         leg.sounding = leg.wanted = SILENT
         self.by_row[row] = None
+        self.takeover.forget(row)
         self.n_legs -= 1
         table.relay_to[table.relay_to == row] = -1
         table.reset(row)

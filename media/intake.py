@@ -125,6 +125,7 @@ class Intake:
             log.warning("%s %s: cannot reach %s: %s", leg.session, leg.id, leg.guard.source, error)
             return
         self._engine.reports.redirect(leg)
+        self._engine.takeover.note(leg)
         self._engine.changed.add(leg.session)
         log.info(
             "%s %s: RTP comes from %s, ours goes to %s", leg.session, leg.id, leg.guard.source, leg.guard.destination
@@ -180,6 +181,7 @@ class Intake:
             self._engine.coding.stream_begins(row)
             if leg.first_packet_s < 0:
                 leg.first_packet_s = now - leg.allocated_at
+                self._engine.takeover.note(leg)
                 self._engine.emit(FirstPacket(session=leg.session, leg=leg.id))
 
     def _keep(

@@ -48,6 +48,24 @@ class AddressGuard:
         self._may_learn = True
         self._proof = 0
 
+    @property
+    def configured(self) -> tuple[Address | None, str, bool]:
+        """The peer's own address and the signalling source, and whether they may still be replaced by what comes."""
+        return self._remote, self._learn_from, self._may_learn
+
+    def go_on(
+        self,
+        remote: Address | None,
+        learn_from: str,
+        source: Address | None,
+        destination: Address | None,
+        *,
+        may_learn: bool,
+    ) -> None:
+        """What another worker had learned, when the peer was configured there as it is here."""
+        if (remote, learn_from) == (self._remote, self._learn_from):
+            self.source, self.destination, self._may_learn = source, destination, may_learn
+
     def is_allowed_host(self, host: str) -> bool:
         return bool(host) and (host == self._learn_from or (self._remote is not None and host == self._remote[0]))
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.beat import PAGE
+from rtp.events import SenderState
 
 _ALIGN = 64
 _DIGEST_AT = 64
@@ -43,10 +44,10 @@ class AddressNote(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class DigitsNote(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Digits on their way to the leg; `state` as of `rtp.events.EventSender`."""
+    """Digits on their way to the leg."""
 
     is_tones: bool
-    state: tuple[list[tuple[int, int, int]], tuple[int, int, int] | None, int, int, int]
+    state: SenderState
 
 
 class Saved(msgspec.Struct, frozen=True, gc=False):
@@ -66,7 +67,7 @@ class _Notes:
     def __init__(self, pages: NDArray[np.uint8], kind: type) -> None:
         self._pages = pages
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(kind)
+        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(kind)
 
     def write(self, row: int, note: object) -> None:
         body = self._encoder.encode(note)

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from media.arrays import FRAME
 from media.session import Leg
-from model.media import Event, PlayFinished
+from model.media import Event, Play, PlayFinished
 
 MAX_SILENCE_MS = 3_600_000
+MAX_OFFSET_S = 7 * 24 * 3600.0
+RATE = 8000
 
 
 class Prepared(Protocol):
@@ -35,11 +37,13 @@ class Player:
     """One `Play`. It is silent while a source is still being loaded."""
 
     __slots__ = (
+        "_ahead",
         "_at",
         "_current",
         "_has_played",
         "_index",
         "_is_looped",
+        "_played",
         "_prompts",
         "_sources",
         "error",
@@ -48,8 +52,13 @@ class Player:
         "play_id",
     )
 
-    def __init__(self, leg: Leg, play_id: str, sources: list[str], prompts: Prompts, *, is_looped: bool) -> None:
+    def __init__(
+        self, leg: Leg, play_id: str, sources: list[str], prompts: Prompts, *, is_looped: bool, offset_s: float = 0.0
+    ) -> None:
         self.leg = leg
+        self._ahead = round(offset_s * RATE)
+        """Samples still to be passed over: they were heard from another worker."""
+        self._played = self._ahead
         self.play_id = play_id
         self._sources = sources
         self._prompts = prompts
@@ -72,6 +81,8 @@ class Player:
         while filled < FRAME and not self.is_done:
             source = self._sources[self._index]
             if source.startswith("silence:"):
+                if self._pass_over(int(source[8:]) * 8, is_looped=False):
+                    continue
                 n = min(FRAME - filled, int(source[8:]) * 8 - self._at)
                 frame[filled : filled + n] = 0
                 self._advance(n, int(source[8:]) * 8, is_looped=False)
@@ -82,11 +93,38 @@ class Player:
                 break
             self._current = prepared
             samples = prepared.samples
+            if self._pass_over(len(samples), is_looped=prepared.is_looped):
+                continue
             n = min(FRAME - filled, len(samples) - self._at)
             frame[filled : filled + n] = samples[self._at : self._at + n]
             self._advance(n, len(samples), is_looped=prepared.is_looped)
             filled += n
         frame[filled:] = 0
+        self._played += filled
+
+    def describe(self) -> Play:
+        """The command by which another worker goes on from here."""
+        return Play(
+            session=self.leg.session,
+            leg=self.leg.id,
+            play_id=self.play_id,
+            sources=self._sources,
+            is_looped=self._is_looped,
+            offset_s=self._played / RATE,
+        )
+
+    def _pass_over(self, length: int, *, is_looped: bool) -> bool:
+        """Moves on by what is to be passed over, within the current source of `length` samples. False: nothing was."""
+        if not self._ahead or not length:
+            return False
+        if is_looped or (self._is_looped and len(self._sources) == 1):
+            self._ahead %= length
+            if not self._ahead:
+                return False
+        n = min(self._ahead, length - self._at)
+        self._ahead -= n
+        self._advance(n, length, is_looped=is_looped)
+        return True
 
     def _advance(self, n: int, length: int, *, is_looped: bool) -> None:
         self._at += n
@@ -114,8 +152,11 @@ class Players:
         self._scratch = np.zeros(FRAME, np.int16)
         self.by_row: dict[int, Player] = {}
 
-    def play(self, leg: Leg, play_id: str, sources: list[str], *, is_looped: bool) -> None:
-        """Starts at the next tick, in place of what plays. ValueError for a silence that is no number."""
+    def play(self, leg: Leg, play_id: str, sources: list[str], *, is_looped: bool, offset_s: float = 0.0) -> None:
+        """Starts at the next tick, in place of what plays, `offset_s` into the sources. ValueError for a silence that
+        is no number, an offset that is none."""
+        if not 0.0 <= offset_s <= MAX_OFFSET_S:
+            raise ValueError(f"offset_s {offset_s} is not between 0 and {MAX_OFFSET_S}")
         for source in sources:
             if source.startswith("silence:"):
                 ms = source[8:]
@@ -126,7 +167,7 @@ class Players:
             return
         if playing is not None:
             self._end(playing, "replaced")
-        self.by_row[leg.row] = Player(leg, play_id, sources, self._prompts, is_looped=is_looped)
+        self.by_row[leg.row] = Player(leg, play_id, sources, self._prompts, is_looped=is_looped, offset_s=offset_s)
         for source in dict.fromkeys(sources):
             if not source.startswith("silence:") and self._prompts.get(source) is None:
                 self._prompts.request(source)

@@ -72,6 +72,7 @@ class Worker:
             writer=self._writer,
             cname=f"{name}@{host or 'ringback'}",
             wall=time.time,
+            memory_fd=memory_fd,
         )
         self._commands: deque[Command] = deque()
         self._is_stopping = False

@@ -147,6 +147,10 @@ class EventPacket:
     """Not 0: the first packet of a further segment; its timestamp is so much later than the one before."""
 
 
+SenderState = tuple[list[tuple[int, int, int]], tuple[int, int, int] | None, int, int, int, int]
+"""Queue, event that is being sent, how much of it was and in earlier segments, repetitions of its end, pause left."""
+
+
 class EventSender:
     """Output side of one leg: a queue of digits, stepped once a tick of 20 ms. `clock_hz` as `EventReceiver`."""
 
@@ -176,6 +180,16 @@ class EventSender:
             raise ValueError(f"more than {MAX_QUEUED} digits are waiting")
         for event in events:
             self._queue.append((event, -(-duration_ms // 20) * self._frame, -(-gap_ms // 20) * self._frame))
+
+    @property
+    def state(self) -> "SenderState":
+        """Everything about it, for `go_on` of another one."""
+        return list(self._queue), self._sending, self._elapsed, self._before, self._repeats, self._gap_left
+
+    def go_on(self, state: "SenderState") -> None:
+        """Continues what another sender did not finish: an event that had begun keeps its timestamp."""
+        queue, self._sending, self._elapsed, self._before, self._repeats, self._gap_left = state
+        self._queue = deque(queue)
 
     @property
     def is_busy(self) -> bool:

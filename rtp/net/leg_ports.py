@@ -70,11 +70,13 @@ class LegPorts:
 
     # -- allocation ---------------------------------------------------------------------------------------------------
 
-    def open(self, row: int) -> None:
-        """Starts listening for the leg; what was waiting on its port belongs to nobody and is thrown away."""
+    def open(self, row: int, *, is_kept: bool = False) -> None:
+        """Starts listening for the leg. What was waiting on its port belongs to nobody and is thrown away, unless
+        `is_kept`: the leg was there before, in a worker that died."""
         rtp, rtcp = self._pairs[row]
-        for each in (rtp, rtcp):
-            _drain(each)
+        if not is_kept:
+            for each in (rtp, rtcp):
+                _drain(each)
         leg = self._legs[row] = _Leg(rtp.getsockname()[1], rtp, rtcp)
         self._slow[leg.open.fileno()] = (self.strangers, row)
         self._slow[leg.rtcp.fileno()] = (self.reports, row)
