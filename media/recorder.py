@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from media.recording_file import Disk, Ending, LocalDisk, RecordingFile
+from media.disk import Disk, LocalDisk
+from media.recording_file import Ending, RecordingFile
 from media.rendering import RATES, Block
 from media.wav import FORMAT_TAGS, WavFormat
 from model.media import RecordingFinished, RecordingStarted

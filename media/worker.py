@@ -19,12 +19,13 @@ from types import FrameType
 
 from media.arrays import TICK_S
 from media.beat import Beat
+from media.encoders import EncoderPool
 from media.engine import Engine
 from media.link import CommandLink, listen
 from media.prompts import PromptCache
 from media.recorder import RecordingWriter
 from media.standby import Place, inherit_pairs, wait_for_place
-from model.media import PROTOCOL_VERSION, Command, Health, Hello
+from model.media import PROTOCOL_VERSION, Command, Health, Hello, RecordingFinished
 from rtp.net.leg_ports import LegPorts
 
 log = logging.getLogger("media.worker")
@@ -64,6 +65,7 @@ class Worker:
         self._ports = LegPorts(pairs)
         self._prompts = PromptCache(music)
         self._writer = RecordingWriter()
+        self._encoders = EncoderPool()
         self._link = CommandLink(listener, self._hello, self._watch, self._ports.unwatch)
         self._engine = Engine(
             self._ports,
@@ -80,6 +82,7 @@ class Worker:
         self._waker.setblocking(False)
         self._watch(self._wake.fileno(), False)
         self._watch(self._writer.wake_fd, False)
+        self._watch(self._encoders.wake_fd, False)
         self._watch(self._prompts.wake_fd, False)
         self._late_max_s = 0.0
         self._next_tick = self._next_poll = self._next_health = 0.0
@@ -159,6 +162,8 @@ class Worker:
                 continue
             if fd == self._writer.wake_fd:
                 self._take_recorded()
+            elif fd == self._encoders.wake_fd:
+                self._take_encoded()
             elif fd == self._prompts.wake_fd:
                 for source, result in self._prompts.poll():
                     if isinstance(result, str):
@@ -175,6 +180,18 @@ class Worker:
         except RuntimeError:  # calls go on without recording; `Health` says that the disk fails
             log.exception("recordings are lost from now on")
             self._ports.unwatch(self._writer.wake_fd)
+            return
+        for event in events:
+            self._link.emit(event)
+            if isinstance(event, RecordingFinished) and event.is_encoding:
+                self._encoders.encode(event)
+
+    def _take_encoded(self) -> None:
+        try:
+            events = self._encoders.poll()
+        except RuntimeError:  # recordings stay WAV files until the next start
+            log.exception("no MP3 is made from now on")
+            self._ports.unwatch(self._encoders.wake_fd)
             return
         for event in events:
             self._link.emit(event)
@@ -226,6 +243,8 @@ class Worker:
             for event in self._writer.close():
                 self._link.emit(event)
             self._prompts.close()
+            self._engine.close()
+            self._encoders.close()
         except (RuntimeError, TimeoutError):
             log.exception("not everything could be closed")
         self._link.close()

@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from media.disk import LocalDisk
 from media.recorder import RecordingWriter, WriterLimits
-from media.recording_file import Ending, LocalDisk, RecordingFile
+from media.recording_file import Ending, RecordingFile
 from media.wav import WavFormat, make_header, parse_layout, repair
 from model.media import RecordingFinished, RecordingStarted
 
@@ -449,6 +450,7 @@ def test_any_order_of_blocks_silence_and_short_writes_gives_the_same_file(plan, 
 
 KILLED = """
 import numpy as np, sys
+from media.disk import LocalDisk
 from media.recorder import RecordingWriter
 writer = RecordingWriter()
 writer.start("r", sys.argv[1], 2, "PCMU")
