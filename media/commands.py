@@ -207,6 +207,7 @@ class Commands:
         engine = self._engine
         engine.taps.secure(leg, command.is_secure)
         leg.is_secure = command.is_secure
+        engine.digits.secure(leg, now)
         engine.forget_speaker(engine.sessions[leg.session], leg.row)
 
     def _play(self, command: protocol.Play, now: float) -> None:

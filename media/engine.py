@@ -16,7 +16,7 @@ from media.codecs.desk import CodecDesk
 from media.coding import Coding
 from media.commands import Commands
 from media.detectors import Detector, Detectors
-from media.dtmf import DigitDesk
+from media.dtmf import DigitDesk, InbandListener
 from media.intake import Intake
 from media.mixer import Listener, Mixer
 from media.output import FrameSender
@@ -76,7 +76,7 @@ class Engine:
         self.wide_inputs = RingInput(self.table, self.wide_ring)
         self.planes = Planes(self.table, self.inputs, self.wide_inputs)
         self.mixer = Mixer(self.table, self.planes)
-        self.detectors: list[Detector] = []
+        self.detectors: list[Detector] = [InbandListener(self)]
         """What listens to legs: analysis, in-band digits."""
         self.sender = FrameSender(self.table, ports)
         self.coding = Coding(self.table, CodecDesk(codec_threads), self.wide_ring, self.sender.send_encoded)
@@ -109,13 +109,13 @@ class Engine:
         self._intake.poll(now)
         self.coding.poll(self.clock, now)
 
-    def pass_on(self, leg: Leg, pressed: list[Pressed]) -> None:
+    def pass_on(self, leg: Leg, pressed: list[Pressed], *, is_inband: bool = False) -> None:
         """Digits to whoever hears the leg and did not get them by relay."""
         if not pressed:
             return
         for listener in self.sessions[leg.session].listeners_of(leg):
             row = listener.row
-            has_relay = int(self.table.relay_to[leg.row]) == row and self.table.event_type[row] >= 0
+            has_relay = int(self.table.relay_to[leg.row]) == row and (is_inband or self.table.event_type[row] >= 0)
             if has_relay or row in self.players.by_row or not listener.settings.may_send:
                 continue
             for each in pressed:

@@ -220,12 +220,11 @@ class _Run:
 
 
 class InbandDetector:
-    """Digits in the audio of many legs. `capacity` rows."""
+    """Digits in the audio of many legs."""
 
-    def __init__(self, capacity: int) -> None:
-        self.is_sounding = np.zeros(capacity, np.bool_)
-        """Rows on which a digit sounds right now, two blocks (20 ms) after it began at the earliest: its audio is not
-        to be passed on to somebody who is told the digit."""
+    def __init__(self) -> None:
+        self.sounding: set[int] = set()
+        """Rows on which a digit sounds in this very frame; the first in which both blocks are of the digit is one."""
         self._runs: dict[int, _Run] = {}
         self._rows = np.zeros(0, np.int64)
         self._place: dict[int, int] = {}
@@ -246,7 +245,7 @@ class InbandDetector:
     def reset(self, row: int) -> None:
         """The row is another leg's, or its audio begins anew."""
         self._runs.pop(row, None)
-        self.is_sounding[row] = False
+        self.sounding.discard(row)
         if row in self._place:
             at = 2 * self._place[row]
             self._spectrum[:, at : at + 2] = 0
@@ -337,11 +336,11 @@ class InbandDetector:
             if run.take(block):
                 continue
             del self._runs[row]
-            self.is_sounding[row] = False
+            self.sounding.discard(row)
             if run.is_valid():
                 ended.append(HeardDigit(row, KEYPAD[run.key], round(run.duration_ms()), run.since_ms + 10 * left))
             return
-        self.is_sounding[row] = run.is_sounding
+        (self.sounding.add if run.is_sounding else self.sounding.discard)(row)
 
     def _follow_rows(self, rows: NDArray[np.int64]) -> None:
         """Other rows than in the tick before: what stays keeps its past."""
@@ -355,7 +354,7 @@ class InbandDetector:
                 self._energy[2 * place : 2 * place + 2] = energy[2 * old[row] : 2 * old[row] + 2]
         for row in [row for row in self._runs if row not in self._place]:
             del self._runs[row]
-            self.is_sounding[row] = False
+            self.sounding.discard(row)
 
 
 def _keys(power: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -177,7 +177,7 @@ class Intake:
             leg = self._by_row[row]
             if leg is None:
                 continue
-            self._engine.digits.reset(row)
+            self._engine.pass_on(leg, self._engine.digits.renew(leg, now))
             self._engine.coding.stream_begins(row)
             if leg.first_packet_s < 0:
                 leg.first_packet_s = now - leg.allocated_at
@@ -234,4 +234,7 @@ class Intake:
                 relay.skip(self._table, row)
             ts = int.from_bytes(packet[4:8], "big")
             pressed = self._engine.digits.receive(leg, bytes(packet[HEADER_BYTES : int(lengths[k])]), ts, now)
+            if relayed[k] and self._engine.digits.is_secret(leg):
+                relayed[k] = False
+                relay.skip(self._table, row)
             self._engine.pass_on(leg, pressed)

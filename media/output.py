@@ -104,6 +104,7 @@ class FrameSender:
         """The telephone-event packet that is due to the leg in this tick, if one is."""
         packet = digits.step(row)
         if packet is not None:
+            self._table.out_ts[row] += np.uint32(packet.advance)
             event_type = int(self._table.event_type[row])
             self.send_one(row, event_type, packet.payload, now, is_new=packet.begins, marker=packet.begins)
 

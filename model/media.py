@@ -136,6 +136,9 @@ class SendDigits(_Tagged, frozen=True):
     duration_ms: int = 100
     gap_ms: int = 60
 
+    def __repr__(self) -> str:
+        return f"SendDigits({self.session}, {self.leg}, {len(self.digits)} digits)"
+
 
 class StartRecording(_Tagged, frozen=True):
     """Records the session into a WAV file; channel i is the mix of what the legs in `channels[i]` say."""
@@ -328,6 +331,11 @@ class Digit(_Tagged, frozen=True):
     leg: str
     digit: str
     duration_ms: int = 0
+    is_secure: bool = False
+    """Pressed while the leg was secure, wholly or in part: nobody else may know it."""
+
+    def __repr__(self) -> str:
+        return f"Digit({self.session}, {self.leg})"
 
 
 class PlayFinished(_Tagged, frozen=True):
