@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from media.arrays import LAWS, OPAQUE, PCMU, kind_of
+from media.codecs.registry import find_codec
 from media.learning import Address
 from media.session import Leg, Session
 from model import media as protocol
@@ -40,6 +41,7 @@ class Commands:
             protocol.ConfigureLeg: self._configure_leg,
             protocol.ConnectMatrix: self._connect_matrix,
             protocol.SecureLeg: self._secure_leg,
+            protocol.DetectAnswer: self._detect_answer,
             protocol.Play: self._play,
             protocol.StopPlay: self._stop_play,
             protocol.SendDigits: self._send_digits,
@@ -97,7 +99,7 @@ class Commands:
 
     def _allocate(self, session: Session, command: protocol.ConfigureLeg, row: int, now: float) -> Leg:
         engine, table = self._engine, self._engine.table
-        engine.settle(now)
+        engine.planner.settle(now)
         leg = Leg(session.id, command.leg, row, command, now)
         session.legs[command.leg] = leg
         engine.by_row[row] = leg
@@ -106,13 +108,14 @@ class Commands:
         table.reset(row)
         engine.receiver.reset(row)
         engine.ring.reset(row)
-        engine.wide_ring.reset(row)
+        engine.wide_ring.reset(row, _ticks(command))
         table.out_ssrc[row] = secrets.randbits(32)
         table.out_seq[row] = secrets.randbits(16)
         table.out_ts[row] = secrets.randbits(32)
         table.received_at[row] = now
         engine.ports.open(row, is_kept=has_waiting)
         engine.reports.add(leg, now)
+        engine.lines.add(leg, now)
         return leg
 
     def _apply_leg(self, leg: Leg, command: protocol.ConfigureLeg, remote: Address | None, now: float) -> None:
@@ -121,7 +124,7 @@ class Commands:
         leg.packets_at_configure = int(engine.receiver.packets[row])
         engine.takeover.go_on(leg)
         engine.ports.connect(row, leg.guard.source, leg.guard.destination)
-        kind, step = kind_of(command.codec), max(command.clock_hz // 100, 1)
+        kind, step = kind_of(command.codec), _ticks(command)
         if leg.settings.codec != command.codec or table.step[row] != step:
             engine.taps.flush_leg(leg)
             engine.ring.reset(row)
@@ -131,7 +134,7 @@ class Commands:
         table.event_type[row] = command.dtmf_payload_type
         table.kind[row] = kind
         table.law[row] = LAWS.get(command.codec, PCMU)
-        table.step[row], table.ptime[row] = step, command.ptime_ms // 10
+        table.step[row], table.ptime[row] = step, find_codec(command.codec).ptime(command.ptime_ms) // 10
         is_watched_anew = command.inactivity_s > 0 and not table.inactivity_s[row]
         if is_watched_anew or (command.may_receive and not table.may_receive[row]):
             table.received_at[row] = now
@@ -208,7 +211,13 @@ class Commands:
         engine.taps.secure(leg, command.is_secure)
         leg.is_secure = command.is_secure
         engine.digits.secure(leg, now)
-        engine.forget_speaker(engine.sessions[leg.session], leg.row)
+        engine.planner.forget_speaker(engine.sessions[leg.session], leg.row)
+
+    def _detect_answer(self, command: protocol.DetectAnswer, now: float) -> None:
+        try:
+            self._engine.answers.start(self._need_leg(command.session, command.leg), command.max_s)
+        except ValueError as error:
+            raise Refused(str(error)) from error
 
     def _play(self, command: protocol.Play, now: float) -> None:
         leg = self._need_leg(command.session, command.leg)
@@ -291,6 +300,9 @@ def _check_leg(command: protocol.ConfigureLeg) -> Address | None:
         raise Refused(f"{command.codec!r} is no name of a codec")
     if not 8000 <= command.clock_hz <= 192_000 or command.clock_hz % 100:
         raise Refused(f"a clock of {command.clock_hz} Hz is not possible")
+    clock_hz = find_codec(command.codec, command.clock_hz).clock_hz
+    if command.clock_hz != clock_hz:
+        raise Refused(f"the clock of {command.codec} is {clock_hz} Hz, not {command.clock_hz}")
     for payload_type in (command.payload_type, command.dtmf_payload_type):
         if not (0 <= payload_type <= 127 and not 64 <= payload_type <= 95) and payload_type != -1:
             raise Refused(f"payload type {payload_type} is not possible")
@@ -308,6 +320,11 @@ def _check_leg(command: protocol.ConfigureLeg) -> Address | None:
         return None
     address = ipaddress.ip_address(command.remote_host)
     return None if address.is_unspecified else (str(address), command.remote_port)
+
+
+def _ticks(command: protocol.ConfigureLeg) -> int:
+    """Ticks of the leg's RTP clock in 10 ms."""
+    return command.clock_hz // 100
 
 
 def _check_host(host: str) -> None:

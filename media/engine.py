@@ -6,25 +6,25 @@ No clock, no loop of its own: `poll(now)` takes what the sockets have, `tick(now
 
 import logging
 from collections.abc import Callable
-from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from media.arrays import CHUNK, FRAME, OPAQUE, PCMA, LegTable
+from media.analysis import AnswerDetector, SpeechDetector
+from media.arrays import CHUNK, FRAME, PCMA, LegTable
 from media.codecs.desk import CodecDesk
 from media.coding import Coding
 from media.commands import Commands
-from media.detectors import Detector, Detectors
+from media.detectors import Detector
 from media.dtmf import DigitDesk, InbandListener
 from media.intake import Intake
-from media.mixer import Listener, Mixer
+from media.line_watch import LineWatch
+from media.mixer import Mixer
 from media.output import FrameSender
-from media.paths import choose_paths
 from media.planes import Input, Planes, RingInput
+from media.planning import Planner
 from media.playout import Players, Prompts
 from media.reports import Reports
-from media.session import SILENT, FrameSource, Leg, Paths, RoomKey, Session
+from media.session import Leg, Session
 from media.takeover import Takeover
 from media.taps import TURNS, Taps, Writer
 from model.media import Command, Event, Inactivity, LegReleased, LegStatistics
@@ -34,9 +34,6 @@ from rtp.receiver import ReceiverTable
 from rtp.ring import JitterRing
 
 log = logging.getLogger(__name__)
-
-_EARLY_S = 0.002
-"""So much before it is due the first mixed packet after relayed ones may be sent."""
 
 
 class Engine:
@@ -76,22 +73,17 @@ class Engine:
         self.wide_inputs = RingInput(self.table, self.wide_ring)
         self.planes = Planes(self.table, self.inputs, self.wide_inputs)
         self.mixer = Mixer(self.table, self.planes)
-        self.detectors: list[Detector] = [InbandListener(self)]
+        self.answers = AnswerDetector(self.by_row, emit, self.changed.add)
+        self.detectors: list[Detector] = [InbandListener(self), SpeechDetector(self.by_row, emit), self.answers]
         """What listens to legs: analysis, in-band digits."""
         self.sender = FrameSender(self.table, ports)
         self.coding = Coding(self.table, CodecDesk(codec_threads), self.wide_ring, self.sender.send_encoded)
-        self.taps = Taps(self.table, self.ring, writer)
+        self.taps = Taps(self.table, self.ring, self.wide_ring, writer)
         self.reports = Reports(self.table, self.receiver, ports, cname, wall)
+        self.lines = LineWatch(self.table, self.receiver, self.ring, self.wide_ring, emit)
         self._commands = Commands(self)
         self._intake = Intake(self)
-        self._analysis = Detectors(self.detectors, self.planes)
-        self._mixed_rows: set[int] = set()
-        self._changing: list[Leg] = []
-        """Mixed legs whose next packet takes them from what they heard to what they are to hear."""
-        self._waiting: set[int] = set()
-        """Rows that were relayed to and whose first mixed packet is not due yet."""
-        self._is_mix_stale = False
-        """A leg that took part in the mix is gone; its row must not be used before the mix is built anew."""
+        self.planner = Planner(self)
 
     def apply(self, command: Command, now: float) -> None:
         """Does what the switch says; heard from the next packet or tick on."""
@@ -105,7 +97,7 @@ class Engine:
     def poll(self, now: float) -> None:
         """Takes everything that has arrived, and forwards what is relayed."""
         if self.changed:
-            self.plan(now)
+            self.planner.plan(now)
         self._intake.poll(now)
         self.coding.poll(self.clock, now)
 
@@ -136,27 +128,17 @@ class Engine:
     def tick(self, now: float) -> None:
         """One step of 20 ms: what is mixed, played, recorded and reported."""
         if self.changed:
-            self.plan(now)
-        if self._waiting:
-            self._wait_no_longer(now)
-        if self._mixed_rows or self._analysis.is_busy:
-            self.planes.read(self.clock, self._waiting)
-            self._analysis.run(now)
-        if self._mixed_rows:
-            self.mixer.run(self._waiting)
-            self.sender.send(self.mixer.payload, now, self.digits, self._waiting)
-            if len(self.mixer.wide_rows) or len(self.mixer.linear_rows):
-                self._encode(now)
-        if self._changing:
-            self._settle_changes()
+            self.planner.plan(now)
+        self.planner.run(now)
         if self.players.by_row:
-            self.players.after_tick(self._mixed_rows)
+            self.players.after_tick(self.planner.mixed_rows)
         if self.digits.is_sending:
             self.digits.forget_idle(self.by_row)
         self.takeover.note_digits(self.digits.notes())
         self.clock += FRAME // CHUNK
         self.taps.clock = self.clock
         self.taps.run()
+        self.lines.run(self.by_row, self.sessions, self.clock, now)
         for leg, pressed in self.digits.handle_timeout(now):
             self.pass_on(leg, pressed)
         self.reports.run(self.by_row, now)
@@ -174,120 +156,6 @@ class Engine:
                 silent_s = now - float(table.received_at[row])
                 self.emit(Inactivity(session=leg.session, leg=leg.id, silent_s=round(silent_s, 3)))
 
-    def _encode(self, now: float) -> None:
-        with_events = self.digits.senders.keys() & set(self.mixer.wide_rows.tolist() + self.mixer.linear_rows.tolist())
-        for row in with_events:
-            self.sender.send_event(row, now, self.digits)
-        self.coding.encode(self.mixer, self._waiting | with_events, now)
-
-    def _wait_no_longer(self, now: float) -> None:
-        """A leg that was relayed to gets its first mixed packet when that is due, not when the tick comes: by then the
-        speaker's next packet is there."""
-        table = self.table
-        for row in list(self._waiting):
-            lasts_s = table.packet_ticks(row) / (100 * int(table.step[row])) - _EARLY_S
-            if now - table.sent_at[row] >= lasts_s:
-                self._waiting.discard(row)
-
-    def _settle_changes(self) -> None:
-        """The legs that were sent the packet of their change hear what they are to hear."""
-        later = []
-        for leg in self._changing:
-            if leg.row in self._waiting:
-                later.append(leg)
-                continue
-            leg.sounding = leg.wanted
-            session = self.sessions.get(leg.session)
-            if session is not None and leg.row in session.paths.passing:
-                self.changed.add(leg.session)
-        self._changing = later
-
-    def plan(self, now: float) -> None:
-        """Works out the paths of all sessions that changed."""
-        busy = self.digits.senders.keys() | self.digits.tone_senders.keys()
-        is_mix_changed, self._is_mix_stale = self._is_mix_stale, False
-        is_mix_changed |= self._analysis.is_stale
-        changed, sources = list(self.changed), self._sources()
-        self.changed.clear()
-        for name in changed:
-            session = self.sessions.get(name)
-            if session is None:
-                continue
-            before = session.paths
-            session.paths = choose_paths(session, sources, busy)
-            is_mix_changed |= bool(before.mixed or session.paths.mixed)
-            is_mix_changed |= self._analysis.update(session)
-            self._apply_paths(session, before, now)
-        if is_mix_changed:
-            self._build_mix()
-
-    def _sources(self) -> dict[int, FrameSource]:
-        return {**self.players.by_row, **self.digits.tone_senders}
-
-    def _apply_paths(self, session: Session, before: Paths, now: float) -> None:
-        table, paths = self.table, session.paths
-        came_from = {listener: speaker for speaker, listener in before.relays.items()}
-        mixed_before = {leg.row for leg in before.mixed}
-        for leg in paths.mixed:
-            if leg.row in came_from:
-                self._waiting.add(leg.row)
-                self.input_of(came_from[leg.row]).start(came_from[leg.row])
-        ringed = paths.ringed | self.taps.rows_of(session) | self._analysis.rows_of(session)
-        for leg in session.legs.values():
-            row = leg.row
-            listener = paths.relays.get(row, -1)
-            if table.relay_to[row] != listener:
-                table.relay_to[row] = listener
-                table.is_relay_set[row] = False
-                if listener in mixed_before:
-                    self._hand_over(row, listener, now)
-                self._waiting.discard(listener)
-            is_ringed = row in ringed and table.kind[row] != OPAQUE
-            if table.is_ringed[row] and not is_ringed:
-                self.ring_of(row).stop(row)
-            table.is_ringed[row] = is_ringed
-
-    def _hand_over(self, speaker: int, listener: int, now: float) -> None:
-        """The listener goes from the mix to the relay path: what waits of the speaker goes out first."""
-        if self.table.kind[listener] <= PCMA:
-            codes = cast("NDArray[np.uint8]", self.inputs.drain(speaker, self.clock))
-            self.sender.send_at_once(listener, codes, now)
-
-    def _build_mix(self) -> None:
-        listeners: list[Listener] = []
-        halls: dict[RoomKey, list[int]] = {}
-        self._changing = []
-        for session in self.sessions.values():
-            for hall in session.halls:
-                halls[hall.key] = hall.speakers
-            for leg in session.paths.mixed:
-                listeners.append(Listener(leg.row, leg.wanted, leg.sounding))
-                if leg.sounding != leg.wanted or leg.row in session.paths.passing:
-                    self._changing.append(leg)
-        self.mixer.build(listeners, halls, self._may_fade, self._analysis.rows)
-        self.sender.build(self.mixer.rows, set(self.digits.senders))
-        self._analysis.locate()
-        self._mixed_rows = {each.row for each in listeners}
-        self._waiting &= self._mixed_rows
-
-    def _may_fade(self, room: RoomKey) -> set[int]:
-        """Rows that can be faded out of a room: still there, and not secret."""
-        session = self.sessions.get(room[0])
-        return {leg.row for leg in session.legs.values() if not leg.is_secure} if session is not None else set()
-
-    def forget_speaker(self, session: Session, row: int) -> None:
-        """Nothing of what the row says may sound any more, not even while it fades."""
-        for leg in session.legs.values():
-            leg.sounding = leg.sounding.without(row)
-        session.apply_edges()
-        self.changed.add(session.id)
-        self._is_mix_stale |= bool(session.paths.mixed)
-
-    def settle(self, now: float) -> None:
-        """A row is about to become another leg's: nothing may still mean the old one."""
-        if self._is_mix_stale:
-            self.plan(now)
-
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def release(self, leg: Leg, now: float, *, quietly: bool = False) -> None:
@@ -298,6 +166,8 @@ class Engine:
         self.taps.release_leg(leg)
         statistics = self.statistics(leg)
         self.reports.remove(leg, now)
+        self.lines.remove(leg)
+        self.answers.release(row)
         self.ports.close(row)
         self.digits.release(row)
         self.sender.forget(row)
@@ -305,15 +175,12 @@ class Engine:
         self.mixer.limiter.reset(row)
         del session.legs[leg.id]
         leg.hears = []  # legs that hear each other hold each other: the worker runs without garbage collection
-        leg.sounding = leg.wanted = SILENT
         self.by_row[row] = None
         self.takeover.forget(row)
         self.n_legs -= 1
         table.relay_to[table.relay_to == row] = -1
         table.reset(row)
-        self._waiting.discard(row)
-        self._is_mix_stale |= self._analysis.forget(leg)
-        self.forget_speaker(session, row)
+        self.planner.release(session, leg)
         if not session.legs:
             self.taps.stop_session(session)
             del self.sessions[session.id]
@@ -348,6 +215,8 @@ class Engine:
             max_jitter_ms=round(float(received.max_jitter[row]) / 8, 3),
             round_trip_ms=round(self.reports.round_trip_ms(leg), 3),
             remote_lost_fraction=self.reports.remote_lost_fraction(leg),
+            mos=self.lines.mos(leg, self.reports.round_trip_ms(leg)),
+            speech_s=self.lines.speech_s(leg),
             first_packet_s=round(leg.first_packet_s, 4) if leg.first_packet_s >= 0 else -1.0,
             codec=leg.settings.codec,
             remote=_address_text(source) if has_received and source is not None else "",

@@ -161,6 +161,7 @@ class Intake:
             if is_decoded.any():
                 self._decode(rows, legs, lengths, is_decoded, now)
                 kept &= ~is_decoded
+        if kept.any():
             self._keep(rows, legs, lengths, ts, fresh, kept)
         relayed = table.relay_to[legs] >= 0
         if is_event.any():
@@ -233,6 +234,8 @@ class Intake:
                 relayed[k] = False
                 relay.skip(self._table, row)
             ts = int.from_bytes(packet[4:8], "big")
+            if self._table.is_ringed[row] and self._table.kind[row] >= DECODED:
+                self._engine.coding.receive(row, int.from_bytes(packet[2:4], "big"), ts, b"", now)
             pressed = self._engine.digits.receive(leg, bytes(packet[HEADER_BYTES : int(lengths[k])]), ts, now)
             if relayed[k] and self._engine.digits.is_secret(leg):
                 relayed[k] = False

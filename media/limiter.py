@@ -30,6 +30,9 @@ class Limiter:
     def run(self, rows: NDArray[np.int64], mixed: Signal) -> None:
         """Brings `mixed`, float32[n, samples of a frame] of the mixes `rows`, below `LIMIT` in place."""
         gains = self.gain.take(rows)
+        # Mostly nobody is loud, and that is found out ten times as fast for all at once.
+        if mixed.max(initial=0.0) <= LIMIT and mixed.min(initial=0.0) >= -LIMIT and gains.min(initial=1.0) >= 1.0:
+            return
         peaks = np.maximum(mixed.max(axis=1), -mixed.min(axis=1))
         touched = np.flatnonzero((peaks > LIMIT) | (gains < 1.0))
         if not len(touched):

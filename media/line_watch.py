@@ -30,6 +30,8 @@ PEER_SPEECH_S = 4.0
 """So much speech of the other side without a sound from this one is no polite listening any more …"""
 SILENT_S = 20.0
 """… if it also lasted this long."""
+BUFFERS_MS = 60.0
+"""Packet, jitter buffer and device of a usual telephone, on top of the way through the network."""
 _SAMPLE_S = SAMPLING * 0.02
 _ULAW = g711.ULAW_TO_LINEAR.astype(np.float32)
 _ALAW = g711.ALAW_TO_LINEAR.astype(np.float32)
@@ -81,11 +83,12 @@ class LineWatch:
         """Seconds in which the leg spoke, as far as it was sampled."""
         return round(int(self._meter.active_frames[leg.row]) * _SAMPLE_S, 1)
 
-    def mos(self, leg: Leg, delay_ms: float) -> float:
-        """Estimated quality of the whole stream so far; -1 while nothing came."""
+    def mos(self, leg: Leg, round_trip_ms: float) -> float:
+        """Estimated quality of the whole stream so far; -1 while nothing came. `round_trip_ms` -1: unknown."""
         expected, lost = self._losses(leg.row)
         if expected <= 0:
             return -1.0
+        delay_ms = max(round_trip_ms, 0.0) / 2 + BUFFERS_MS
         return estimate_mos(leg.settings.codec, lost / expected, delay_ms=delay_ms)
 
     def run(self, by_row: list[Leg | None], sessions: dict[str, Session], clock: int, now: float) -> None:
@@ -160,4 +163,4 @@ def _frames(
     wanted = np.array([chunk, chunk + 1])
     slots = wanted & (SLOTS - 1)
     rows = rows[(ring.stamp[rows[:, None], slots] == wanted).all(axis=1)]
-    return rows, ring.data[rows[:, None], slots].reshape(len(rows), -1)
+    return rows, ring.data[rows[:, None], slots].reshape(len(rows), 2 * ring.chunk)

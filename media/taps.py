@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from media.arrays import CHUNK, LAWS, PCMA, SILENCE_BY_LAW, LegTable
+from media.arrays import DECODED, LAWS, OPAQUE, PCMA, SILENCE_BY_LAW, LegTable, kind_of
 from media.recording_file import Ending
 from media.rendering import Sound, Take
 from media.session import Leg, Session
@@ -99,9 +99,11 @@ class _Tap:
 class Taps:
     """All recordings that run. `clock` arguments are chunks of the common clock."""
 
-    def __init__(self, table: LegTable, ring: JitterRing, writer: Writer) -> None:
+    def __init__(self, table: LegTable, ring: JitterRing, wide_ring: JitterRing, writer: Writer) -> None:
+        """`ring` has the codes of G.711 legs, `wide_ring` what others sent, decoded to 16 kHz."""
         self._table = table
         self._ring = ring
+        self._wide_ring = wide_ring
         self._writer = writer
         self._taps: dict[str, _Tap] = {}
         self._turns: list[list[_Tap]] = [[] for _ in range(TURNS)]
@@ -243,7 +245,7 @@ class Taps:
         secure = self._secure.get(leg.session)
         if secure is not None:
             self.secure(leg, False)
-            del secure[leg.id]
+            secure.pop(leg.id, None)
             if not secure:
                 del self._secure[leg.session]
 
@@ -260,7 +262,9 @@ class Taps:
         if any(codec in WIDEBAND for codec in codecs):
             return "pcm16", 16000
         laws = [codec for codec in codecs if codec in LAWS]
-        return ("pcm16" if command.encoding == "pcm16" else laws[0] if laws else "PCMU"), 8000
+        if command.encoding == "pcm16" or (not laws and any(kind_of(codec) == DECODED for codec in codecs)):
+            return "pcm16", 8000
+        return (laws[0] if laws else "PCMU"), 8000
 
     def _end_pause(self, tap: _Tap) -> None:
         begin, end = tap.paused_at, tap.at_s()
@@ -275,7 +279,8 @@ class Taps:
 
     def _end_of(self, leg: Leg) -> int:
         """The chunk after the newest one that came of the leg."""
-        return int(self._ring.end[leg.row]) if self._ring.is_started[leg.row] else 0
+        ring = self._ring if self._table.kind[leg.row] <= PCMA else self._wide_ring
+        return int(ring.end[leg.row]) if ring.is_started[leg.row] else 0
 
     def _take(self, tap: _Tap, end: int) -> None:
         while tap.next < end:
@@ -296,19 +301,20 @@ class Taps:
 
     def _hear(self, tap: _Tap, i: int, leg: Leg, count: int, sounds: list[Sound]) -> int:
         """Adds what the leg said to `sounds`; how many chunks of it came."""
-        codec = leg.settings.codec
-        if codec not in LAWS:
-            tap.because[i] = f"{codec} is not decoded"
+        kind = int(self._table.kind[leg.row])
+        if kind == OPAQUE:
+            tap.because[i] = f"{leg.settings.codec} is not decoded"
             return 0
-        law = int(self._table.law[leg.row])
-        silence = int(SILENCE_BY_LAW[law])
-        samples, came = self._ring.read(leg.row, tap.next, count, silence)
+        ring = self._ring if kind <= PCMA else self._wide_ring
+        silence = int(SILENCE_BY_LAW[kind]) if kind <= PCMA else 0
+        samples, came = ring.read(leg.row, tap.next, count, silence)
         n_secure = self._secure[leg.session].get(leg.id, 0) - tap.next if leg.session in self._secure else 0
         if not came or n_secure >= count:
             return 0
         if n_secure > 0:
-            samples[: n_secure * CHUNK] = silence
-        sounds.append(Sound(leg.id, "PCMA" if law == PCMA else "PCMU", 8000, samples))
+            samples[: n_secure * ring.chunk] = silence
+        encoding = ("PCMU", "PCMA", "pcm16")[kind]
+        sounds.append(Sound(leg.id, encoding, 8000 if kind <= PCMA else 16000, samples))
         return came
 
 

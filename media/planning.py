@@ -1,0 +1,172 @@
+"""What is heard where, carried out: chooses the paths of sessions that changed, lays out the mix, and runs it."""
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from media.arrays import OPAQUE, PCMA
+from media.detectors import Detectors
+from media.mixer import Listener
+from media.paths import choose_paths
+from media.session import SILENT, FrameSource, Leg, Paths, RoomKey, Session
+
+if TYPE_CHECKING:
+    from media.engine import Engine
+
+_EARLY_S = 0.002
+"""So much before it is due the first mixed packet after relayed ones may be sent."""
+
+
+class Planner:
+    """Part of the engine: all that happens to the hear-matrix between a command and the packets."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self._analysis = Detectors(engine.detectors, engine.planes)
+        self.mixed_rows: set[int] = set()
+        self._changing: list[Leg] = []
+        """Mixed legs whose next packet takes them from what they heard to what they are to hear."""
+        self._waiting: set[int] = set()
+        """Rows that were relayed to and whose first mixed packet is not due yet."""
+        self._is_mix_stale = False
+        """A leg that took part in the mix is gone; its row must not be used before the mix is built anew."""
+
+    def run(self, now: float) -> None:
+        """Once a tick: everybody is heard, whoever is sent a packet gets it."""
+        engine = self._engine
+        if self._waiting:
+            self._wait_no_longer(now)
+        if self.mixed_rows or self._analysis.is_busy:
+            engine.planes.read(engine.clock, self._waiting)
+            self._analysis.run(now)
+        if self.mixed_rows:
+            engine.mixer.run(self._waiting)
+            engine.sender.send(engine.mixer.payload, now, engine.digits, self._waiting)
+            if len(engine.mixer.wide_rows) or len(engine.mixer.linear_rows):
+                self._encode(now)
+        if self._changing:
+            self._settle_changes()
+
+    def _wait_no_longer(self, now: float) -> None:
+        """A leg that was relayed to gets its first mixed packet when that is due, not when the tick comes: by then the
+        speaker's next packet is there."""
+        table = self._engine.table
+        for row in list(self._waiting):
+            lasts_s = table.packet_ticks(row) / (100 * int(table.step[row])) - _EARLY_S
+            if now - table.sent_at[row] >= lasts_s:
+                self._waiting.discard(row)
+
+    def _settle_changes(self) -> None:
+        """The legs that were sent the packet of their change hear what they are to hear."""
+        later = []
+        for leg in self._changing:
+            if leg.row in self._waiting:
+                later.append(leg)
+                continue
+            leg.sounding = leg.wanted
+            session = self._engine.sessions.get(leg.session)
+            if session is not None and leg.row in session.paths.passing:
+                self._engine.changed.add(leg.session)
+        self._changing = later
+
+    def plan(self, now: float) -> None:
+        """Works out the paths of all sessions that changed."""
+        busy = self._engine.digits.senders.keys() | self._engine.digits.tone_senders.keys()
+        is_mix_changed, self._is_mix_stale = self._is_mix_stale, False
+        is_mix_changed |= self._analysis.is_stale
+        changed, sources = list(self._engine.changed), self._sources()
+        self._engine.changed.clear()
+        for name in changed:
+            session = self._engine.sessions.get(name)
+            if session is None:
+                continue
+            before = session.paths
+            session.paths = choose_paths(session, sources, busy)
+            is_mix_changed |= bool(before.mixed or session.paths.mixed)
+            is_mix_changed |= self._analysis.update(session)
+            self._apply_paths(session, before, now)
+        if is_mix_changed:
+            self._build_mix()
+
+    def _sources(self) -> dict[int, FrameSource]:
+        return {**self._engine.players.by_row, **self._engine.digits.tone_senders}
+
+    def _apply_paths(self, session: Session, before: Paths, now: float) -> None:
+        table, paths = self._engine.table, session.paths
+        came_from = {listener: speaker for speaker, listener in before.relays.items()}
+        mixed_before = {leg.row for leg in before.mixed}
+        for leg in paths.mixed:
+            if leg.row in came_from:
+                self._waiting.add(leg.row)
+                self._engine.input_of(came_from[leg.row]).start(came_from[leg.row])
+        ringed = paths.ringed | self._engine.taps.rows_of(session) | self._analysis.rows_of(session)
+        for leg in session.legs.values():
+            row = leg.row
+            listener = paths.relays.get(row, -1)
+            if table.relay_to[row] != listener:
+                table.relay_to[row] = listener
+                table.is_relay_set[row] = False
+                if listener in mixed_before:
+                    self._hand_over(row, listener, now)
+                self._waiting.discard(listener)
+            is_ringed = row in ringed and table.kind[row] != OPAQUE
+            if table.is_ringed[row] and not is_ringed:
+                self._engine.ring_of(row).stop(row)
+            table.is_ringed[row] = is_ringed
+
+    def _hand_over(self, speaker: int, listener: int, now: float) -> None:
+        """The listener goes from the mix to the relay path: what waits of the speaker goes out first."""
+        if self._engine.table.kind[listener] <= PCMA:
+            codes = cast("NDArray[np.uint8]", self._engine.inputs.drain(speaker, self._engine.clock))
+            self._engine.sender.send_at_once(listener, codes, now)
+
+    def _build_mix(self) -> None:
+        listeners: list[Listener] = []
+        halls: dict[RoomKey, list[int]] = {}
+        self._changing = []
+        for session in self._engine.sessions.values():
+            for hall in session.halls:
+                halls[hall.key] = hall.speakers
+            for leg in session.paths.mixed:
+                listeners.append(Listener(leg.row, leg.wanted, leg.sounding))
+                if leg.sounding != leg.wanted or leg.row in session.paths.passing:
+                    self._changing.append(leg)
+        self._engine.mixer.build(listeners, halls, self._may_fade, self._analysis.rows)
+        self._engine.sender.build(self._engine.mixer.rows, set(self._engine.digits.senders))
+        self._analysis.locate()
+        self.mixed_rows = {each.row for each in listeners}
+        self._waiting &= self.mixed_rows
+
+    def _may_fade(self, room: RoomKey) -> set[int]:
+        """Rows that can be faded out of a room: still there, and not secret."""
+        session = self._engine.sessions.get(room[0])
+        return {leg.row for leg in session.legs.values() if not leg.is_secure} if session is not None else set()
+
+    def forget_speaker(self, session: Session, row: int) -> None:
+        """Nothing of what the row says may sound any more, not even while it fades."""
+        for leg in session.legs.values():
+            leg.sounding = leg.sounding.without(row)
+        session.apply_edges()
+        self._engine.changed.add(session.id)
+        self._is_mix_stale |= bool(session.paths.mixed)
+
+    def release(self, session: Session, leg: Leg) -> None:
+        """The leg is gone."""
+        leg.sounding = leg.wanted = SILENT
+        self._waiting.discard(leg.row)
+        self._is_mix_stale |= self._analysis.forget(leg)
+        self.forget_speaker(session, leg.row)
+
+    def settle(self, now: float) -> None:
+        """A row is about to become another leg's: nothing may still mean the old one."""
+        if self._is_mix_stale:
+            self.plan(now)
+
+    def _encode(self, now: float) -> None:
+        with_events = self._engine.digits.senders.keys() & set(
+            self._engine.mixer.wide_rows.tolist() + self._engine.mixer.linear_rows.tolist()
+        )
+        for row in with_events:
+            self._engine.sender.send_event(row, now, self._engine.digits)
+        self._engine.coding.encode(self._engine.mixer, self._waiting | with_events, now)
