@@ -24,13 +24,13 @@ BATCH = 400
 
 
 class _NoWriter:
-    def start(self, recording_id: str, path: str, channels: int, encoding: str, *, session: str = "") -> None:
+    def start(self, recording_id: str, path: str, channels: int, encoding: str, **more: Any) -> None:
         pass
 
     def write(self, recording_id: str, block: Any) -> None:
         pass
 
-    def finish(self, recording_id: str, pauses: Any, speech_s: Any) -> None:
+    def finish(self, recording_id: str, ending: Any) -> None:
         pass
 
 
@@ -99,7 +99,7 @@ def test_mix(benchmark: Any, n_speakers: int) -> None:
 def test_recording_turn(benchmark: Any) -> None:
     """The eight recordings whose turn it is in one tick, a block of a second each."""
     table, ring = LegTable(N), _filled_ring()
-    taps = Taps(table, ring, _NoWriter())
+    taps = Taps(table, ring, JitterRing(1, 160, np.int16), _NoWriter())
     for i in range(N // 2):
         session = Session(str(i))
         for k, name in enumerate("ab"):
