@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from media.codecs.registry import find_codec
+
 PCMU = 0
 PCMA = 1
 DECODED = 2
@@ -25,7 +27,7 @@ CHUNK = 80
 
 def kind_of(codec: str) -> int:
     """PCMU, PCMA, DECODED, LINEAR or OPAQUE."""
-    return KINDS.get(codec, OPAQUE)
+    return KINDS.get(codec, OPAQUE) if find_codec(codec).is_transcodable else OPAQUE
 
 
 class LegTable:

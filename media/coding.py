@@ -9,24 +9,26 @@ from numpy.typing import NDArray
 
 from media.arrays import DECODED, OPAQUE, LegTable
 from media.codecs.desk import CodecDesk
+from media.inputs import Inputs
 from media.mixer import Mixer
 from media.session import Leg
-from rtp.ring import JitterRing
 
-SendPacket = Callable[[int, int, bytes, float], None]
-"""(row, RTP ticks, payload, now)"""
+SendPacket = Callable[[int, int, bytes, float, bool], None]
+"""(row, RTP ticks, payload, now, whether it is the first after something else)"""
 
 
 class Coding:
-    """`ring` takes the decoded audio, `send` the packets made."""
+    """`inputs` take the decoded audio, `send` the packets made."""
 
-    def __init__(self, table: LegTable, desk: CodecDesk, ring: JitterRing, send: SendPacket) -> None:
+    def __init__(self, table: LegTable, desk: CodecDesk, inputs: Inputs, send: SendPacket) -> None:
         self._table = table
         self._desk = desk
-        self._ring = ring
+        self._inputs = inputs
         self._send = send
         self._encoding: set[int] = set()
         """Rows that were encoded for in the last tick."""
+        self._starting: set[int] = set()
+        """Rows whose first packet is being made."""
 
     def configure(self, leg: Leg) -> None:
         """The leg's settings are new."""
@@ -39,6 +41,7 @@ class Coding:
     def release(self, row: int) -> None:
         self._desk.stop(row)
         self._encoding.discard(row)
+        self._starting.discard(row)
 
     def stream_begins(self, row: int) -> None:
         """Another stream of the leg comes in."""
@@ -52,9 +55,24 @@ class Coding:
         """Once a poll, after the sockets: hands over what was received, keeps and sends what came back."""
         self._desk.flush(now)
         for batch in self._desk.collect():
-            self._ring.put(batch.rows, batch.ts, batch.fresh, batch.pcm, batch.sizes, clock)
+            self._inputs.put(batch.rows, batch.ts, batch.fresh, batch.pcm, batch.sizes, clock)
+        self.send_made(now)
+
+    def send_made(self, now: float) -> None:
+        """Sends what is ready; also before paths are changed, so that it keeps its place."""
         for row, ticks, payload in self._desk.collect_packets():
-            self._send(row, ticks, payload, now)
+            self._send(row, ticks, payload, now, row in self._starting)
+            self._starting.discard(row)
+
+    def send_at_once(self, row: int, pcm: NDArray[np.int16], now: float) -> None:
+        """The relay path follows: `pcm`, 16 kHz, is the rest of what the leg hears from the mix."""
+        for ticks, payload in self._desk.encode_at_once(row, pcm):
+            self._send(row, ticks, payload, now, row in self._starting)
+            self._starting.discard(row)
+
+    def keep(self, rows: set[int]) -> None:
+        """Only these legs are mixed for from now on."""
+        self._encoding &= rows
 
     def encode(self, mixer: Mixer, idle: set[int], now: float) -> None:
         """Once a tick: what the mixer made for the desk's legs, but for those in `idle`."""
@@ -74,6 +92,7 @@ class Coding:
         for row in rows.tolist():
             if row not in self._encoding:
                 self._desk.reset_encoder(row)
+                self._starting.add(row)
 
     def close(self) -> None:
         """Ends the desk's threads. TimeoutError when one does not."""

@@ -107,8 +107,9 @@ class Commands:
         has_waiting = engine.takeover.claim(row, session.id, command.leg)
         table.reset(row)
         engine.receiver.reset(row)
-        engine.ring.reset(row)
-        engine.wide_ring.reset(row, _ticks(command))
+        engine.inputs.reset(row)
+        engine.wide_inputs.reset(row, _ticks(command))
+        engine.receiver.clock_hz[row] = command.clock_hz
         table.out_ssrc[row] = secrets.randbits(32)
         table.out_seq[row] = secrets.randbits(16)
         table.out_ts[row] = secrets.randbits(32)
@@ -127,8 +128,9 @@ class Commands:
         kind, step = kind_of(command.codec), _ticks(command)
         if leg.settings.codec != command.codec or table.step[row] != step:
             engine.taps.flush_leg(leg)
-            engine.ring.reset(row)
-            engine.wide_ring.reset(row, step)
+            engine.inputs.reset(row)
+            engine.wide_inputs.reset(row, step)
+            engine.receiver.clock_hz[row] = command.clock_hz
             engine.sender.forget(row)
         table.audio_type[row] = command.payload_type
         table.event_type[row] = command.dtmf_payload_type

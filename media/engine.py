@@ -8,19 +8,21 @@ import logging
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from media.analysis import AnswerDetector, SpeechDetector
-from media.arrays import CHUNK, FRAME, PCMA, LegTable
+from media.arrays import CHUNK, FRAME, PCMA, TICK_S, LegTable
 from media.codecs.desk import CodecDesk
 from media.coding import Coding
 from media.commands import Commands
 from media.detectors import Detector
 from media.dtmf import DigitDesk, InbandListener
+from media.inputs import Inputs
 from media.intake import Intake
 from media.line_watch import LineWatch
 from media.mixer import Mixer
 from media.output import FrameSender
-from media.planes import Input, Planes, RingInput
+from media.planes import Planes
 from media.planning import Planner
 from media.playout import Players, Prompts
 from media.reports import Reports
@@ -63,21 +65,23 @@ class Engine:
         self.n_legs = 0
         self.clock = 0
         """Chunk of the jitter ring that the next tick plays."""
+        self.next_tick = 0.0
+        """When that is due, monotonic seconds."""
         self.changed: set[str] = set()
         """Sessions whose paths must be worked out anew before the next packet."""
         self.digits = DigitDesk(self.table, emit, self.changed.add)
         self.players = Players(prompts, emit, self.changed.add)
         self.wide_ring = JitterRing(n, 160, np.int16)
         """What the codec desk decoded, at 16 kHz."""
-        self.inputs = RingInput(self.table, self.ring)
-        self.wide_inputs = RingInput(self.table, self.wide_ring)
+        self.inputs = Inputs(self.table, self.ring, self._jitter_s)
+        self.wide_inputs = Inputs(self.table, self.wide_ring, self._jitter_s)
         self.planes = Planes(self.table, self.inputs, self.wide_inputs)
         self.mixer = Mixer(self.table, self.planes)
         self.answers = AnswerDetector(self.by_row, emit, self.changed.add)
         self.detectors: list[Detector] = [InbandListener(self), SpeechDetector(self.by_row, emit), self.answers]
         """What listens to legs: analysis, in-band digits."""
         self.sender = FrameSender(self.table, ports)
-        self.coding = Coding(self.table, CodecDesk(codec_threads), self.wide_ring, self.sender.send_encoded)
+        self.coding = Coding(self.table, CodecDesk(codec_threads), self.wide_inputs, self.sender.send_encoded)
         self.taps = Taps(self.table, self.ring, self.wide_ring, writer)
         self.reports = Reports(self.table, self.receiver, ports, cname, wall)
         self.lines = LineWatch(self.table, self.receiver, self.ring, self.wide_ring, emit)
@@ -120,8 +124,12 @@ class Engine:
         """The ring that keeps the leg's audio."""
         return self.ring if self.table.kind[row] <= PCMA else self.wide_ring
 
-    def input_of(self, row: int) -> Input:
+    def inputs_of(self, row: int) -> Inputs:
+        """Where the tick reads the leg."""
         return self.inputs if self.table.kind[row] <= PCMA else self.wide_inputs
+
+    def _jitter_s(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        return self.receiver.jitter[rows] / (100 * self.table.step[rows])
 
     # -- the tick -----------------------------------------------------------------------------------------------------
 
@@ -129,6 +137,8 @@ class Engine:
         """One step of 20 ms: what is mixed, played, recorded and reported."""
         if self.changed:
             self.planner.plan(now)
+        self.inputs.run(self.clock)
+        self.wide_inputs.run(self.clock)
         self.planner.run(now)
         if self.players.by_row:
             self.players.after_tick(self.planner.mixed_rows)
@@ -136,6 +146,7 @@ class Engine:
             self.digits.forget_idle(self.by_row)
         self.takeover.note_digits(self.digits.notes())
         self.clock += FRAME // CHUNK
+        self.next_tick = now + TICK_S
         self.taps.clock = self.clock
         self.taps.run()
         self.lines.run(self.by_row, self.sessions, self.clock, now)
@@ -200,7 +211,7 @@ class Engine:
     def statistics(self, leg: Leg) -> LegStatistics:
         """What went over the leg so far."""
         row, received, table = leg.row, self.receiver, self.table
-        source = leg.guard.source
+        source, ticks = leg.guard.source, int(table.step[row])
         has_received = received.packets[row] > 0
         return LegStatistics(
             packets_received=int(received.packets[row]),
@@ -211,8 +222,9 @@ class Engine:
             packets_late=int(self.ring_of(row).late[row]),
             packets_duplicate=int(received.duplicates[row]),
             packets_rejected=int(table.rejected[row]),
-            jitter_ms=round(float(received.jitter[row]) / 8, 3),
-            max_jitter_ms=round(float(received.max_jitter[row]) / 8, 3),
+            jitter_ms=round(float(received.jitter[row]) * 10 / ticks, 3),
+            max_jitter_ms=round(float(received.max_jitter[row]) * 10 / ticks, 3),
+            concealed_ms=round(self.inputs_of(row).concealed_s(row) * 1000, 1),
             round_trip_ms=round(self.reports.round_trip_ms(leg), 3),
             remote_lost_fraction=self.reports.remote_lost_fraction(leg),
             mos=self.lines.mos(leg, self.reports.round_trip_ms(leg)),

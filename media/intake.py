@@ -34,7 +34,6 @@ class Intake:
         self._ports = engine.ports
         self._table = engine.table
         self._receiver = engine.receiver
-        self._ring = engine.ring
         self._by_row = engine.by_row
         self._n_strangers = 0
         """Packets taken of open sockets in this poll."""
@@ -162,7 +161,7 @@ class Intake:
                 self._decode(rows, legs, lengths, is_decoded, now)
                 kept &= ~is_decoded
         if kept.any():
-            self._keep(rows, legs, lengths, ts, fresh, kept)
+            self._keep(rows, legs, lengths, ts, fresh, kept, now)
         relayed = table.relay_to[legs] >= 0
         if is_event.any():
             self._take_events(rows, legs, lengths, is_event, relayed, now)
@@ -193,12 +192,16 @@ class Intake:
         ts: NDArray[np.uint32],
         fresh: NDArray[np.bool_] | None,
         kept: NDArray[np.bool_],
+        now: float,
     ) -> None:
         if not kept.all():
             rows, legs, lengths, ts = rows[kept], legs[kept], lengths[kept], ts[kept]
             fresh = fresh[kept] if fresh is not None else None
         payload = self._ports.arena[rows, HEADER_BYTES : int(lengths.max())]
-        self._ring.put(legs, ts, fresh, payload, lengths - HEADER_BYTES, self._engine.clock)
+        engine = self._engine
+        seq = self._ports.headers["seq"][rows].astype(np.uint16)
+        early_s = max(0.0, engine.next_tick - now)
+        engine.inputs.put(legs, ts, fresh, payload, lengths - HEADER_BYTES, engine.clock, seq=seq, early_s=early_s)
 
     def _decode(
         self,

@@ -20,6 +20,9 @@ class FrameSender:
         self._plain_before: set[int] = set()
         self._parts: dict[int, bytearray] = {}
         """By row: audio that does not fill a packet yet."""
+        self._due: dict[int, tuple[int, int, bool]] = {}
+        """By row of the codec desk: sequence number of its last packet, RTP ticks from its beginning to the next one,
+        and whether silence lies between."""
         self.build(np.zeros(0, np.int64), set())
 
     def build(self, rows: NDArray[np.int64], with_events: set[int]) -> None:
@@ -49,6 +52,7 @@ class FrameSender:
     def forget(self, row: int) -> None:
         """The leg is gone, or speaks another codec."""
         self._parts.pop(row, None)
+        self._due.pop(row, None)
         self._plain_before.discard(row)
 
     def send(self, payload: NDArray[np.uint8], now: float, digits: DigitDesk, waiting: set[int]) -> None:
@@ -123,18 +127,32 @@ class FrameSender:
         for begin in range(0, len(audio), size):
             self._send_codes(row, audio[begin : begin + size], now)
 
-    def send_encoded(self, row: int, ticks: int, payload: bytes, now: float) -> None:
-        """What the codec desk made for the leg; nothing to be sent (DTX) still takes its time."""
-        if payload:
-            self._send_codes(row, payload, now)
+    def send_encoded(self, row: int, ticks: int, payload: bytes, now: float, is_first: bool) -> None:
+        """What the codec desk made for the leg, `ticks` of the RTP clock long; nothing to be sent (DTX) still takes its
+        time. `is_first`: something else, or nothing, was sent before."""
+        table = self._table
+        seq, due, is_after_silence = self._due.pop(row, (-1, 0, False))
+        is_first |= seq != table.out_seq[row]
+        if not payload:
+            if not is_first:
+                self._due[row] = (seq, due + ticks, True)
+            return
+        ts = next_timestamp(table, row, now) if is_first else (int(table.out_ts[row]) + due) & 0xFFFFFFFF
+        kind = int(table.audio_type[row])
+        self.send_one(row, kind, payload, now, is_new=True, marker=is_first or is_after_silence, ts=ts)
+        self._due[row] = (int(table.out_seq[row]), ticks, False)
 
     def _send_codes(self, row: int, codes: bytes, now: float) -> None:
         self.send_one(row, int(self._table.audio_type[row]), codes, now, is_new=True, marker=False)
 
-    def send_one(self, row: int, type_: int, payload: bytes, now: float, *, is_new: bool, marker: bool) -> None:
-        """One packet to the leg; `is_new` when it begins a new timestamp (the packets of one event share theirs)."""
+    def send_one(
+        self, row: int, type_: int, payload: bytes, now: float, *, is_new: bool, marker: bool, ts: int = -1
+    ) -> None:
+        """One packet to the leg; `is_new` when it begins a new timestamp (the packets of one event share theirs), which
+        is `ts` or, when that is -1, follows from the time that has passed."""
         table = self._table
-        ts = next_timestamp(table, row, now) if is_new else int(table.out_ts[row])
+        if ts < 0:
+            ts = next_timestamp(table, row, now) if is_new else int(table.out_ts[row])
         seq = (int(table.out_seq[row]) + 1) & 0xFFFF
         header = (
             bytes((PLAIN, type_ | (MARKER if marker else 0)))

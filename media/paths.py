@@ -50,12 +50,11 @@ def choose_paths(session: Session, sources: Mapping[int, FrameSource], busy: set
 def _column(session: Session, leg: Leg, source: FrameSource | None) -> Column:
     if source is not None:
         return Column(source=source)
-    is_opaque = _is_opaque(leg)
-    speakers = [
-        (each.row, gain)
-        for each, gain in leg.hears
-        if not _is_opaque(each) or (is_opaque and are_compatible(each.settings, leg.settings))
-    ]
+    if _is_opaque(leg):
+        fitting = [each.row for each, _ in leg.hears if are_compatible(each.settings, leg.settings)]
+        row = leg.relayed_from if leg.relayed_from in fitting else fitting[0] if fitting else -1
+        return Column(((row, 1.0),)) if row >= 0 else Column()
+    speakers = [(each.row, gain) for each, gain in leg.hears if not _is_opaque(each)]
     rooms = tuple(hall.key for hall in session.halls if leg.id in hall.listeners)
     return Column(tuple(sorted(speakers)), rooms)
 

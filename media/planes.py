@@ -11,81 +11,25 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from media import g711
-from media.arrays import DECODED, FRAME, PCMU, SILENCE_BY_LAW, WIDE_FRAME, LegTable
+from media.arrays import DECODED, FRAME, WIDE_FRAME, LegTable
 from media.rates import RateConverter
 from media.session import FrameSource
-from rtp.ring import SLOTS, JitterRing
 
 
 class Input(Protocol):
     """Where the frames of legs come from: see `media.inputs`."""
 
-    def start(self, row: int) -> None:
-        """The leg was relayed until now: its next packet is the first to be played, with the smallest delay."""
-
     def read(self, rows: NDArray[np.int64], clock: int) -> NDArray[np.float32]:
         """The next frame of each of `rows`, for the chunks `clock` and `clock + 1`; the array is the reader's own."""
-
-    def drain(self, row: int, clock: int) -> NDArray[np.uint8] | NDArray[np.int16]:
-        """What was received of the leg and not yet played, as it is kept in the ring."""
-
-
-class RingInput:
-    """The ring's frames as they lie: a fixed delay, repeated at half level where one is missing."""
-
-    _MAX_CONCEALED = 2
-
-    def __init__(self, table: LegTable, ring: JitterRing) -> None:
-        n = table.capacity
-        self._table = table
-        self._ring = ring
-        self._size = 2 * ring.chunk
-        self._pairs = ring.data.reshape(n * SLOTS // 2, self._size)
-        self._stamps = ring.stamp.reshape(n * SLOTS // 2, 2)
-        self._first = np.zeros(n, np.int64)
-        self._last = np.zeros((n, self._size), np.float32)
-        self._n_missing = np.full(n, self._MAX_CONCEALED, np.int64)
-
-    def start(self, row: int) -> None:
-        self._first[row] = self._ring.end[row] if self._ring.is_started[row] else 0
-        self._n_missing[row] = self._MAX_CONCEALED
-
-    def read(self, rows: NDArray[np.int64], clock: int) -> NDArray[np.float32]:
-        index = rows * (SLOTS // 2) + ((clock & (SLOTS - 1)) >> 1)
-        elements = self._pairs[index]
-        wanted = np.array([clock, clock + 1])
-        came = (self._stamps[index] == wanted) & (wanted >= self._first[rows, None])
-        if elements.dtype == np.uint8:
-            is_ulaw = self._table.law[rows, None] == PCMU
-            elements = np.where(is_ulaw, g711.ULAW_TO_LINEAR[elements], g711.ALAW_TO_LINEAR[elements])
-        frames = elements.astype(np.float32)
-        is_there = came.any(axis=1)
-        frames.reshape(-1, 2, self._size // 2)[~came] = 0
-        gone = np.flatnonzero(~is_there)
-        missing = self._n_missing[rows] + 1
-        missing[is_there] = 0
-        self._n_missing[rows] = missing
-        repeated = gone[missing[gone] <= self._MAX_CONCEALED]
-        frames[repeated] = self._last[rows[repeated]] * np.float32(0.5)
-        self._last[rows] = frames
-        return frames
-
-    def drain(self, row: int, clock: int) -> NDArray[np.uint8] | NDArray[np.int16]:
-        first = max(clock, int(self._first[row]))
-        count = int(self._ring.end[row]) - first if self._ring.is_started[row] else 0
-        silence = int(SILENCE_BY_LAW[self._table.law[row]]) if self._ring.data.dtype == np.uint8 else 0
-        elements, _ = self._ring.read(row, first, max(count, 0), silence)
-        return elements
 
 
 class Planes:
     """`narrow` and `wide`, with the place of every row and source in them."""
 
-    def __init__(self, table: LegTable, narrow: Input, wide: Input | None) -> None:
+    def __init__(self, table: LegTable, narrow: Input, wide: Input) -> None:
         self._table = table
-        self.inputs = narrow
-        self.wide_inputs = wide
+        self._inputs = narrow
+        self._wide_inputs = wide
         self._up = RateConverter(table.capacity, 8000, 16000)
         self._down = RateConverter(table.capacity, 16000, 8000)
         self._up_sources = RateConverter(2 * table.capacity, 8000, 16000)
@@ -107,6 +51,8 @@ class Planes:
         wide = sorted({row for row in at_16 if kind[row] >= DECODED} | {row for row in at_8 if kind[row] >= DECODED})
         lowered = sorted({row for row in at_8 if kind[row] >= DECODED})
         raised = sorted({row for row in at_16 if kind[row] < DECODED})
+        self.rows = {*narrow, *wide}
+        """Rows that are read."""
         self._n_narrow, self._n_wide = len(narrow), len(wide)
         self._narrow_rows, self._wide_rows = np.array(narrow, np.int64), np.array(wide, np.int64)
         self._lowered, self._raised = np.array(lowered, np.int64), np.array(raised, np.int64)
@@ -145,9 +91,9 @@ class Planes:
         """Fills both planes; sources of the listeners in `waiting` stand still, and are silent."""
         n, m = self._n_narrow, self._n_wide
         if n:
-            np.copyto(self.narrow[:n], self.inputs.read(self._narrow_rows, clock))
-        if m and self.wide_inputs is not None:
-            np.copyto(self.wide[:m], self.wide_inputs.read(self._wide_rows, clock))
+            np.copyto(self.narrow[:n], self._inputs.read(self._narrow_rows, clock))
+        if m:
+            np.copyto(self.wide[:m], self._wide_inputs.read(self._wide_rows, clock))
         for i, (row, source) in enumerate(self._sources_8, len(self.at_8)):
             self._fill(self.narrow[i], row, source, waiting)
         if len(self._lowered):

@@ -1,9 +1,6 @@
 """What is heard where, carried out: chooses the paths of sessions that changed, lays out the mix, and runs it."""
 
-from typing import TYPE_CHECKING, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from media.arrays import OPAQUE, PCMA
 from media.detectors import Detectors
@@ -29,6 +26,8 @@ class Planner:
         """Mixed legs whose next packet takes them from what they heard to what they are to hear."""
         self._waiting: set[int] = set()
         """Rows that were relayed to and whose first mixed packet is not due yet."""
+        self._read: set[int] = set()
+        """Rows whose audio the tick reads."""
         self._is_mix_stale = False
         """A leg that took part in the mix is gone; its row must not be used before the mix is built anew."""
 
@@ -72,6 +71,7 @@ class Planner:
 
     def plan(self, now: float) -> None:
         """Works out the paths of all sessions that changed."""
+        self._engine.coding.send_made(now)
         busy = self._engine.digits.senders.keys() | self._engine.digits.tone_senders.keys()
         is_mix_changed, self._is_mix_stale = self._is_mix_stale, False
         is_mix_changed |= self._analysis.is_stale
@@ -93,14 +93,16 @@ class Planner:
         return {**self._engine.players.by_row, **self._engine.digits.tone_senders}
 
     def _apply_paths(self, session: Session, before: Paths, now: float) -> None:
-        table, paths = self._engine.table, session.paths
-        came_from = {listener: speaker for speaker, listener in before.relays.items()}
+        engine, table, paths = self._engine, self._engine.table, session.paths
+        relayed_before = {listener: speaker for speaker, listener in before.relays.items()}
         mixed_before = {leg.row for leg in before.mixed}
+        analysed = self._analysis.rows_of(session)
         for leg in paths.mixed:
-            if leg.row in came_from:
+            speaker = relayed_before.get(leg.row, -1)
+            if speaker >= 0:
                 self._waiting.add(leg.row)
-                self._engine.input_of(came_from[leg.row]).start(came_from[leg.row])
-        ringed = paths.ringed | self._engine.taps.rows_of(session) | self._analysis.rows_of(session)
+                engine.inputs_of(speaker).start(speaker)
+        ringed = paths.ringed | analysed | engine.taps.rows_of(session)
         for leg in session.legs.values():
             row = leg.row
             listener = paths.relays.get(row, -1)
@@ -108,35 +110,43 @@ class Planner:
                 table.relay_to[row] = listener
                 table.is_relay_set[row] = False
                 if listener in mixed_before:
-                    self._hand_over(row, listener, now)
+                    self._hand_over(row, listener, now, is_still_read=row in paths.ringed or row in analysed)
                 self._waiting.discard(listener)
             is_ringed = row in ringed and table.kind[row] != OPAQUE
             if table.is_ringed[row] and not is_ringed:
-                self._engine.ring_of(row).stop(row)
+                engine.ring_of(row).stop(row)
             table.is_ringed[row] = is_ringed
 
-    def _hand_over(self, speaker: int, listener: int, now: float) -> None:
+    def _hand_over(self, speaker: int, listener: int, now: float, *, is_still_read: bool) -> None:
         """The listener goes from the mix to the relay path: what waits of the speaker goes out first."""
-        if self._engine.table.kind[listener] <= PCMA:
-            codes = cast("NDArray[np.uint8]", self._engine.inputs.drain(speaker, self._engine.clock))
-            self._engine.sender.send_at_once(listener, codes, now)
+        engine = self._engine
+        audio = engine.inputs_of(speaker).drain(speaker, engine.clock, is_still_read=is_still_read)
+        if engine.table.kind[listener] <= PCMA:
+            engine.sender.send_at_once(listener, audio, now)
+        else:
+            engine.coding.send_at_once(listener, audio, now)
 
     def _build_mix(self) -> None:
+        engine = self._engine
         listeners: list[Listener] = []
         halls: dict[RoomKey, list[int]] = {}
         self._changing = []
-        for session in self._engine.sessions.values():
+        for session in engine.sessions.values():
             for hall in session.halls:
                 halls[hall.key] = hall.speakers
             for leg in session.paths.mixed:
                 listeners.append(Listener(leg.row, leg.wanted, leg.sounding))
                 if leg.sounding != leg.wanted or leg.row in session.paths.passing:
                     self._changing.append(leg)
-        self._engine.mixer.build(listeners, halls, self._may_fade, self._analysis.rows)
-        self._engine.sender.build(self._engine.mixer.rows, set(self._engine.digits.senders))
+        engine.mixer.build(listeners, halls, self._may_fade, self._analysis.rows)
+        for row in engine.planes.rows - self._read:
+            engine.inputs_of(row).start(row)
+        self._read = engine.planes.rows
+        engine.sender.build(engine.mixer.rows, set(engine.digits.senders))
         self._analysis.locate()
         self.mixed_rows = {each.row for each in listeners}
         self._waiting &= self.mixed_rows
+        engine.coding.keep(self.mixed_rows)
 
     def _may_fade(self, room: RoomKey) -> set[int]:
         """Rows that can be faded out of a room: still there, and not secret."""

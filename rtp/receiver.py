@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 MAX_DROPOUT = 3000
 MAX_MISORDER = 100
-CLOCK_HZ = 8000
 _WINDOW = np.uint64(63)
 _ONE = np.uint64(1)
 
@@ -18,6 +17,8 @@ class ReceiverTable:
 
     def __init__(self, capacity: int) -> None:
         n = capacity
+        self.clock_hz = np.full(n, 8000, np.int64)
+        """Of the leg's timestamps."""
         self.ssrc = np.full(n, -1, np.int64)
         self.max_seq = np.zeros(n, np.uint16)
         self.bad_seq = np.full(n, -1, np.int32)
@@ -46,6 +47,7 @@ class ReceiverTable:
         """Forgets everything about the leg."""
         for column in vars(self).values():
             column[row] = 0
+        self.clock_hz[row] = 8000
         self.ssrc[row] = -1
         self.bad_seq[row] = -1
 
@@ -113,10 +115,11 @@ class ReceiverTable:
         moved = is_audio & (wide != self.last_ts[legs])  # the packets of one telephone-event share their timestamp
         if not moved.all():
             legs, wide = legs[moved], wide[moved]
-        transit = int(now * CLOCK_HZ) - wide
+        clock_hz = self.clock_hz[legs]
+        transit = (now * clock_hz).astype(np.int64) - wide
         change = (transit - self.transit[legs]).astype(np.int32)  # modulo 2**32, like the timestamps themselves
         deviation = np.where(self.is_timed[legs], np.abs(change.astype(np.float64)), 0.0)
-        deviation[deviation > CLOCK_HZ] = 0.0  # a second: the sender's clock was set, not the network slow
+        deviation[deviation > clock_hz] = 0.0  # a second: the sender's clock was set, not the network slow
         jitter = self.jitter[legs]
         jitter += (deviation - jitter) / 16.0
         self.jitter[legs] = jitter

@@ -1,56 +1,86 @@
 """The jitter ring: what each leg sent, in chunks of 10 ms, placed by RTP timestamp on one clock for all legs. Pure.
 
 The common clock counts chunks (two a tick). A leg's RTP time is mapped onto it by an offset that is set when its stream
-starts, so that the first packet lies `DEPTH` chunks ahead of the clock; reading is then the same slot for every leg,
-and recordings of several legs are aligned by construction. A slot is valid for exactly the chunk whose number is
-stamped on it: nothing is ever cleared, a duplicate overwrites, and what was played stays for a recorder until the
-clock has gone round (2.5 s).
+starts: the first packet lies `DEPTH` chunks ahead of the clock it arrived at, whatever delay its listeners choose to
+read it with. So the phase of a stream is that of its first packet, recordings of several legs are aligned by
+construction, and how late a packet is read is none of the ring's business. A slot is valid for exactly the chunk whose
+number is stamped on it: nothing is ever cleared, a duplicate overwrites, and what was played stays for a recorder until
+the clock has gone round (2.5 s).
+
+A sender's clock is never quite ours. The stream itself is not moved for that; `slip` moves the place at which
+recordings look for it, once in a while and by a crossfade.
 """
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 CHUNK = 80
 SLOTS = 256
 DEPTH = 6
-"""Chunks between arrival of a stream's first packet and its playout. Ticks take two chunks at once, so jitter up to
-40 ms costs nothing wherever in a tick that packet came."""
-MAX_DEPTH = 24
-"""A packet further ahead of the clock than this restarts the stream: it would only add delay."""
+"""Chunks between the clock a stream's first packet arrived at and its place on the common clock."""
+MAX_AHEAD = 24
+"""A packet further ahead of the clock than this restarts the stream: its timestamps have jumped."""
+MAX_BEHIND = 50
+"""So far behind its place a packet is a slow one; when all are further behind, the timestamps have jumped."""
 HISTORY = 100
-"""Late packets are still written this many chunks back: a recording takes its block later than the listener."""
+"""Packets are still written this many chunks behind the clock: a recording takes its block later than the listener."""
 MAX_LATE_RUN = 5
 IDLE = 10
-"""After this many empty chunks a late packet restarts the stream at once."""
+"""After this many empty chunks a packet as far behind restarts the stream at once."""
 MAX_CHUNKS = 9
+PAD = 4
+"""Chunks after the last row, so that a window of some chunks may begin at any sample."""
+
+Blend = Callable[[int, NDArray[Any], NDArray[Any]], NDArray[Any]]
+"""(row, before, after) -> one chunk that goes from the first to the second."""
 
 
 class JitterRing:
-    """Rings of `capacity` legs. `payload` bytes go in and out as they are: the codec is not looked at."""
+    """Rings of `capacity` legs with `chunk` elements of `dtype` in 10 ms: bytes of G.711, or samples.
 
-    def __init__(self, capacity: int) -> None:
+    Elements go in and out as they are: the codec is not looked at. `rate(row, ticks)` says how many RTP ticks make a
+    chunk where it is not one an element. Memory is only taken by rows that are written to.
+    """
+
+    def __init__(self, capacity: int, chunk: int = CHUNK, dtype: DTypeLike = np.uint8) -> None:
         n = capacity
-        self.data = np.zeros((n, SLOTS, CHUNK), np.uint8)
+        self.chunk = chunk
+        self.flat = np.zeros((n * SLOTS + PAD) * chunk, dtype)
+        self.data = self.flat[: n * SLOTS * chunk].reshape(n, SLOTS, chunk)
         self.stamp = np.full((n, SLOTS), -1, np.int64)
+        self.ticks = np.full(n, chunk, np.int64)
+        """RTP ticks of a chunk."""
         self.is_started = np.zeros(n, np.bool_)
         self.offset = np.zeros(n, np.int64)
-        """Chunk on the common clock minus chunk of RTP time."""
+        """RTP ticks on the common clock minus RTP time."""
         self.last_ts = np.zeros(n, np.int64)
         """Timestamp of the newest packet, unwrapped to 64 bits."""
         self.end = np.zeros(n, np.int64)
         """Chunk after the newest one received, on the common clock."""
         self.late = np.zeros(n, np.int64)
+        """Packets that came behind the play pointer; counted by who plays."""
         self.late_run = np.zeros(n, np.int64)
         self.n_restarts = np.zeros(n, np.int64)
-        self._flat = self.data.reshape(n * SLOTS, CHUNK)
+        self.shift = np.zeros(n, np.int64)
+        """Elements by which recordings look for the stream after its place (from chunk `slip_at` on)."""
+        self.shift_before = np.zeros(n, np.int64)
+        self.slip_at = np.full(n, -1, np.int64)
+        self.blend: Blend = _cut
+        """How recordings pass a slip."""
+        self._slots = self.data.reshape(n * SLOTS, chunk)
         self._flat_stamp = self.stamp.reshape(n * SLOTS)
 
-    def reset(self, row: int) -> None:
-        """Forgets the leg's audio and mapping; its counters start anew."""
+    def reset(self, row: int, ticks: int = 0) -> None:
+        """Forgets the leg's audio and mapping; its counters start anew. `ticks` are RTP ticks of a chunk, 0 = one an
+        element."""
         self.stamp[row] = -1
-        self.late[row] = self.n_restarts[row] = 0
+        self.late[row] = self.n_restarts[row] = self.end[row] = 0
+        self.shift[row] = self.shift_before[row] = 0
+        self.slip_at[row] = -1
+        self.ticks[row] = ticks or self.chunk
         self.stop(row)
 
     def stop(self, row: int) -> None:
@@ -62,85 +92,147 @@ class JitterRing:
         legs: NDArray[np.int64],
         ts: NDArray[np.uint32],
         fresh: NDArray[np.bool_] | None,
-        payload: NDArray[np.uint8],
+        payload: NDArray[Any],
         sizes: NDArray[np.int64],
         clock: int,
-    ) -> None:
-        """Places one packet of each of `legs`. `payload` is `uint8[n, >= longest]`, `sizes` its bytes, `clock` the next
-        chunk to be played; `fresh` marks packets that begin a new stream."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Places one packet of each of `legs`: `payload[n, >= longest]` elements, of which `sizes` count.
+
+        `clock` is the next chunk to be played; `fresh` marks packets that begin a new stream. Returns (first, begins):
+        the element on the common clock at which each packet begins, and which of them began a new mapping.
+        """
         wide = ts.astype(np.int64)
         last = self.last_ts[legs]
         # An unwrapped timestamp is the nearest to the one before, whatever the 32 bits did in between.
         wide = last + ((wide - last) & 0xFFFFFFFF)
         wide -= np.where(wide - last >= 1 << 31, 1 << 32, 0)
-        count = np.minimum(sizes // CHUNK, MAX_CHUNKS)
-        first = wide // CHUNK + self.offset[legs]
-        begin = ~self.is_started[legs] | (first > clock + MAX_DEPTH)
+        ticks = self.ticks[legs]
+        count = np.minimum(sizes, MAX_CHUNKS * self.chunk)
+        place, phase = np.divmod(wide + self.offset[legs], ticks)
+        begins = ~self.is_started[legs] | (place > clock + DEPTH + MAX_AHEAD)
         if fresh is not None:
-            begin |= fresh
-        is_late = first < clock
-        if is_late.any():
-            behind = is_late & ~begin
-            run = np.where(behind, self.late_run[legs] + 1, 0)
-            begin |= behind & ((run > MAX_LATE_RUN) | (self.end[legs] <= clock - IDLE))
-            self.late[legs] += behind & ~begin
-            self.late_run[legs] = run
-        else:
+            begins |= fresh
+        behind = place < clock + DEPTH - IDLE
+        if behind.any():
+            self._judge_late(legs, place, behind, begins, clock)
+        elif self.late_run[legs].any():
             self.late_run[legs] = 0
-        if begin.any():
-            first = self._restart(legs, begin, wide, first, clock)
-        self.last_ts[legs] = np.maximum(wide, np.where(begin, wide, last))
-        self.end[legs] = np.maximum(first + count, np.where(begin, 0, self.end[legs]))
-        self._write(legs, first, count, payload, clock)
+        if begins.any():
+            rows = legs[begins]
+            self.offset[rows] = (clock + DEPTH) * ticks[begins] - wide[begins]
+            self.is_started[rows] = True
+            self.late_run[rows] = 0
+            self.n_restarts[rows] += 1
+            place, phase = np.where(begins, clock + DEPTH, place), np.where(begins, 0, phase)
+        self.last_ts[legs] = np.maximum(wide, np.where(begins, wide, last))
+        chunks = count // self.chunk
+        is_odd = (phase != 0) | (chunks * self.chunk != count)
+        self.end[legs] = np.maximum(place + chunks, np.where(begins, 0, self.end[legs]))
+        if is_odd.any():
+            phase = phase * self.chunk // ticks
+            for k in np.flatnonzero(is_odd & (place >= clock - HISTORY)).tolist():
+                self._write_odd(int(legs[k]), int(place[k]), int(phase[k]), payload[k, : int(count[k])])
+            plain = ~is_odd
+            self._write(legs[plain], place[plain], chunks[plain], payload[plain], clock)
+        else:
+            self._write(legs, place, chunks, payload, clock)
+        return place * self.chunk + phase, begins
 
-    def _restart(
+    def _judge_late(
         self,
         legs: NDArray[np.int64],
-        begin: NDArray[np.bool_],
-        wide: NDArray[np.int64],
-        first: NDArray[np.int64],
+        place: NDArray[np.int64],
+        behind: NDArray[np.bool_],
+        begins: NDArray[np.bool_],
         clock: int,
-    ) -> NDArray[np.int64]:
-        rows = legs[begin]
-        self.offset[rows] = clock + DEPTH - wide[begin] // CHUNK
-        self.is_started[rows] = True
-        self.late_run[rows] = 0
-        self.n_restarts[rows] += 1
-        return np.where(begin, clock + DEPTH, first)
+    ) -> None:
+        """Adds to `begins` where the timestamps have jumped back."""
+        far = (place < clock + DEPTH - MAX_BEHIND) & ~begins
+        run = np.where(far, self.late_run[legs] + 1, 0)
+        is_idle = self.end[legs] <= clock + DEPTH - IDLE
+        begins |= (far & (run > MAX_LATE_RUN)) | (behind & is_idle & (place < self.end[legs] + IDLE))
+        self.late_run[legs] = run
 
     def _write(
         self,
         legs: NDArray[np.int64],
         first: NDArray[np.int64],
         count: NDArray[np.int64],
-        payload: NDArray[np.uint8],
+        payload: NDArray[Any],
         clock: int,
     ) -> None:
-        base = legs * SLOTS
+        base, size = legs * SLOTS, self.chunk
         most = int(count.max(initial=0))
         is_plain = most == int(count.min(initial=most)) and int(first.min(initial=clock)) >= clock - HISTORY
         for k in range(most):
             chunk = first + k
-            part = payload[:, k * CHUNK : (k + 1) * CHUNK]
+            part = payload[:, k * size : (k + 1) * size]
             if is_plain:
                 slot = base + (chunk & (SLOTS - 1))
-                self._flat[slot] = part
+                self._slots[slot] = part
                 self._flat_stamp[slot] = chunk
             else:
                 fits = (count > k) & (chunk >= clock - HISTORY)
                 slot = base[fits] + (chunk[fits] & (SLOTS - 1))
-                self._flat[slot] = part[fits]
+                self._slots[slot] = part[fits]
                 self._flat_stamp[slot] = chunk[fits]
 
-    def read(self, row: int, chunk: int, count: int, silence: int) -> tuple[NDArray[np.uint8], int]:
-        """`count` chunks of one leg from `chunk` on as bytes, `silence` where nothing came, and how many chunks came.
+    def _write_odd(self, row: int, chunk: int, phase: int, payload: NDArray[Any]) -> None:
+        """A packet that does not begin or end with a chunk. What a chunk lacks until the next packet is its last
+        element repeated; the packet before has written what is missing at the beginning."""
+        at = 0
+        while at < len(payload):
+            part = payload[at : at + self.chunk - phase]
+            slot = self.data[row, chunk & (SLOTS - 1)]
+            if self.stamp[row, chunk & (SLOTS - 1)] != chunk:
+                slot[:phase] = part[0]
+                slot[phase + len(part) :] = part[-1]
+                self.stamp[row, chunk & (SLOTS - 1)] = chunk
+            slot[phase : phase + len(part)] = part
+            at += len(part)
+            chunk, phase = chunk + 1, 0
+        self.end[row] = max(self.end[row], chunk)
 
-        `count` is at most `SLOTS`; for recordings and tests, the tick gathers by itself.
+    def slip(self, row: int, at: int, by: int) -> None:
+        """From chunk `at` of the common clock on, recordings find the stream `by` elements further on than before."""
+        self.shift_before[row] = self.shift[row]
+        self.shift[row] += by
+        self.slip_at[row] = at
+
+    def read(self, row: int, chunk: int, count: int, silence: int) -> tuple[NDArray[Any], int]:
+        """`count` chunks of one leg from `chunk` on, `silence` where nothing came, and how many chunks came.
+
+        `count` is at most `SLOTS`; for recordings and tests, the tick gathers by itself. Reading passes a `slip` by a
+        crossfade of one chunk (`blend`).
         """
-        wanted = np.arange(chunk, chunk + count)
-        slots = wanted & (SLOTS - 1)
-        came = self.stamp[row, slots] == wanted
-        block = self.data[row, slots]
+        at = int(self.slip_at[row]) - chunk
+        shift, shift_before = int(self.shift[row]), int(self.shift_before[row])
+        if not 0 <= at < count or shift == shift_before:
+            return self._read(row, chunk, count, silence, shift_before if at >= count else shift)
+        size = self.chunk
+        before, came = self._read(row, chunk, at + 1, silence, shift_before)
+        after, n = self._read(row, chunk + at, count - at, silence, shift)
+        if before[-size:].any() and after[:size].any():
+            after[:size] = self.blend(row, before[-size:], after[:size])
+        return np.concatenate((before[:-size], after)), min(came + n, count)
+
+    def _read(self, row: int, chunk: int, count: int, silence: int, shift: int) -> tuple[NDArray[Any], int]:
+        whole, part = divmod(shift, self.chunk)
+        wanted = np.arange(chunk + whole, chunk + whole + count + (part > 0))
+        first = (chunk + whole) & (SLOTS - 1)
+        if first + len(wanted) <= SLOTS:
+            # In one piece, as most are: a third of the time.
+            came = self.stamp[row, first : first + len(wanted)] == wanted
+            block = self.data[row, first : first + len(wanted)].copy()
+        else:
+            slots = wanted & (SLOTS - 1)
+            came = self.stamp[row, slots] == wanted
+            block = self.data[row, slots]
         if not came.all():
             block[~came] = silence
-        return cast("NDArray[np.uint8]", block.reshape(-1)), int(came.sum())
+        elements = block.reshape(-1)[part : part + count * self.chunk]
+        return elements, int(np.count_nonzero(came[:count]))
+
+
+def _cut(row: int, before: NDArray[Any], after: NDArray[Any]) -> NDArray[Any]:
+    return after

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from media.codecs.base import Codec, Pcm
+from media.codecs.base import WIDE_HZ, Codec, Pcm
 from media.codecs.registry import find_codec
 from media.codecs.streams import CodecCounters, Decoded, DecodeStream, Encoded, EncodeStream, Packet
 
@@ -277,6 +277,20 @@ class CodecDesk:
                 for stream in streams:
                     stream.counters.dropped += 1
                     self._encoded.append(stream.skip())
+
+    def encode_at_once(self, row: int, pcm: Pcm) -> list[tuple[int, bytes]]:
+        """(ticks, payload) of the whole packets in `pcm`, 16 kHz, made in the calling thread: for the few that must go
+        out before the leg is sent packets of another. What is still under way for the leg is dropped, and so is what
+        does not fill a packet."""
+        seat = self._seats.get(row)
+        if seat is None:
+            return []
+        self.reset_encoder(row)
+        encoder, out = EncodeStream(row, seat.codec, seat.fmtp, seat.ptime_ms, seat.counters), list[Encoded]()
+        frame = WIDE_HZ // 50
+        for begin in range(0, len(pcm) - frame + 1, frame):
+            encoder.take(pcm[begin : begin + frame], out)
+        return [(each.ticks, each.payload) for each in out]
 
     def collect_packets(self) -> list[tuple[int, int, bytes]]:
         """(row, length in ticks of the RTP clock, payload) of the packets made since the last call, in order. One

@@ -103,6 +103,8 @@ class Phone:
     level: float = 8000.0
     ptime_ms: int = 20
     phase_s: float = 0.0
+    voice: np.ndarray | None = None
+    """Spoken instead of the tone, over and over."""
     is_muted: bool = False
     heard: list[Heard] = field(default_factory=list)
     sent: list[bytes] = field(default_factory=list)
@@ -132,8 +134,11 @@ class Phone:
 
     def make_packet(self):
         size = self.rate * self.ptime_ms // 1000
-        at = (self.n * size + np.arange(size)) / self.rate
-        payload = self.encode(self.level * np.sin(2 * np.pi * self.hz * at))
+        place = self.n * size + np.arange(size)
+        if self.voice is not None:
+            payload = self.encode(self.voice[place % len(self.voice)])
+        else:
+            payload = self.encode(self.level * np.sin(2 * np.pi * self.hz * place / self.rate))
         ts = self.n * self.clock_hz * self.ptime_ms // 1000
         self.sent.append(payload)
         self.n += 1
@@ -164,6 +169,15 @@ class Phone:
         window = np.hanning(len(audio))
         found = np.abs(np.sum(audio * window * np.exp(-2j * np.pi * other.hz * at))) / np.sum(window) * 2
         return float(found / other.level)
+
+    def lag(self, other, since, until):
+        """Where in `other`'s voice the first sample heard from `since` to `until` lies; -1 when it is not heard."""
+        audio = np.concatenate([self.decode(each.payload) for each in self.heard if since <= each.at < until])
+        voice = np.concatenate((other.voice, other.voice))
+        n = 1 << (len(voice) + len(audio) - 1).bit_length()
+        found = np.fft.irfft(np.fft.rfft(voice, n) * np.conj(np.fft.rfft(audio, n)), n)[: len(other.voice)]
+        best = int(np.argmax(found))
+        return best if found[best] > 0.5 * np.dot(audio, audio) else -1
 
     def assert_continuous(self, max_gap_s=0.0401):
         """One SSRC; every sequence number once and in order; timestamps that go on by whole packets; no gap in time."""
