@@ -23,11 +23,11 @@ from media.link import listen
 
 log = logging.getLogger(__name__)
 
-BACK_OFF_S = (0.0, 0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""Before a slot is filled again, by how often it lost its process since it was healthy."""
-HEALTHY_S = 30.0
-"""Up for so long, a process's next death is its first."""
-SPARE_AFTER_S = 0.3
+BACK_OFF_S = (0.0, 0.0, 0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Before a process is replaced, by how many deaths are not forgiven yet."""
+FORGIVEN_S = 3.0
+"""A life so long makes good for one death: whoever dies less often is replaced at once, for ever."""
+SPARE_AFTER_S = 0.1
 """A new spare is started so much later: until then the calls of the dead worker need the processors."""
 STARTING_S = 20.0
 """What a process gets from its start to its first sign of life."""
@@ -133,8 +133,7 @@ class MediaWorkers:
             if not self.is_wanted or status == CANNOT_START:
                 log.info("= media worker %s ended, status %d", slot.name, status)
                 return
-            if time.monotonic() - started > HEALTHY_S:
-                failures = 0
+            failures = max(0, failures - int((time.monotonic() - started) / FORGIVEN_S))
             pause = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
             failures += 1
             self.n_restarts += 1
@@ -192,10 +191,9 @@ class MediaWorkers:
             self._spare = spare = await self._start()
             self._is_spare_taken.clear()
             if await self._until_taken_or_dead(spare):
-                failures = 0
                 continue
             self._spare = None
-            failures = 0 if time.monotonic() - started > HEALTHY_S else failures + 1
+            failures = max(0, failures - int((time.monotonic() - started) / FORGIVEN_S)) + 1
             log.warning("x the spare media worker died (status %s)", spare.returncode)
             if spare.returncode == CANNOT_START:
                 return

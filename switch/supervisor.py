@@ -13,12 +13,14 @@ import tempfile
 from pathlib import Path
 
 from switch.config import Config
-from switch.media_workers import CANNOT_START, HEALTHY_S, MediaWorkers, Slot, die_with_parent
+from switch.media_workers import CANNOT_START, MediaWorkers, Slot, die_with_parent
 from switch.sockets import OwnedSockets, place
 
 log = logging.getLogger(__name__)
 
 BACK_OFF_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+HEALTHY_S = 30.0
+"""Up for so long, a child's next death is its first."""
 STOP_S = 10.0
 """What a child gets to end after its drain before it is killed."""
 
