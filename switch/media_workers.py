@@ -32,7 +32,7 @@ SPARE_AFTER_S = 0.1
 STARTING_S = 20.0
 """What a process gets from its start to its first sign of life."""
 LOOK_S = 1.0
-HANG_S = 3.0
+HANG_S = 2.0
 CANNOT_START = 2
 """A child's exit status that no restart would change; it has said why in one line."""
 PR_SET_PDEATHSIG = 1
