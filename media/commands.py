@@ -71,17 +71,10 @@ class Commands:
 
     def _configure_leg(self, command: protocol.ConfigureLeg, now: float) -> None:
         engine = self._engine
-        row = engine.ports.ports.get(command.port)
-        if row is None:
-            raise Refused(f"port {command.port} is not one of this worker's")
         remote = _check_leg(command)
         session = engine.sessions.get(command.session)
         leg = session.legs.get(command.leg) if session is not None else None
-        owner = engine.by_row[row]
-        if owner is not None and owner is not leg:
-            raise Refused(f"port {command.port} belongs to leg {owner.id} of session {owner.session}")
-        if leg is not None and leg.row != row:
-            raise Refused(f"leg {leg.id} is on port {leg.settings.port} and cannot move")
+        row = self._row_for(command, leg)
         is_new = leg is None
         if leg is None:
             if session is None:
@@ -96,6 +89,24 @@ class Commands:
         assert session is not None
         session.apply_edges()
         engine.changed.add(session.id)
+
+    def _row_for(self, command: protocol.ConfigureLeg, leg: Leg | None) -> int:
+        """The leg's row, or a free one on the port; `leg` is None when it is new."""
+        engine = self._engine
+        try:
+            row = engine.ports.choose_row(command.port, engine.takeover.find(command.session, command.leg))
+        except KeyError:
+            raise Refused(f"port {command.port} is not one of this worker's") from None
+        except OSError as error:
+            raise Refused(f"port {command.port}: {error}") from error
+        if leg is not None and leg.settings.port == command.port:
+            return leg.row
+        owner = engine.by_row[row]
+        if owner is not None:
+            raise Refused(f"port {command.port} belongs to leg {owner.id} of session {owner.session}")
+        if leg is not None:
+            raise Refused(f"leg {leg.id} is on port {leg.settings.port} and cannot move")
+        return row
 
     def _allocate(self, session: Session, command: protocol.ConfigureLeg, row: int, now: float) -> Leg:
         engine, table = self._engine, self._engine.table
@@ -114,7 +125,7 @@ class Commands:
         table.out_seq[row] = secrets.randbits(16)
         table.out_ts[row] = secrets.randbits(32)
         table.received_at[row] = now
-        engine.ports.open(row, is_kept=has_waiting)
+        engine.ports.open(row, command.port, is_kept=has_waiting)
         engine.reports.add(leg, now)
         engine.lines.add(leg, now)
         return leg

@@ -31,7 +31,7 @@ from media.takeover import Takeover
 from media.taps import TURNS, Taps, Writer
 from model.media import Command, Event, Inactivity, LegReleased, LegStatistics
 from rtp.events import Pressed
-from rtp.net.leg_ports import LegPorts
+from rtp.net.ports import Ports
 from rtp.receiver import ReceiverTable
 from rtp.ring import JitterRing
 
@@ -43,7 +43,7 @@ class Engine:
 
     def __init__(
         self,
-        ports: LegPorts,
+        ports: Ports,
         emit: Callable[[Event], None],
         *,
         prompts: Prompts,
@@ -53,7 +53,7 @@ class Engine:
         codec_threads: int | None = None,
         memory_fd: int = -1,
     ) -> None:
-        n = len(ports.ports)
+        n = ports.capacity
         self.ports = ports
         self.emit = emit
         self.table = LegTable(n)

@@ -1,6 +1,5 @@
 """Input: packets from the sockets are checked, counted, kept for the tick and forwarded, a batch at a time."""
 
-import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,22 +7,15 @@ from numpy.typing import NDArray
 
 from media import relay
 from media.arrays import DECODED
-from media.learning import Verdict
-from media.session import Leg
+from media.strangers import MAX_OF_PORT, Strangers
 from model.media import FirstPacket
 from rtp.header import HEADER_BYTES, MAX_PACKET, PLAIN, strip_options
 
 if TYPE_CHECKING:
     from media.engine import Engine
 
-log = logging.getLogger(__name__)
-
 MAX_ROUNDS = 16
 """Packets taken of one leg in one poll."""
-MAX_STRANGERS = 32
-"""Packets taken of one leg's open socket in one poll: more is a flood, and waits."""
-MAX_STRANGERS_IN_ALL = 512
-"""The same of all legs together."""
 
 
 class Intake:
@@ -35,13 +27,19 @@ class Intake:
         self._table = engine.table
         self._receiver = engine.receiver
         self._by_row = engine.by_row
-        self._n_strangers = 0
-        """Packets taken of open sockets in this poll."""
+        self._strangers = Strangers(engine)
+        self._all_rows = np.arange(max(engine.ports.batch, engine.ports.capacity))
+        self._first = np.zeros(engine.ports.capacity, np.int64)
+
+    @property
+    def n_strangers(self) -> int:
+        """Packets to shared ports that were nobody's."""
+        return self._strangers.n_dropped
 
     def poll(self, now: float) -> None:
         """Takes everything that has arrived."""
         ports = self._ports
-        self._n_strangers = 0
+        self._strangers.begin()
         for _ in range(MAX_ROUNDS):
             n = ports.poll()
             if n:
@@ -52,83 +50,61 @@ class Intake:
                 leg = self._by_row[row]
                 if leg is not None:
                     self._engine.reports.take(leg, now)
-            if not n:
+            for index in ports.shared_reports:
+                self._engine.reports.take_shared(index, self._by_row, now)
+            if not n or self._strangers.is_enough:
                 return
 
     def _take(self, n: int, now: float) -> None:
         headers = self._ports.headers
         legs, lengths = self._ports.legs[:n], self._ports.lengths[:n]
-        rows = np.arange(n)
+        rows = self._all_rows[:n]
         odd = (headers["flags"][:n] != PLAIN) | (lengths < HEADER_BYTES) | (lengths >= MAX_PACKET)
         odd |= (headers["marker_type"][:n] >= 192) & (headers["marker_type"][:n] <= 223)
+        is_strange = len(self._ports.unknown) > 0
+        if is_strange:
+            odd &= legs >= 0
         if odd.any():
             for k in np.flatnonzero(odd).tolist():
                 length = int(lengths[k])
                 lengths[k] = 0 if length >= MAX_PACKET else strip_options(self._ports.rows[k], length)
                 if not lengths[k]:
                     self._table.rejected[legs[k]] += 1
-            rows = np.flatnonzero(lengths)
-            legs, lengths = legs[rows], lengths[rows]
+            rows = np.flatnonzero((lengths > 0) & (legs >= 0))
+        elif is_strange:
+            rows = np.flatnonzero(legs >= 0)
         if len(rows):
-            self._receive(rows, legs, lengths, now)
+            if len(rows) < n:
+                legs, lengths = legs[rows], lengths[rows]
+            self._receive_some(rows, legs, lengths, now)
+        if is_strange:
+            accepted = self._strangers.take_unknown(self._ports.unknown, now)
+            if accepted:
+                rows, legs, lengths = np.array(accepted, np.int64).T.copy()
+                self._receive_some(rows, legs, lengths, now)
+
+    def _receive_some(
+        self, rows: NDArray[np.int64], legs: NDArray[np.int64], lengths: NDArray[np.int64], now: float
+    ) -> None:
+        """As `_receive`, of packets among which there may be several of one leg: they are taken one after the other."""
+        while self._ports.has_doubles:
+            order = self._all_rows[: len(legs)]
+            # Where a leg is named twice the assignment that comes last stays: that of its first packet.
+            self._first[legs[::-1]] = order[::-1]
+            is_first = self._first[legs] == order
+            if is_first.all():
+                break
+            self._receive(rows[is_first], legs[is_first], lengths[is_first], now)
+            rows, legs, lengths = rows[~is_first], legs[~is_first], lengths[~is_first]
+        self._receive(rows, legs, lengths, now)
 
     def _take_strangers(self, rows: list[int], now: float) -> None:
-        """Packets that did not come from a leg's connected peer: judged one by one, at most one of each leg a batch."""
-        ports, headers = self._ports, self._ports.headers
-        for _ in range(MAX_STRANGERS):
-            n = 0
-            waiting = []
-            for row in rows:
-                if n == ports.batch or self._n_strangers >= MAX_STRANGERS_IN_ALL:
-                    break
-                read = ports.read_stranger(row, n)
-                if read is None:
-                    continue
-                self._n_strangers += 1
-                waiting.append(row)
-                length, address = read
-                length = 0 if length >= MAX_PACKET else strip_options(ports.rows[n], length)
-                leg = self._by_row[row]
-                if leg is None or not length:
-                    self._table.rejected[row] += 1
-                    continue
-                verdict = self._judge(leg, address, int(headers["ssrc"][n]), int(headers["seq"][n]))
-                if verdict is Verdict.REJECT:
-                    self._table.rejected[row] += 1
-                    continue
-                if verdict is Verdict.LEARN:
-                    self._follow(leg)
-                ports.legs[n], ports.lengths[n] = row, length
-                n += 1
-            if n:
-                self._receive(np.arange(n), ports.legs[:n], ports.lengths[:n], now)
-            rows = waiting
+        for _ in range(MAX_OF_PORT):
+            (arena_rows, legs, lengths), rows = self._strangers.take_waiting(rows)
+            if len(arena_rows):
+                self._receive(arena_rows, legs, lengths, now)
             if not rows:
                 return
-
-    def _judge(self, leg: Leg, address: tuple[str, int], ssrc: int, seq: int) -> Verdict:
-        received = self._receiver
-        return leg.guard.judge(
-            address,
-            ssrc,
-            seq,
-            has_received=int(received.packets[leg.row]) > leg.packets_at_configure,
-            stream=(int(received.ssrc[leg.row]), int(received.max_seq[leg.row])),
-        )
-
-    def _follow(self, leg: Leg) -> None:
-        """The guard has learned an address: the sockets follow."""
-        try:
-            self._ports.connect(leg.row, leg.guard.source, leg.guard.destination)
-        except OSError as error:
-            log.warning("%s %s: cannot reach %s: %s", leg.session, leg.id, leg.guard.source, error)
-            return
-        self._engine.reports.redirect(leg)
-        self._engine.takeover.note(leg)
-        self._engine.changed.add(leg.session)
-        log.info(
-            "%s %s: RTP comes from %s, ours goes to %s", leg.session, leg.id, leg.guard.source, leg.guard.destination
-        )
 
     def _receive(
         self, rows: NDArray[np.int64], legs: NDArray[np.int64], lengths: NDArray[np.int64], now: float
@@ -169,7 +145,7 @@ class Intake:
             rows, legs, lengths, is_audio = rows[relayed], legs[relayed], lengths[relayed], is_audio[relayed]
         if len(rows):
             listeners = relay.rewrite(table, headers, rows, legs, lengths, is_audio, now)
-            self._ports.send_rows(rows.tolist(), listeners.tolist(), lengths.tolist())
+            self._ports.send_rows(rows, listeners, lengths)
 
     def _streams_begin(self, legs: NDArray[np.int64], now: float) -> None:
         self._table.is_relay_set[legs] = False
@@ -179,6 +155,7 @@ class Intake:
                 continue
             self._engine.pass_on(leg, self._engine.digits.renew(leg, now))
             self._engine.coding.stream_begins(row)
+            self._ports.tell_ssrc(row, int(self._receiver.ssrc[row]))
             if leg.first_packet_s < 0:
                 leg.first_packet_s = now - leg.allocated_at
                 self._engine.takeover.note(leg)

@@ -66,6 +66,11 @@ class AddressGuard:
         if (remote, learn_from) == (self._remote, self._learn_from):
             self.source, self.destination, self._may_learn = source, destination, may_learn
 
+    @property
+    def allowed_hosts(self) -> set[str]:
+        """Whose packets may ever be taken."""
+        return {host for host in (self._learn_from, self._remote[0] if self._remote is not None else "") if host}
+
     def is_allowed_host(self, host: str) -> bool:
         return bool(host) and (host == self._learn_from or (self._remote is not None and host == self._remote[0]))
 

@@ -120,6 +120,11 @@ class Legacy:
         for (table, name), view in zip((*columns, relay_to), views, strict=False):
             setattr(table, name, view)
 
+    def find(self, session: str, leg: str) -> int:
+        """The row that is this leg's; -1 = none is."""
+        found = np.flatnonzero(self._keys == _key(session, leg))
+        return int(found[0]) if len(found) else -1
+
     def claim(self, row: int, session: str, leg: str) -> Saved | None:
         """The row is this leg's from now on. What an earlier worker left of the same leg, else None; before the row's
         columns are reset."""

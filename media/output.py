@@ -7,14 +7,14 @@ from media.arrays import CHUNK, FRAME, LegTable
 from media.dtmf import DigitDesk
 from media.relay import MARKER, next_timestamp
 from rtp.header import HEADER_BYTES, PLAIN, header_view
-from rtp.net.leg_ports import LegPorts
+from rtp.net.ports import Outgoing, Ports
 
 
 class FrameSender:
     """Sends what the mixer made: one packet a tick to most legs, and one by one to legs with packets of another length
     or with digits instead of audio."""
 
-    def __init__(self, table: LegTable, ports: LegPorts) -> None:
+    def __init__(self, table: LegTable, ports: Ports) -> None:
         self._table = table
         self._ports = ports
         self._plain_before: set[int] = set()
@@ -32,17 +32,12 @@ class FrameSender:
         self._headers = header_view(self._packets)
         self._headers["flags"] = PLAIN
         self._headers["ssrc"] = table.out_ssrc[rows]
-        view = self._packets.reshape(-1).data
-        size = HEADER_BYTES + FRAME
         is_odd = table.ptime[rows] != FRAME // CHUNK
         is_odd |= np.isin(rows, list(with_events))
         self._odd = [(i, int(rows[i])) for i in np.flatnonzero(is_odd).tolist()]
         self._positions = np.flatnonzero(~is_odd)
         self._rows = rows[self._positions]
-        self._sends = [
-            (row, view[i * size : (i + 1) * size])
-            for i, row in zip(self._positions.tolist(), self._rows.tolist(), strict=True)
-        ]
+        self._outgoing = self._ports.prepare(self._packets, self._positions, self._rows)
         self._types = table.audio_type[self._rows].astype(np.uint8)
         plain = set(self._rows.tolist())
         self._starting = plain - self._plain_before
@@ -62,10 +57,11 @@ class FrameSender:
         np.copyto(self._packets[:, HEADER_BYTES:], payload)
         if waiting and not waiting.isdisjoint(self._plain_before):
             chosen = np.flatnonzero(~np.isin(self._rows, list(waiting)))
-            sends = [self._sends[i] for i in chosen.tolist()]
-            self._send_plain(self._rows[chosen], self._positions[chosen], self._types[chosen], sends, now)
+            rows, positions = self._rows[chosen], self._positions[chosen]
+            outgoing = self._ports.prepare(self._packets, positions, rows)
+            self._send_plain(rows, positions, self._types[chosen], outgoing, now)
         else:
-            self._send_plain(self._rows, self._positions, self._types, self._sends, now)
+            self._send_plain(self._rows, self._positions, self._types, self._outgoing, now)
         for position, row in self._odd:
             if row in digits.senders:
                 self._parts.pop(row, None)
@@ -78,7 +74,7 @@ class FrameSender:
         rows: NDArray[np.int64],
         where: NDArray[np.intp],
         types: NDArray[np.uint8],
-        sends: list[tuple[int, "memoryview[int]"]],
+        outgoing: Outgoing,
         now: float,
     ) -> None:
         table, headers = self._table, self._headers
@@ -100,9 +96,7 @@ class FrameSender:
         table.sent_at[rows] = now
         table.packets_sent[rows] += 1
         table.bytes_sent[rows] += FRAME
-        send = self._ports.send
-        for row, packet in sends:
-            send(row, packet)
+        outgoing.send()
 
     def send_event(self, row: int, now: float, digits: DigitDesk) -> None:
         """The telephone-event packet that is due to the leg in this tick, if one is."""

@@ -5,13 +5,16 @@ from collections.abc import Callable
 from media.arrays import LegTable
 from media.session import Leg
 from rtp import rtcp
-from rtp.net.leg_ports import Address, LegPorts
+from rtp.net.address import Address
+from rtp.net.ports import Ports
 from rtp.receiver import ReceiverTable
 
 PERIOD = 250
 """Ticks between two reports of a leg (5 s, RFC 3550 §6.2)."""
 MAX_REPORTS = 8
 """Compound packets taken of one leg in one poll."""
+MAX_REPORTS_OF_PORT = 64
+"""The same of one shared port."""
 
 
 class _State:
@@ -29,7 +32,7 @@ class Reports:
     """Sends and takes RTCP. `wall` gives seconds since 1970 for the NTP times."""
 
     def __init__(
-        self, table: LegTable, receiver: ReceiverTable, ports: LegPorts, cname: str, wall: Callable[[], float]
+        self, table: LegTable, receiver: ReceiverTable, ports: Ports, cname: str, wall: Callable[[], float]
     ) -> None:
         self._table = table
         self._receiver = receiver
@@ -81,16 +84,40 @@ class Reports:
             read = self._ports.read_report(leg.row)
             if read is None:
                 return
-            data, address = read
-            report = rtcp.parse(data)
-            if report is None or not self._is_peer(leg, address):
-                self._table.rejected[leg.row] += 1
-                continue
-            state = self._states[leg.row]
-            if leg.guard.may_learn_from(address[0]) and address != leg.report_to:
-                leg.report_to = address
-                state.was_learned = True
-            self._apply(leg, state, report, now)
+            self._take(leg, *read, now)
+
+    def take_shared(self, index: int, by_row: list[Leg | None], now: float) -> None:
+        """Reads what came to the RTCP port beside a shared port; what cannot be told whose it is, is dropped."""
+        for _ in range(MAX_REPORTS_OF_PORT):
+            read = self._ports.read_shared_report(index)
+            if read is None:
+                return
+            leg = self._whose(index, *read, by_row)
+            if leg is not None:
+                self._take(leg, *read, now)
+
+    def _whose(self, index: int, data: bytes, address: Address, by_row: list[Leg | None]) -> Leg | None:
+        """By the sender's SSRC, which is that of its RTP; where that says nothing, by the address."""
+        rows = self._ports.rows_of(index)
+        found = rows[self._receiver.ssrc[rows] == int.from_bytes(data[4:8], "big")]
+        legs = [leg for leg in (by_row[row] for row in found.tolist()) if leg is not None]
+        if not legs:
+            # A peer that sends no RTP: few, so each may be asked.
+            silent = rows[self._receiver.ssrc[rows] < 0].tolist()
+            legs = [leg for leg in (by_row[row] for row in silent) if leg is not None and leg.report_to == address]
+        legs = [leg for leg in legs if self._is_peer(leg, address)]
+        return legs[0] if len(legs) == 1 else None
+
+    def _take(self, leg: Leg, data: bytes, address: Address, now: float) -> None:
+        report = rtcp.parse(data)
+        if report is None or not self._is_peer(leg, address):
+            self._table.rejected[leg.row] += 1
+            return
+        state = self._states[leg.row]
+        if leg.guard.may_learn_from(address[0]) and address != leg.report_to:
+            leg.report_to = address
+            state.was_learned = True
+        self._apply(leg, state, report, now)
 
     def _is_peer(self, leg: Leg, address: Address) -> bool:
         source = leg.guard.source

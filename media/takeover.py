@@ -42,6 +42,10 @@ class Takeover:
 
     # -- legs ----------------------------------------------------------------------------------------------------------
 
+    def find(self, session: str, leg: str) -> int:
+        """The row that an earlier worker had the leg on; -1 = none."""
+        return self._legacy.find(session, leg)
+
     def claim(self, row: int, session: str, leg: str) -> bool:
         """The row becomes this leg's; before columns are reset. True: an earlier worker had it, its packets wait."""
         saved = self._legacy.claim(row, session, leg)

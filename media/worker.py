@@ -26,7 +26,7 @@ from media.prompts import PromptCache
 from media.recorder import RecordingWriter
 from media.standby import Place, inherit_pairs, wait_for_place
 from model.media import PROTOCOL_VERSION, Command, Health, Hello, RecordingFinished
-from rtp.net.leg_ports import LegPorts
+from rtp.net.ports import Ports
 
 log = logging.getLogger("media.worker")
 
@@ -43,6 +43,8 @@ CLOSE_S = 20.0
 """What the last recordings may take at the end."""
 BEAT_S = 1.0
 """So much longer than it means to sleep the worker has to show that it lives (`media.beat`)."""
+LEGS_OF_SHARED_PORT = 256
+"""So many legs there is room for on shared ports, on average."""
 _BEHIND_S = 0.5
 """A tick later than this is not made up for: the machine was stopped."""
 
@@ -58,11 +60,13 @@ class Worker:
         host: str,
         music: list[str],
         memory_fd: int = -1,
+        n_shared: int = 0,
     ) -> None:
+        """The first `n_shared` of `pairs` are for many legs each, the others for one."""
         self._name = name
         self._beat = Beat(memory_fd)
         self._host = host
-        self._ports = LegPorts(pairs)
+        self._ports = Ports(pairs[n_shared:], pairs[:n_shared], shared_legs=n_shared * LEGS_OF_SHARED_PORT)
         self._prompts = PromptCache(music)
         self._writer = RecordingWriter()
         self._encoders = EncoderPool()
@@ -225,7 +229,8 @@ class Worker:
         return Hello(
             worker=self._name,
             version=PROTOCOL_VERSION,
-            ports=sorted(self._ports.ports),
+            ports=sorted(self._ports.own_ports + self._ports.shared_ports),
+            shared_ports=self._ports.shared_ports,
             sessions=list(self._engine.sessions),
             host=self._host,
             pid=os.getpid(),
@@ -280,6 +285,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rtp-fds", default="", metavar="FIRST:COUNT", help="inherited UDP sockets")
     parser.add_argument("--standby", action="store_true", help="wait for a slot's name on standard input")
     parser.add_argument("--slot", action="append", default=[], metavar="NAME:FIRST:COUNT:LISTENER:MEMORY")
+    parser.add_argument("--shared-ports", type=int, default=0, help="how many of its ports many legs may share")
     parser.add_argument("--host", default="", help="the address peers are told")
     parser.add_argument("--cpus", default="", help="processors to run on, e.g. 1 or 2,3 (default: all)")
     parser.add_argument("--priority", choices=("fifo", "nice", "none"), default="fifo")
@@ -310,7 +316,10 @@ def main(arguments: list[str] | None = None) -> int:
             os.sched_setaffinity(0, {int(cpu) for cpu in options.cpus.split(",")})
         # Writer and loader may hold the interpreter lock, so nobody else may push them aside either; the tick may.
         raise_priority(options.priority, THREADS_PRIORITY)
-        worker = Worker(place.name, place.listener, place.pairs, options.host, options.music, place.memory_fd)
+        worker = Worker(
+            *(place.name, place.listener, place.pairs, options.host, options.music, place.memory_fd),
+            n_shared=min(options.shared_ports, len(place.pairs)),
+        )
     except (ValueError, OSError) as error:
         print(f"media worker: {error}", file=sys.stderr)
         return 2

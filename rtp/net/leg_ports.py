@@ -1,4 +1,4 @@
-"""Per-leg UDP ports: one epoll, packets read into one arena, one `send` a packet.
+"""Per-leg UDP ports: a leg owns its port, packets are read into the arena one by one, one `send` a packet.
 
 Two sockets stand behind a leg's RTP port. The *open* one is inherited, bound and never connected: it hears strangers
 and peers whose address is not known yet, and its packets are read with their source address, slowly and in small
@@ -7,16 +7,14 @@ gives it exactly the peer's packets, so nothing needs a source address, and both
 they cost unconnected (measured: receive 1.0 µs against 2.1, send 3.6 against 4.9).
 """
 
-import select
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
+from rtp.net.address import Address
+from rtp.net.arena import Arena
+from rtp.net.watcher import Watcher
 
-from rtp.header import MAX_PACKET, header_view
-
-Address = tuple[str, int]
 Send = Callable[[Any], int]
 
 COMMON_PACKET = 172
@@ -41,32 +39,20 @@ class LegPorts:
     `pairs` are bound UDP sockets, RTP (even port) with RTCP; they stay open when a leg is released.
     """
 
-    def __init__(self, pairs: Sequence[tuple[socket.socket, socket.socket]], *, batch: int = 1024) -> None:
-        self.batch = max(64, min(batch, len(pairs)))
-        self.arena = np.zeros((self.batch, MAX_PACKET), np.uint8)
-        self.headers = header_view(self.arena)
-        self.legs = np.zeros(self.batch, np.int64)
-        self.lengths = np.zeros(self.batch, np.int64)
-        view = self.arena.reshape(-1).data
-        self.rows = [view[i * MAX_PACKET : (i + 1) * MAX_PACKET] for i in range(self.batch)]
-        self._common = [row[:COMMON_PACKET] for row in self.rows]
-        self.senders: list[Send | None] = [None] * len(pairs)
-        self.n_send_failures = 0
-        self.strangers: list[int] = []
-        """Rows whose open socket had something at the last `poll`."""
-        self.reports: list[int] = []
-        """Rows whose RTCP socket had something at the last `poll`."""
-        self.others: list[int] = []
-        """Foreign file descriptors (`watch`) that are ready: see `take_others`."""
+    def __init__(
+        self, pairs: Sequence[tuple[socket.socket, socket.socket]], arena: Arena, watcher: Watcher, n_rows: int
+    ) -> None:
+        self._arena = arena
+        self._watcher = watcher
+        self._common = [row[:COMMON_PACKET] for row in arena.rows]
+        self.senders: list[Send] = [_send_nowhere] * n_rows
+        """By row, of all rows of the media plane."""
         self._pairs = list(pairs)
         for sockets in self._pairs:
             for each in sockets:
                 each.setblocking(False)
         self.ports: dict[int, int] = {rtp.getsockname()[1]: i for i, (rtp, _) in enumerate(self._pairs)}
         self._legs: dict[int, _Leg] = {}
-        self._epoll = select.epoll()
-        self._fast: dict[int, tuple[Callable[[Any], int], int]] = {}
-        self._slow: dict[int, tuple[list[int], int]] = {}
 
     # -- allocation ---------------------------------------------------------------------------------------------------
 
@@ -76,12 +62,10 @@ class LegPorts:
         rtp, rtcp = self._pairs[row]
         if not is_kept:
             for each in (rtp, rtcp):
-                _drain(each)
+                drain(each)
         leg = self._legs[row] = _Leg(rtp.getsockname()[1], rtp, rtcp)
-        self._slow[leg.open.fileno()] = (self.strangers, row)
-        self._slow[leg.rtcp.fileno()] = (self.reports, row)
-        self._epoll.register(leg.open.fileno(), select.EPOLLIN)
-        self._epoll.register(leg.rtcp.fileno(), select.EPOLLIN)
+        self._watcher.add(leg.open.fileno(), self._watcher.strangers, row)
+        self._watcher.add(leg.rtcp.fileno(), self._watcher.reports, row)
 
     def connect(self, row: int, source: Address | None, destination: Address | None) -> None:
         """From now on the peer is `source`, and we send to `destination` (mostly the same). OSError when impossible."""
@@ -91,10 +75,9 @@ class LegPorts:
             if source is not None:
                 leg.peer = self._peer_socket(leg, source)
                 leg.source = source
-                self._fast[leg.peer.fileno()] = (leg.peer.recv_into, row)
-                self._epoll.register(leg.peer.fileno(), select.EPOLLIN)
+                self._watcher.add_fast(leg.peer.fileno(), leg.peer.recv_into, row)
         leg.destination = destination
-        self.senders[row] = None
+        self.senders[row] = _send_nowhere
         if destination is not None:
             if leg.peer is not None and destination == leg.source:
                 self.senders[row] = leg.peer.send
@@ -106,11 +89,10 @@ class LegPorts:
         leg = self._legs.pop(row, None)
         if leg is None:
             return
-        self.senders[row] = None
+        self.senders[row] = _send_nowhere
         self._disconnect(leg)
         for each in (leg.open, leg.rtcp):
-            self._epoll.unregister(each.fileno())
-            del self._slow[each.fileno()]
+            self._watcher.remove(each.fileno())
 
     def close_all(self) -> None:
         for row in list(self._legs):
@@ -118,12 +100,10 @@ class LegPorts:
         for sockets in self._pairs:
             for each in sockets:
                 each.close()
-        self._epoll.close()
 
     def _disconnect(self, leg: _Leg) -> None:
         if leg.peer is not None:
-            self._epoll.unregister(leg.peer.fileno())
-            del self._fast[leg.peer.fileno()]
+            self._watcher.remove(leg.peer.fileno())
             leg.peer.close()
         leg.peer = leg.source = None
 
@@ -138,7 +118,7 @@ class LegPorts:
             peer.connect(source)
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
             # Between bind and connect anybody's packet could land here.
-            _drain(peer)
+            drain(peer)
         except OSError:
             peer.close()
             raise
@@ -148,55 +128,10 @@ class LegPorts:
 
     # -- input --------------------------------------------------------------------------------------------------------
 
-    def watch(self, fd: int, *, writable: bool = False) -> None:
-        """Reports `fd` in `others` when it can be read (or written)."""
-        events = select.EPOLLIN | (select.EPOLLOUT if writable else 0)
-        if fd in self._slow:
-            self._epoll.modify(fd, events)
-        else:
-            self._slow[fd] = (self.others, fd)
-            self._epoll.register(fd, events)
-
-    def unwatch(self, fd: int) -> None:
-        if self._slow.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
-
-    def take_others(self) -> list[int]:
-        """The foreign descriptors that became ready since the last call."""
-        ready = list(dict.fromkeys(self.others))
-        self.others.clear()
-        return ready
-
-    def poll(self, timeout_s: float = 0.0) -> int:
-        """Reads at most one packet of each connected leg into the arena; how many.
-
-        Sets `legs[:n]`, `lengths[:n]`, and the lists of slower things that are ready.
-        """
-        self.strangers.clear()
-        self.reports.clear()
-        fast, rows, legs, lengths = self._fast, self.rows, [], []
-        n = 0
-        for fd, _ in self._epoll.poll(timeout_s, self.batch):
-            entry = fast.get(fd)
-            if entry is None:
-                ready = self._slow.get(fd)
-                if ready is not None:
-                    ready[0].append(ready[1])
-                continue
-            try:
-                lengths.append(entry[0](rows[n]))
-            except OSError:  # nothing there after all, or an ICMP error from the peer's side
-                continue
-            legs.append(entry[1])
-            n += 1
-        self.legs[:n] = legs
-        self.lengths[:n] = lengths
-        return n
-
     def read_stranger(self, row: int, into: int) -> tuple[int, Address] | None:
         """One packet of the leg's open socket into arena row `into`: (length, source), or None when there is none."""
         try:
-            length, address = self._legs[row].open.recvfrom_into(self.rows[into])
+            length, address = self._legs[row].open.recvfrom_into(self._arena.rows[into])
         except OSError:
             return None
         return length, (address[0], address[1])
@@ -211,33 +146,24 @@ class LegPorts:
 
     # -- output -------------------------------------------------------------------------------------------------------
 
-    def send_rows(self, rows: list[int], legs: list[int], lengths: list[int]) -> None:
-        """Sends arena row `rows[i]`, `lengths[i]` bytes long, to leg `legs[i]`."""
-        senders, common = self.senders, self._common
+    def send_rows(self, rows: list[int], legs: list[int], lengths: list[int]) -> int:
+        """Sends arena row `rows[i]`, `lengths[i]` bytes long, to leg `legs[i]`; how many could not be sent."""
+        senders, common, whole = self.senders, self._common, self._arena.rows
+        n_failed = 0
         for row, leg, length in zip(rows, legs, lengths, strict=True):
-            send = senders[leg]
-            if send is None:
-                continue
             try:
-                send(common[row] if length == COMMON_PACKET else self.rows[row][:length])
+                senders[leg](common[row] if length == COMMON_PACKET else whole[row][:length])
             except OSError:  # the peer's host is away for the moment: its own silence ends the call, not this
-                self.n_send_failures += 1
-
-    def send(self, leg: int, packet: Any) -> None:
-        """Sends one RTP packet to the leg."""
-        send = self.senders[leg]
-        if send is not None:
-            try:
-                send(packet)
-            except OSError:
-                self.n_send_failures += 1
+                n_failed += 1
+        return n_failed
 
     def send_report(self, row: int, packet: bytes, destination: Address) -> None:
-        """Sends one RTCP packet from the leg's RTCP port."""
-        try:
-            self._legs[row].rtcp.sendto(packet, destination)
-        except OSError:
-            self.n_send_failures += 1
+        """Sends one RTCP packet from the leg's RTCP port. OSError when that fails."""
+        self._legs[row].rtcp.sendto(packet, destination)
+
+
+def _send_nowhere(packet: Any) -> int:
+    return 0
 
 
 def _sender_to(via: socket.socket, destination: Address) -> Send:
@@ -247,7 +173,8 @@ def _sender_to(via: socket.socket, destination: Address) -> Send:
     return send
 
 
-def _drain(sock: socket.socket) -> None:
+def drain(sock: socket.socket) -> None:
+    """Throws away what waits on the socket."""
     for _ in range(10_000):
         try:
             sock.recv(1)

@@ -15,7 +15,7 @@ TICK_S = 0.02
 
 
 class FakePorts:
-    """What the engine needs of `rtp.net.leg_ports.LegPorts`, without a network."""
+    """What the engine needs of `rtp.net.ports.Ports`, without a network."""
 
     def __init__(self, n):
         self.batch = max(64, n)
@@ -26,12 +26,17 @@ class FakePorts:
         view = self.arena.reshape(-1).data
         self.rows = [view[i * MAX_PACKET : (i + 1) * MAX_PACKET] for i in range(self.batch)]
         self.ports = {10_000 + 2 * i: i for i in range(n)}
-        self.strangers, self.reports, self.others = [], [], []
+        self.capacity = n
+        self.strangers, self.reports, self.shared_reports, self.unknown = [], [], [], []
+        self.has_doubles = False
         self.n_send_failures = 0
         self.inbox = [[] for _ in range(n)]
         self.deliver = lambda row, packet: None
 
-    def open(self, row, *_, **__):
+    def choose_row(self, port, wanted=-1):
+        return self.ports[port]
+
+    def open(self, row, port, *, is_kept=False):
         self.inbox[row].clear()
 
     def connect(self, row, source, destination):
@@ -54,6 +59,12 @@ class FakePorts:
         for row, leg, length in zip(rows, legs, lengths, strict=True):
             self.deliver(leg, bytes(self.rows[row][:length]))
 
+    def prepare(self, packets, which, legs):
+        return Outgoing(self, packets, which, legs)
+
+    def tell_ssrc(self, row, ssrc):
+        pass
+
     def send(self, leg, packet):
         self.deliver(leg, bytes(packet))
 
@@ -62,6 +73,20 @@ class FakePorts:
 
     def send_report(self, row, packet, destination):
         pass
+
+
+@dataclass
+class Outgoing:
+    """Packets made in the same place again and again."""
+
+    ports: FakePorts
+    packets: np.ndarray
+    which: np.ndarray
+    legs: np.ndarray
+
+    def send(self):
+        for i, leg in zip(self.which.tolist(), self.legs.tolist(), strict=True):
+            self.ports.send(leg, self.packets[i].tobytes())
 
 
 @dataclass

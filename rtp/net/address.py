@@ -1,0 +1,4 @@
+"""Where packets come from and go to."""
+
+Address = tuple[str, int]
+"""IP address and UDP port."""
