@@ -37,13 +37,17 @@ check: setup
 bench: setup
 	$(BIN)/python -m benchmarks.signalling --quick
 	$(BIN)/python -m benchmarks.media --quick
+	scripts/setup-quality $(VENV)
+	$(BIN)/python -m benchmarks.media_quality --quick
 	$(BIN)/python -m pytest benchmarks/micro --benchmark-only
 
 # The lock holds versions and hashes and no registry address: pip asks whatever index the machine is set up for.
 lock:
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  --all-extras pyproject.toml -o requirements.lock
+	  --extra postgresql --extra test pyproject.toml -o requirements.lock
+	printf 'cython\npesq>=0.0.4\npystoi>=0.4.1\n' | $(BIN)/uv pip compile - -c requirements.lock --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements-quality.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
