@@ -90,9 +90,14 @@ class Planes:
     def read(self, clock: int, waiting: set[int]) -> None:
         """Fills both planes; sources of the listeners in `waiting` stand still, and are silent."""
         n, m = self._n_narrow, self._n_wide
-        if n:
+        # The readers' own arrays are taken as they are where nothing else belongs into the plane.
+        if n and n == len(self.narrow):
+            self.narrow = self._inputs.read(self._narrow_rows, clock)
+        elif n:
             np.copyto(self.narrow[:n], self._inputs.read(self._narrow_rows, clock))
-        if m:
+        if m and m == len(self.wide):
+            self.wide = self._wide_inputs.read(self._wide_rows, clock)
+        elif m:
             np.copyto(self.wide[:m], self._wide_inputs.read(self._wide_rows, clock))
         for i, (row, source) in enumerate(self._sources_8, len(self.at_8)):
             self._fill(self.narrow[i], row, source, waiting)

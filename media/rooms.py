@@ -11,8 +11,8 @@ from media.session import LOUDEST
 
 _ADVANTAGE = 4.0
 """6 dB: by so much a newcomer must be louder than one who is heard."""
-_FALL = 0.96
-"""Of a speaker's level in a frame (power): 9 dB a second, so pauses between words do not cost the floor."""
+_FALL = 0.9
+"""Of a speaker's level in a frame (power): 23 dB a second, so pauses between words do not cost the floor."""
 _RISE = 8
 """Part of a frame in which a speaker is let in: 2.5 ms, or his first consonant would be lost."""
 
