@@ -25,6 +25,8 @@ _AT_LOWEST_PRIORITY = (
 )
 COMMAND = (sys.executable, "-I", "-S", "-c", _AT_LOWEST_PRIORITY, "-m", "media.mp3", "--serve")
 """The worker's real-time priority is laid down before anything is loaded."""
+ENCODE = COMMAND[:-1]
+"""The same for the files that are named behind it."""
 
 
 class Encoded(msgspec.Struct, frozen=True):

@@ -288,10 +288,13 @@ class SessionBook:
         self._forget_play(event.session, event.leg, event.play_id)
 
     def _recording_finished(self, event: protocol.RecordingFinished) -> None:
-        self._closing.pop(event.recording, None)
         page = self._pages.get(event.session)
-        if page is not None:
-            page.recordings.pop(event.recording, None)
+        running = page.recordings.pop(event.recording, None) if page is not None else None
+        if not event.is_encoding:
+            self._closing.pop(event.recording, None)
+        elif running is not None:
+            # It has not ended before its MP3 is made.
+            self._closing[event.recording] = running.start
 
     def _answer_detected(self, event: protocol.AnswerDetected) -> None:
         page = self._pages.get(event.session)

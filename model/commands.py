@@ -208,7 +208,7 @@ class ListRecordings(Command, frozen=True, kw_only=True):
     min_duration_s: Annotated[float, Meta(ge=0.0)] = 0.0
     max_duration_s: Annotated[float, Meta(ge=0.0)] = 0.0
     """0 = no limit."""
-    state: Literal["", "recording", "finished", "failed", "recovered"] = ""
+    state: Literal["", "recording", "encoding", "finished", "failed", "recovered"] = ""
     """Empty = all."""
     limit: Limit = 100
     cursor: Cursor = ""
@@ -224,9 +224,13 @@ class GetRecording(Command, frozen=True, kw_only=True):
 
 @command("recording.start", role="operator", result=views.RecordingState, errors=(NoSuchCall, WrongState, Congested))
 class StartRecording(Command, frozen=True, kw_only=True):
-    """Begins to record a call that is not being recorded."""
+    """Begins to record a call that is not being recorded. What is empty is as the call's extension, trunk or the
+    configuration say."""
 
     call_id: Id
+    format: Literal["", "wav", "mp3"] = ""
+    channels: Literal["", "stereo", "mono"] = ""
+    """stereo: customer left, agent right; mono: both on one channel."""
 
 
 @command("recording.pause", role="operator", result=views.RecordingState, errors=(NoSuchCall, NoSuchRecording))

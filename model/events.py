@@ -143,6 +143,8 @@ class RecordingFinished(Event, frozen=True, kw_only=True):
     size: int
     """Bytes."""
     sha256: str = ""
+    format: str = "wav"
+    """wav or mp3"""
 
 
 @event("recording.failed")

@@ -154,8 +154,8 @@ class StartRecording(_Tagged, frozen=True):
     format: str = "wav"
     """"wav" or "mp3" (made from the WAV when it is finished)."""
     continues_s: float = -1.0
-    """Not negative: the recording began so long ago, in a worker that died or gave it up; the file at `path` is repaired
-    and goes on there, with silence for what is missing up to now."""
+    """Not negative: the recording began so long ago, in a worker that died or gave it up; the file at `path` is
+    repaired and goes on there, with silence for what is missing up to now."""
     pauses: list[tuple[float, float]] = []
     """Its pauses until then, [from, to] in seconds from the start."""
 

@@ -95,7 +95,7 @@ class RecordingRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     channels: int = 2
     encoding: str = "g711"
     state: str = "finished"
-    """recording, finished, failed, recovered"""
+    """recording; encoding (the WAV at `path` is whole, its MP3 is being made); finished; failed; recovered"""
     caller: str = ""
     dialed: str = ""
     extension: str = ""
@@ -105,3 +105,8 @@ class RecordingRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     pauses: list[tuple[float, float]] = []
     speech_s: list[float] = []
     error: str = ""
+    """Why it failed, what is missing, or why it stayed a WAV."""
+    format: str = "wav"
+    """wav or mp3: what is wanted while `state` is recording or encoding, afterwards what the file is"""
+    silent_because: list[str] = []
+    """Per channel: why it is silent although somebody spoke; empty when nothing is."""

@@ -177,7 +177,7 @@ class MemoryRecordings:
         return _page(found, after, limit)
 
     async def unfinished(self) -> list[RecordingRecord]:
-        open_ones = [row.recording for row in self.rows.values() if row.recording.state == "recording"]
+        open_ones = [row.recording for row in self.rows.values() if row.recording.state in ("recording", "encoding")]
         return sorted(open_ones, key=lambda recording: recording.started_utc)
 
     async def annotate(

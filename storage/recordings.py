@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from model.records import RecordingRecord
@@ -52,9 +52,8 @@ class RecordingQueries:
         return Page(items, format_cursor(last.started_utc, last.recording_id))
 
     async def unfinished(self) -> list[RecordingRecord]:
-        """All that still say "recording", oldest first: after a crash, those to be repaired."""
-        # The value stands in the text: only so do both databases see that the partial index serves.
-        statement = select(*_COLUMNS).where(_r.state == schema.RECORDING).order_by(_r.started_utc)
+        """All that are recorded or encoded yet, oldest first: after a crash, those to be repaired."""
+        statement = select(*_COLUMNS).where(text(schema.UNFINISHED)).order_by(_r.started_utc)
         async with self._database.read() as connection:
             return [_recording(row).recording for row in await connection.execute(statement)]
 
@@ -95,6 +94,7 @@ async def recordings_of(connection: AsyncConnection, call_id: str) -> list[Store
 
 _decode_pauses = msgspec.json.Decoder(list[tuple[float, float]]).decode
 _decode_floats = msgspec.json.Decoder(list[float]).decode
+_decode_texts = msgspec.json.Decoder(list[str]).decode
 
 
 def _recording(row: Row[Any]) -> StoredRecording:
@@ -102,4 +102,5 @@ def _recording(row: Row[Any]) -> StoredRecording:
     remark, is_important = values.pop("remark"), values.pop("is_important")
     values["pauses"] = _decode_pauses(values["pauses"]) if values["pauses"] else []
     values["speech_s"] = _decode_floats(values["speech_s"]) if values["speech_s"] else []
+    values["silent_because"] = _decode_texts(values["silent_because"]) if values["silent_because"] else []
     return StoredRecording(RecordingRecord(**values), remark, is_important)

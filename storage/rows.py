@@ -38,7 +38,7 @@ _UPSERT_RECORDINGS = upsert(schema.recordings, RECORDING_COLUMNS)
 
 _encode = msgspec.json.Encoder().encode
 _N_BEHIND_CALL = 2
-_LISTS = (RECORDING_COLUMNS.index("pauses"), RECORDING_COLUMNS.index("speech_s"))
+_LISTS = tuple(map(RECORDING_COLUMNS.index, ("pauses", "speech_s", "silent_because")))
 
 
 def describe(record: Record) -> str:

@@ -25,7 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
 )
-from sqlalchemy.sql import literal_column, text
+from sqlalchemy.sql import text
 
 metadata = MetaData(
     naming_convention={
@@ -36,16 +36,16 @@ metadata = MetaData(
     }
 )
 
-RECORDING = literal_column("'recording'", Text())
-"""The state of an unfinished recording, spelled out in a query: with a parameter the partial index is not used."""
+UNFINISHED = "state IN ('recording', 'encoding')"
+"""Recordings that are not finished, spelled out in a query: with parameters the partial index is not used."""
 
 _TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 
-def _text(name: str, *args: ForeignKey, is_key: bool = False) -> Column[str]:
+def _text(name: str, *args: ForeignKey, is_key: bool = False, default: str = "") -> Column[str]:
     if is_key:
         return Column(name, _TEXT, *args, nullable=False)
-    return Column(name, _TEXT, *args, nullable=False, server_default=text("''"))
+    return Column(name, _TEXT, *args, nullable=False, server_default=text(f"'{default}'"))
 
 
 def _float(name: str) -> Column[float]:
@@ -231,6 +231,8 @@ recordings = Table(
     _text("pauses"),
     _text("speech_s"),
     _text("error"),
+    _text("format", default="wav"),
+    _text("silent_because"),
     *_call_number_columns(),
     # From here on what people add; the writer never touches these.
     _text("remark"),
@@ -248,8 +250,8 @@ recordings = Table(
     Index(
         "ix_recordings_unfinished",
         "started_utc",
-        sqlite_where=text("state = 'recording'"),
-        postgresql_where=text("state = 'recording'"),
+        sqlite_where=text(UNFINISHED),
+        postgresql_where=text(UNFINISHED),
     ),
     Index("ix_recordings_important", "domain", "is_important", "started_utc"),
 )

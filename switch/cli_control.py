@@ -224,7 +224,20 @@ def _recording_command(name: str, text: str) -> None:
     recording_app.command(name, help=text)(run)
 
 
-_recording_command("start", "Begin to record a call.")
+@recording_app.command("start")
+def recording_start(
+    call_id: str,
+    format_: Annotated[str, typer.Option("--format", help="wav or mp3; default: as configured.")] = "",
+    channels: Annotated[str, typer.Option(help="stereo or mono; default: as configured.")] = "",
+    as_json: AsJson = False,
+    server: Server = DEFAULT_SERVER,
+    token: Token = "",
+) -> None:
+    """Begin to record a call."""
+    params = {"call_id": call_id, "format": format_, "channels": channels}
+    ask(server, token, as_json, "recording.start", params, tables.show_recording_state)
+
+
 _recording_command("pause", "Write silence from now on.")
 _recording_command("resume", "Go on recording after a pause.")
 _recording_command("stop", "End the recording of a call that goes on.")

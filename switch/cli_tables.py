@@ -125,12 +125,14 @@ def show_recording(recording: RecordingRecord) -> RenderableType:
             ("call", recording.call_id),
             ("path", recording.path),
             ("state", recording.state),
+            ("format", f"{recording.format}, {recording.channels} channels"),
             ("started", _instant(recording.started_utc)),
             ("duration", _duration(recording.duration_s)),
             ("size", f"{recording.size} bytes"),
             ("sha256", recording.sha256),
             ("pauses", ", ".join(f"{start:.1f}–{end:.1f} s" for start, end in recording.pauses)),
             ("speech", ", ".join(f"{seconds:.1f} s" for seconds in recording.speech_s)),
+            ("silent because", ", ".join(filter(None, recording.silent_because))),
             ("error", recording.error),
         ]
     )

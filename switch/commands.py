@@ -43,7 +43,9 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         commands.SearchHistory: handlers.search_history,
         commands.ListRecordings: handlers.list_recordings,
         commands.GetRecording: handlers.get_recording,
-        commands.StartRecording: lambda command, caller: handlers.record(command.call_id, "start"),
+        commands.StartRecording: lambda command, caller: handlers.record(
+            command.call_id, "start", command.format, command.channels
+        ),
         commands.PauseRecording: lambda command, caller: handlers.record(command.call_id, "pause"),
         commands.ResumeRecording: lambda command, caller: handlers.record(command.call_id, "resume"),
         commands.StopRecording: lambda command, caller: handlers.record(command.call_id, "stop"),
@@ -219,7 +221,7 @@ class CommandHandlers:
             raise errors.NoSuchRecording(f"no recording {command.recording_id}") from None
         return stored.recording
 
-    def record(self, call_id: str, what: str) -> views.RecordingState:
+    def record(self, call_id: str, what: str, form: str = "", channels: str = "") -> views.RecordingState:
         call = self._call(call_id)
         running = call.recording
         if what == "start":
@@ -230,7 +232,7 @@ class CommandHandlers:
                 raise errors.WrongState(f"call {call_id} cannot be recorded: {why}", state=call.phase)
         elif running is None:
             raise errors.NoSuchRecording(f"call {call_id} is not being recorded")
-        self._runtime.tell(RecordCall(call_id, "", what))
+        self._runtime.tell(RecordCall(call_id, "", what, form, channels))
         shown = call.recording or running
         assert shown is not None
         state = "finished" if call.recording is None else "paused" if shown.is_paused else "recording"

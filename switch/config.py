@@ -18,6 +18,10 @@ Text = Annotated[str, Meta(max_length=255)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 Number = Annotated[str, Meta(pattern=r"^[0-9*#+]{1,32}$")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
+RecordingFormat = Annotated[str, Meta(pattern=r"^(wav|mp3)?$", description="wav or mp3; empty: as recording.format.")]
+RecordingChannels = Annotated[
+    str, Meta(pattern=r"^(stereo|mono)?$", description="stereo or mono; empty: as recording.channels.")
+]
 Seconds = Annotated[float, Meta(ge=0, le=86400 * 7)]
 
 
@@ -103,8 +107,21 @@ class Recording(Section, frozen=True):
     enabled: Annotated[bool, Meta(description="Record every call; extensions and trunks can say otherwise.")] = True
     directory: Annotated[Text, Meta(description="Where the files go; relative to node.directory.")] = "recordings"
     encoding: Annotated[
-        str, Meta(pattern=r"^(g711|pcm16)$", description="g711: as on the wire, 1 byte a sample; pcm16: 2 bytes.")
+        str,
+        Meta(
+            pattern=r"^(g711|pcm16)$",
+            description="g711: as on the wire, 1 byte a sample (calls with a wideband leg: pcm16 at 16 kHz); "
+            "pcm16: 2 bytes.",
+        ),
     ] = "g711"
+    format: Annotated[
+        str,
+        Meta(pattern=r"^(wav|mp3)$", description="mp3: made of the WAV after the call; then the WAV goes."),
+    ] = "wav"
+    channels: Annotated[
+        str,
+        Meta(pattern=r"^(stereo|mono)$", description="stereo: customer left, agent right; mono: both on one channel."),
+    ] = "stereo"
 
 
 class Storage(Section, frozen=True):
@@ -186,6 +203,8 @@ class Extension(Section, frozen=True):
     may_call_external: Annotated[bool, Meta(description="May call by trunk.")] = True
     may_call_international: Annotated[bool, Meta(description="May call foreign countries by trunk.")] = False
     is_recorded: Annotated[bool, Meta(description="Its calls are recorded (when recording.enabled).")] = True
+    recording_format: RecordingFormat = ""
+    recording_channels: RecordingChannels = ""
     media: Annotated[
         str,
         Meta(pattern=r"^(relay|direct)$", description="relay: audio through us; direct: phone to phone, unrecorded."),
@@ -221,6 +240,8 @@ class Trunk(Section, frozen=True):
     ] = "as_dialed"
     max_channels: Annotated[int, Meta(ge=0, le=100_000, description="Calls at one time; 0 = no limit.")] = 0
     is_recorded: Annotated[bool, Meta(description="Its calls are recorded (when recording.enabled).")] = True
+    recording_format: RecordingFormat = ""
+    recording_channels: RecordingChannels = ""
     media: Annotated[str, Meta(pattern=r"^(relay|direct)$")] = "relay"
 
 

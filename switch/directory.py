@@ -27,6 +27,9 @@ class ExtensionEntry(msgspec.Struct, frozen=True, kw_only=True):
     may_call_external: bool = True
     may_call_international: bool = False
     is_recorded: bool = True
+    recording_format: str = ""
+    recording_channels: str = ""
+    """As `[recording]` says where they are empty."""
     is_enabled: bool = True
     media: str = "relay"
     source: str = "file"

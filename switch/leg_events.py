@@ -111,6 +111,9 @@ class RecordCall(_CallEvent, frozen=True):
     """API: start, pause, resume or stop the recording; leg_id is empty."""
 
     what: str
+    format: str = ""
+    channels: str = ""
+    """For start; empty: as configured."""
 
 
 CallEvent = (

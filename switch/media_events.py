@@ -66,7 +66,8 @@ class MediaEvents:
         log.error("x media worker %d refused %s for %s: %s", worker, event.command, event.session, event.error)
 
     def _recording_finished(self, worker: int, event: media.RecordingFinished, now: float) -> None:
-        record = self._runtime.recordings.pop(event.recording, None)
+        recordings = self._runtime.recordings
+        record = recordings.get(event.recording)
         if record is None:
             return
         wall = self._runtime.calls.env.wall(now)
@@ -79,18 +80,32 @@ class MediaEvents:
             channels=event.channels or record.channels,
             speech_s=event.speech_s,
             pauses=event.pauses,
-            state="failed" if event.error else "finished",
-            error=event.error,
+            path=event.path or record.path,
+            format=record.format if event.is_encoding else event.format,
+            silent_because=event.silent_because,
+            state="encoding" if event.is_encoding else "failed" if event.error else "finished",
+            error=event.error or event.format_error,
         )
         self._runtime.outside.keep(finished)
-        common = {"recording_id": record.recording_id, "call_id": record.call_id, "path": record.path}
+        if event.is_encoding:
+            # The WAV can be played already; the end is told once, with the file that stays.
+            recordings[event.recording] = finished
+            return
+        del recordings[event.recording]
+        common = {"recording_id": record.recording_id, "call_id": record.call_id, "path": finished.path}
         if event.error:
             self._runtime.outside.publish(
                 events.RecordingFailed(**common, error=event.error, duration_s=event.duration_s, size=event.size)
             )
         else:
             self._runtime.outside.publish(
-                events.RecordingFinished(**common, duration_s=event.duration_s, size=event.size, sha256=event.sha256)
+                events.RecordingFinished(
+                    **common,
+                    duration_s=event.duration_s,
+                    size=event.size,
+                    sha256=event.sha256,
+                    format=event.format,
+                )
             )
 
 

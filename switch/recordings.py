@@ -19,8 +19,13 @@ def is_wanted(call: Call, env: Environment) -> bool:
     return all(leg.is_recorded for leg in call.legs.values() if leg.is_up)
 
 
-def start(call: Call, now: float, env: Environment) -> list[Action]:
-    """Begins a recording: customer on the left channel, our side on the right (the caller left between extensions)."""
+def start(
+    call: Call, now: float, env: Environment, *, format_wanted: str = "", channels_wanted: str = ""
+) -> list[Action]:
+    """Begins a recording: customer on the left channel, our side on the right (the caller left between extensions).
+
+    What is not wanted expressly is as the call's extensions say, else its trunks, else the configuration.
+    """
     left, right = call.legs[call.a], call.legs[call.b]
     if right.kind == "trunk" and left.kind != "trunk":
         left, right = right, left
@@ -28,15 +33,32 @@ def start(call: Call, now: float, env: Environment) -> list[Action]:
     call.n_recordings += 1
     recording = RunningRecording(recording_id=env.ids.new(), path=_path(call, wall, env), started_utc=wall)
     call.recording = recording
+    form = format_wanted or _setting(call, "recording_format", env) or env.config.recording.format
+    layout = channels_wanted or _setting(call, "recording_channels", env) or env.config.recording.channels
+    channels = [[left.leg_id, right.leg_id]] if layout == "mono" else [[left.leg_id], [right.leg_id]]
     return [
         media.StartRecording(
             session=call.call_id,
             recording=recording.recording_id,
             path=recording.path,
-            channels=[[left.leg_id], [right.leg_id]],
+            channels=channels,
             encoding=env.config.recording.encoding,
+            format=form,
         ),
-        _record(call, recording, "recording", env),
+        RecordingRecord(
+            recording_id=recording.recording_id,
+            call_id=call.call_id,
+            path=recording.path,
+            started_utc=recording.started_utc,
+            channels=len(channels),
+            encoding=env.config.recording.encoding,
+            state="recording",
+            caller=call.caller,
+            dialed=call.dialed,
+            extension=call.extension,
+            trunk=call.trunk,
+            format=form,
+        ),
         events.RecordingStarted(recording_id=recording.recording_id, call_id=call.call_id, path=recording.path),
     ]
 
@@ -61,19 +83,14 @@ def change(call: Call, what: str) -> list[Action]:
             return []
 
 
-def _record(call: Call, recording: RunningRecording, state: str, env: Environment) -> RecordingRecord:
-    return RecordingRecord(
-        recording_id=recording.recording_id,
-        call_id=call.call_id,
-        path=recording.path,
-        started_utc=recording.started_utc,
-        encoding=env.config.recording.encoding,
-        state=state,
-        caller=call.caller,
-        dialed=call.dialed,
-        extension=call.extension,
-        trunk=call.trunk,
-    )
+def _setting(call: Call, name: str, env: Environment) -> str:
+    """What the call's parties say of `name`: who answered before who called, extensions before trunks; "" = nothing."""
+    parties = [call.legs[call.b], call.legs[call.a]]
+    extensions = [env.directory.extensions.get(leg.name) for leg in parties if leg.kind == "extension"]
+    trunks = [env.directory.trunks.get(leg.name) for leg in parties if leg.kind == "trunk"]
+    said = [getattr(entry, name) for entry in extensions if entry is not None]
+    said += [getattr(trunk.config, name) for trunk in trunks if trunk is not None]
+    return next(filter(None, said), "")
 
 
 def _path(call: Call, wall: float, env: Environment) -> str:

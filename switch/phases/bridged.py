@@ -76,8 +76,10 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return stay(_hold(call, leg, HELD_BY_API, now, env))
         case ResumeLeg() if leg is not None:
             return stay(_resume(call, leg, HELD_BY_API, now, env))
-        case RecordCall(what="start"):
-            return stay([] if call.recording else recordings.start(call, now, env))
+        case RecordCall(what="start", format=form, channels=channels):
+            if call.recording:
+                return stay()
+            return stay(recordings.start(call, now, env, format_wanted=form, channels_wanted=channels))
         case RecordCall(what=what):
             return stay(recordings.change(call, what))
         case LegOffers(body=body) if (other := call.other(event.leg_id)) is not None:
