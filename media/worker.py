@@ -38,7 +38,7 @@ SWITCH_INTERVAL_S = 0.0002
 TICK_PRIORITY = 15
 THREADS_PRIORITY = 5
 HEALTH_S = 5.0
-IDLE_S = 5.0
+IDLE_S = 2.0
 CLOSE_S = 20.0
 """What the last recordings may take at the end."""
 BEAT_S = 1.0

@@ -32,6 +32,7 @@ SPARE_AFTER_S = 0.1
 STARTING_S = 20.0
 """What a process gets from its start to its first sign of life."""
 LOOK_S = 1.0
+LOOK_MAX_S = 2.0
 HANG_S = 2.0
 CANNOT_START = 2
 """A child's exit status that no restart would change; it has said why in one line."""
@@ -169,7 +170,7 @@ class MediaWorkers:
         missed = 0.0
         while True:
             due = slot.beat.due
-            await asyncio.sleep(max(due - time.monotonic(), LOOK_S))
+            await asyncio.sleep(min(max(due - time.monotonic(), LOOK_S), LOOK_MAX_S))
             late = time.monotonic() - due
             if slot.beat.due != due or late < HANG_S:
                 missed = 0.0

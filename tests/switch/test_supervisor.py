@@ -1,6 +1,7 @@
 """switch/supervisor.py, sockets.py, process.py, cli.py with real processes on loopback: start, restarts after kill -9,
 drain, and refusals in one line with exit status 2. Calls through it are in tests/demo and tests/live."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import pytest
 
 from control.auth import hash_token, new_token
 from control.client import BlockingControlClient
+from switch.media_workers import BACK_OFF_S, MediaWorkers, Slot
 
 RINGBACK = str(Path(sys.executable).parent / "ringback")
 PATIENCE_S = 60.0
@@ -124,6 +126,86 @@ def test_a_killed_media_worker_and_a_killed_switch_come_back_on_the_same_ports(s
     third = served.until(lambda status: is_up(status) and status["started_utc"] > first["started_utc"])
     assert third["media_workers"][0]["pid"] == second["media_workers"][0]["pid"]
     assert served.stop() == 0
+
+
+def media_pids(served: Served) -> set[int]:
+    """Of the worker and, when it is there, the spare."""
+    found = set()
+    for child in Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text().split():
+        if b"media.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+            found.add(int(child))
+    return found
+
+
+def with_spare(served: Served, but: set[int]) -> tuple[int, int]:
+    """(worker, spare), none of them in `but`, once both are there."""
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        worker = served.until(is_up)["media_workers"][0]["pid"]
+        spares = media_pids(served) - {worker} - but
+        if worker not in but and spares:
+            return worker, spares.pop()
+        assert time.monotonic() < give_up, served.log.read_text()
+        time.sleep(0.05)
+
+
+def test_a_spare_takes_a_killed_workers_place_and_is_replaced_itself(served: Served) -> None:
+    worker, spare = with_spare(served, set())
+    os.kill(spare, signal.SIGKILL)
+    assert with_spare(served, {spare})[0] == worker
+    worker, spare = with_spare(served, {spare})
+    os.kill(worker, signal.SIGKILL)
+    status = served.until(lambda status: is_up(status) and status["media_workers"][0]["n_restarts"] == 1)
+    assert status["media_workers"][0]["pid"] == spare
+    # At once again, whether the next spare is there or not.
+    os.kill(spare, signal.SIGKILL)
+    served.until(lambda status: is_up(status) and status["media_workers"][0]["n_restarts"] == 2)
+    assert with_spare(served, {worker, spare})
+    assert served.stop() == 0
+
+
+def test_a_worker_that_hangs_is_killed_and_replaced(served: Served) -> None:
+    worker, spare = with_spare(served, set())
+    os.kill(worker, signal.SIGSTOP)
+    status = served.until(lambda status: is_up(status) and status["media_workers"][0]["n_restarts"] == 1)
+    assert status["media_workers"][0]["pid"] == spare
+    assert "hangs" in served.log.read_text()
+    assert served.stop() == 0
+
+
+class Doomed(MediaWorkers):
+    """Its processes end at once when they are given a slot."""
+
+    def __init__(self, slot: Slot, n_deaths: int) -> None:
+        super().__init__([slot])
+        self.enough = asyncio.Event()
+        self._n_deaths = n_deaths
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        if self.n_restarts >= self._n_deaths:
+            self.enough.set()
+        program = "import sys; sys.stdin.readline(); sys.exit(1)"
+        return await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdin=asyncio.subprocess.PIPE)
+
+
+def test_workers_that_die_again_and_again_are_replaced_ever_more_slowly(tmp_path: Path) -> None:
+    n_deaths = 6
+
+    async def main() -> float:
+        slot = Slot.make("w0", tmp_path / "w0.sock", ())
+        workers = Doomed(slot, n_deaths)
+        began = time.monotonic()
+        running = asyncio.create_task(workers.run())
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await workers.enough.wait()
+        finally:
+            workers.stop()
+            await running
+            slot.close()
+        return time.monotonic() - began
+
+    assert asyncio.run(main()) >= sum(BACK_OFF_S[:n_deaths])
 
 
 def test_a_drain_by_api_ends_everything(served: Served) -> None:
