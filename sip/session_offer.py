@@ -55,9 +55,11 @@ def accept_offer(endpoint: Endpoint, session: Session, body: bytes, now: float, 
     send_next_offer(endpoint, session, now, out)
 
 
-def refuse_offer(endpoint: Endpoint, session: Session, status: int, reason: str, now: float, out: Out) -> None:
+def refuse_offer(
+    endpoint: Endpoint, session: Session, status: int, reason: str, now: float, out: Out, headers: str = ""
+) -> None:
     t = endpoint.transactions.servers.get(session.offer_key)
     session.offer_key = ""
     if t is not None:
-        endpoint.answer(t, status, reason, now, out)
+        endpoint.answer(t, status, reason, now, out, headers)
         send_next_offer(endpoint, session, now, out)

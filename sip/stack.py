@@ -148,9 +148,17 @@ class SipStack(DriverSide):
         return out
 
     def hang_up(
-        self, session: str, now: float, status: int = 480, reason: str = "", reason_header: str = ""
+        self,
+        session: str,
+        now: float,
+        status: int = 480,
+        reason: str = "",
+        reason_header: str = "",
+        *,
+        headers: str = "",
     ) -> list[Action]:
-        """Reject with `status` and `reason`, cancel or bye, whichever fits; each with the Reason header value."""
+        """Reject with `status`, `reason` and `headers` (whole lines), cancel or bye, whichever fits; each with the
+        Reason header value."""
         found = self._endpoint.sessions.get(session)
         if found is None:
             return []
@@ -158,7 +166,8 @@ class SipStack(DriverSide):
             return self.bye(session, now, reason_header)
         if found.role == "uac":
             return self.cancel(session, now, reason_header)
-        return self.reject(session, status, reason or "Temporarily Unavailable", now, reason_line(reason_header))
+        headers = reason_line(reason_header) + headers
+        return self.reject(session, status, reason or "Temporarily Unavailable", now, headers)
 
     def reinvite(self, session: str, body: bytes, now: float) -> list[Action]:
         """Offer `body`, or ask for an offer (b""), by re-INVITE; it waits its turn. Ends in `OfferAnswered`,
@@ -177,12 +186,12 @@ class SipStack(DriverSide):
             session_offer.accept_offer(self._endpoint, found, body, now, out)
         return out
 
-    def refuse_offer(self, session: str, status: int, reason: str, now: float) -> list[Action]:
+    def refuse_offer(self, session: str, status: int, reason: str, now: float, headers: str = "") -> list[Action]:
         """488 for instance; the session goes on as it was."""
         out: Out = []
         found = self._endpoint.sessions.get(session)
         if found is not None:
-            session_offer.refuse_offer(self._endpoint, found, status, reason, now, out)
+            session_offer.refuse_offer(self._endpoint, found, status, reason, now, out, headers)
         return out
 
     def info(self, session: str, content_type: str, body: bytes, now: float) -> list[Action]:

@@ -8,8 +8,10 @@ by id, so nothing needs the cycle collector.
 import msgspec
 
 from model.causes import HangupCause
+from model.media import LegStatistics
 from sip.flow import Flow
-from sip.offer_answer import Negotiated
+from sip.offer_answer import Capabilities, Negotiated
+from sip.sdes import LocalKeys
 
 HELD_BY_PEER = 1
 """The other party's phone put this leg on hold (its re-INVITE said so)."""
@@ -75,6 +77,13 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     """Our SDP that may have to be sent again; dropped once the dialog is confirmed."""
     sdp_version: int = 0
     negotiated: Negotiated | None = None
+    capabilities: Capabilities | None = None
+    """What we offered or answered with, the last time."""
+    is_tls: bool = False
+    """Its signalling cannot be read on the way."""
+    srtp_keys: LocalKeys | None = None
+    warning: str = ""
+    """Value of a Warning header (RFC 3261 §20.43) for its refusal: why its SDP is of no use."""
     is_direct: bool = False
     is_recorded: bool = True
     hold: int = 0
@@ -87,10 +96,8 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     hangup_cause: str = ""
     hangup_side: str = ""
     sip_status: int = 0
-    packets_received: int = 0
-    packets_sent: int = 0
-    packets_lost: int = 0
-    jitter_ms: float = 0.0
+    statistics: LegStatistics | None = None
+    """What the media worker last reported."""
 
     @property
     def is_up(self) -> bool:

@@ -85,8 +85,45 @@ class Media(Section, frozen=True):
     ] = "20000-20999"
     workers: Annotated[int, Meta(ge=0, le=64, description="Media processes; 0 = one for each core but one.")] = 0
     codecs: Annotated[
-        tuple[Text, ...], Meta(min_length=1, max_length=2, description="Codecs in order of preference: PCMU, PCMA.")
-    ] = ("PCMU", "PCMA")
+        tuple[Text, ...],
+        Meta(
+            min_length=1,
+            max_length=6,
+            description="Codecs in order of preference: PCMA, PCMU, G722, opus, L16/16000, L16/8000. What the other "
+            "party of a call speaks goes first. Any other codec passes through where both parties have it.",
+        ),
+    ] = ("PCMA", "PCMU", "G722", "opus")
+    ptime_ms: Annotated[
+        int, Meta(ge=10, le=60, description="Length of packets where a peer asks for none, ms: 10, 20, 30, 40, 60.")
+    ] = 20
+    comfort_noise: Annotated[
+        bool, Meta(description="Let peers send comfort noise instead of silence (RFC 3389), and send it to them.")
+    ] = False
+    srtp: Annotated[
+        str,
+        Meta(
+            pattern=r"^(off|optional|required)$",
+            description="Encrypted audio with keys in SDP (RFC 4568): off; optional: where the other side has it; "
+            "required: else 488. Extensions and trunks can say otherwise.",
+        ),
+    ] = "optional"
+    srtp_without_tls: Annotated[
+        bool,
+        Meta(
+            description="Also where signalling is not TLS: then whoever reads it has the keys, which protects nothing."
+        ),
+    ] = False
+    srtp_suites: Annotated[
+        tuple[Text, ...],
+        Meta(
+            min_length=1, max_length=4, description="SRTP suites (RFC 4568, RFC 6188), in the order they are offered."
+        ),
+    ] = (
+        "AES_CM_128_HMAC_SHA1_80",
+        "AES_256_CM_HMAC_SHA1_80",
+        "AES_CM_128_HMAC_SHA1_32",
+        "AES_256_CM_HMAC_SHA1_32",
+    )
     tone_plan: Annotated[str, Meta(pattern=r"^[a-z]{2,3}$", description="Whose tones callers hear: cn, us, eu, …")] = (
         "cn"
     )
@@ -209,6 +246,13 @@ class Extension(Section, frozen=True):
         str,
         Meta(pattern=r"^(relay|direct)$", description="relay: audio through us; direct: phone to phone, unrecorded."),
     ] = "relay"
+    codecs: Annotated[
+        tuple[Text, ...], Meta(max_length=6, description="Codecs in order of preference; empty: as media.codecs.")
+    ] = ()
+    srtp: Annotated[
+        str,
+        Meta(pattern=r"^(|off|optional|required)$", description="off, optional or required; empty: as media.srtp."),
+    ] = ""
 
 
 class Trunk(Section, frozen=True):
@@ -243,6 +287,13 @@ class Trunk(Section, frozen=True):
     recording_format: RecordingFormat = ""
     recording_channels: RecordingChannels = ""
     media: Annotated[str, Meta(pattern=r"^(relay|direct)$")] = "relay"
+    codecs: Annotated[
+        tuple[Text, ...], Meta(max_length=6, description="Codecs in order of preference; empty: as media.codecs.")
+    ] = ()
+    srtp: Annotated[
+        str,
+        Meta(pattern=r"^(|off|optional|required)$", description="off, optional or required; empty: as media.srtp."),
+    ] = ""
 
 
 class AccessNumber(Section, frozen=True):

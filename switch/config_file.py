@@ -4,11 +4,15 @@ import difflib
 import ipaddress
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from sip.codecs import CODECS
+from sip.media_terms import PTIMES_MS
+from sip.sdes import KEY_BYTES
 from switch.addresses import parse_listen, split_host_port
 from switch.config import AccessNumber, Config, Control, Extension, Route, Section, Trunk, User
 from switch.config_lines import line_of
@@ -114,9 +118,7 @@ def _check(config: Config, text: str, path: str) -> None:
     for algorithm in config.sip.digest_algorithms:
         if algorithm not in ("SHA-256", "MD5"):
             raise wrong(["sip", "digest_algorithms"], f'"{algorithm}" is not known; there are SHA-256 and MD5')
-    for codec in config.media.codecs:
-        if codec not in ("PCMU", "PCMA"):
-            raise wrong(["media", "codecs"], f'"{codec}" is not known; there are PCMU and PCMA')
+    _check_media(config, wrong)
     _check_unique("extension", [e.number for e in config.extension], wrong)
     _check_unique("trunk", [t.name for t in config.trunk], wrong)
     _check_unique("route", [r.name for r in config.route], wrong)
@@ -142,6 +144,21 @@ def _check(config: Config, text: str, path: str) -> None:
     for name in config.numbering.emergency_trunks:
         if name not in trunks:
             raise wrong(["numbering", "emergency_trunks"], f'there is no trunk "{name}"')
+
+
+def _check_media(config: Config, wrong: Callable[[list[str | int], str], ConfigError]) -> None:
+    lists: list[tuple[list[str | int], tuple[str, ...]]] = [(["media", "codecs"], config.media.codecs)]
+    lists += [(["extension", i, "codecs"], each.codecs) for i, each in enumerate(config.extension)]
+    lists += [(["trunk", i, "codecs"], each.codecs) for i, each in enumerate(config.trunk)]
+    for steps, names in lists:
+        for name in names:
+            if name not in CODECS or names.count(name) > 1:
+                raise wrong(steps, f'"{name}" is not known, or there twice; there are {", ".join(CODECS)}')
+    for suite in config.media.srtp_suites:
+        if suite not in KEY_BYTES or config.media.srtp_suites.count(suite) > 1:
+            raise wrong(["media", "srtp_suites"], f'"{suite}" is not known, or there twice: {", ".join(KEY_BYTES)}')
+    if config.media.ptime_ms not in PTIMES_MS:
+        raise wrong(["media", "ptime_ms"], f"one of {', '.join(map(str, PTIMES_MS))}")
 
 
 def _check_unique(section: str, names: list[str], wrong: Any) -> None:

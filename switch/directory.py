@@ -32,6 +32,8 @@ class ExtensionEntry(msgspec.Struct, frozen=True, kw_only=True):
     """As `[recording]` says where they are empty."""
     is_enabled: bool = True
     media: str = "relay"
+    codecs: tuple[str, ...] = ()
+    srtp: str = ""
     source: str = "file"
     """file: from the configuration (read-only by API); database: made by API."""
 

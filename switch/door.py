@@ -10,7 +10,7 @@ from model.causes import HangupCause
 from sip import actions as sip
 from sip.errors import SipParseError
 from sip.message import Request
-from sip.offer_answer import offered_codecs
+from sip.offer_answer import NoCommonCodec
 from sip.sdp import SdpError
 from sip.uri import parse_uri
 from switch.calls import Calls
@@ -50,6 +50,7 @@ class Door:
         self._trunks = trunks
         self._is_congested = is_congested
         self.is_draining = False
+        self._realm = self._calls.env.config.sip.realm
 
     def incoming_invite(self, action: sip.IncomingInvite, now: float) -> None:
         """Identifies the caller, checks what it offers, and begins a call."""
@@ -72,10 +73,11 @@ class Door:
             log.warning("x INVITE from %s refused: %s", caller, refusal)
             self._reject(action.session, 503, "Service Unavailable", now, f"Retry-After: {RETRY_AFTER_S}\r\n")
             return
-        cause = self._unusable_offer(request.body, who)
-        if cause is not None:
-            status, reason = status_of_cause(cause)
-            self._reject(action.session, status, reason, now)
+        unusable = self._unusable_offer(request.body, who, request.flow is not None and request.flow.transport == "tls")
+        if unusable is not None:
+            cause, headers = unusable
+            log.info("x INVITE from %s: %s", caller, headers.strip() or "SDP that cannot be read")
+            self._reject(action.session, *status_of_cause(cause), now, headers)
             return
         self._begin(action, request, caller, name, dialed, who, worker, now)
 
@@ -147,17 +149,21 @@ class Door:
             return "the record writer's backlog is full"
         return ""
 
-    def _unusable_offer(self, body: bytes, who: Identified) -> HangupCause | None:
+    def _unusable_offer(self, body: bytes, who: Identified, is_tls: bool) -> tuple[HangupCause, str] | None:
         """Said before anything rings; audio that goes directly is the other party's business."""
         is_direct = who.trunk.config.media == "direct" if who.trunk is not None else False
         if not body or is_direct:
             return None
         try:
-            codecs = offered_codecs(body)
+            if who.trunk is not None:
+                self._legs.media.check(body, "trunk", who.trunk.config.name, is_tls=is_tls)
+            elif who.extension is not None:
+                self._legs.media.check(body, "extension", who.extension.number, is_tls=is_tls)
+        except NoCommonCodec as error:
+            return HangupCause.INCOMPATIBLE_DESTINATION, f'Warning: {error.warning} {self._realm} "{error}"\r\n'
         except SdpError:
-            return HangupCause.INCOMPATIBLE_DESTINATION
-        ours = self._calls.env.config.media.codecs
-        return None if any(codec in ours for codec in codecs) else HangupCause.INCOMPATIBLE_DESTINATION
+            return HangupCause.INCOMPATIBLE_DESTINATION, ""
+        return None
 
     def _caller(self, request: Request, entry: ExtensionEntry | None) -> tuple[str, str]:
         """(number, name). An extension is who it proved to be; a trunk is trusted for what it asserts (RFC 3325)."""

@@ -8,20 +8,10 @@ import logging
 from collections.abc import Callable
 from typing import assert_never
 
-from model import media
 from model.causes import HangupCause
 from sip import actions as sip
 from sip.digest import Credentials
-from sip.offer_answer import (
-    Capabilities,
-    LocalMedia,
-    Negotiated,
-    NoCommonCodec,
-    answer_offer,
-    apply_answer,
-    make_offer,
-    offered_codecs,
-)
+from sip.offer_answer import LocalMedia, NoCommonCodec
 from sip.sdp import SdpError
 from sip.stack import SipStack
 from switch.call import Call, Leg
@@ -44,6 +34,7 @@ from switch.leg_events import (
     LegRinging,
     LegTakesOffer,
 )
+from switch.leg_media import LegMedia
 from switch.media_pool import MediaPool
 from switch.targets import uri_user
 
@@ -69,7 +60,7 @@ class SipLegs:
         self._stack = stack
         self._pool = pool
         self.local_host = local_host
-        self._capabilities = Capabilities(codecs=config.media.codecs)
+        self.media = LegMedia(config, directory, pool)
         self._legs: dict[str, tuple[Call, Leg]] = {}
         self._credentials = {
             trunk.name: Credentials(username=trunk.username, password=trunk.password, realm=trunk.realm)
@@ -82,13 +73,20 @@ class SipLegs:
     def adopt(self, session: str, call: Call, leg: Leg) -> None:
         """An incoming session is this leg."""
         leg.session = session
+        made = self._stack.sessions.get(session)
+        leg.is_tls = made is not None and made.flow.transport == "tls"
         self._legs[session] = (call, leg)
 
     def start(self, call: Call, leg: Leg, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
         """Sends the INVITE to the leg's target."""
         target = leg.target
         assert target is not None
-        body = self._first_offer(call, leg)
+        leg.is_tls = target.flow.transport == "tls"
+        try:
+            body = self._first_offer(call, leg)
+        except NoCommonCodec as error:
+            log.warning("x leg %s: %s", leg.leg_id, error)
+            return [], [LegFailed(call.call_id, leg.leg_id, HangupCause.INCOMPATIBLE_DESTINATION)]
         if body is None:
             return [], [LegFailed(call.call_id, leg.leg_id, HangupCause.REQUESTED_CHAN_UNAVAIL)]
         host = self.local_host(target.flow.listener)
@@ -137,7 +135,7 @@ class SipLegs:
             return []
         status, reason = status_of_cause(cause)
         actions = self._stack.hang_up(
-            leg.session, now, status=status, reason=reason, reason_header=reason_header(cause)
+            leg.session, now, status, reason, reason_header(cause), headers=_warning_line(leg.warning)
         )
         self._forget_if_gone(leg.session)
         return actions
@@ -216,11 +214,8 @@ class SipLegs:
         if call.is_direct and caller is not None and caller.offer:
             leg.is_direct = True
             return caller.offer
-        prefer = ""
-        if caller is not None:
-            prefer = caller.negotiated.codec if caller.negotiated is not None else _first_codec(caller.offer)
         local = self._local_media(leg)
-        return None if local is None else make_offer(local, self._capabilities, prefer=prefer)
+        return None if local is None else self.media.offer(leg, caller, local)
 
     def _local_media(self, leg: Leg) -> LocalMedia | None:
         if not leg.port:
@@ -242,18 +237,17 @@ class SipLegs:
         local = self._local_media(leg)
         if local is None:
             return b"", LegFailed(call.call_id, leg.leg_id, HangupCause.REQUESTED_CHAN_UNAVAIL, 503)
-        prefer = peer.negotiated.codec if peer is not None and peer.negotiated is not None else ""
-        if not leg.offer:
-            leg.local_sdp = make_offer(local, self._capabilities, prefer=prefer)
-            return leg.local_sdp, None
         try:
-            body, negotiated = answer_offer(leg.offer, local, self._capabilities, prefer=prefer)
+            if not leg.offer:
+                leg.local_sdp = self.media.offer(leg, peer, local)
+                return leg.local_sdp, None
+            body, negotiated = self.media.answer(leg, peer, leg.offer, local)
         except (NoCommonCodec, SdpError) as error:
-            log.info("x leg %s: %s", leg.leg_id, error)
+            self._note_refusal(leg, error)
             return b"", LegFailed(call.call_id, leg.leg_id, HangupCause.INCOMPATIBLE_DESTINATION, 488)
         leg.offer = b""
         leg.local_sdp = body
-        self._configure(leg, negotiated)
+        self.media.configure(leg, negotiated)
         return body, None
 
     def _progressed(self, call: Call, leg: Leg, action: sip.Progressed) -> list[CallEvent]:
@@ -265,7 +259,7 @@ class SipLegs:
             leg.local_sdp = action.body
             return [LegEarlyMedia(call.call_id, leg.leg_id)]
         try:
-            self._configure(leg, apply_answer(action.body, self._capabilities))
+            self._apply_answer(call, leg, action.body)
         except (NoCommonCodec, SdpError) as error:
             # An early answer we cannot use spoils nothing yet: the final one may be another fork's.
             log.info("x leg %s: early media: %s", leg.leg_id, error)
@@ -279,7 +273,7 @@ class SipLegs:
             return [], [LegAnswered(*ids)]
         leg.local_sdp = b""
         try:
-            self._configure(leg, apply_answer(body, self._capabilities))
+            self._apply_answer(call, leg, body)
         except (NoCommonCodec, SdpError) as error:
             log.info("x leg %s: answer: %s", leg.leg_id, error)
             cause = HangupCause.INCOMPATIBLE_DESTINATION
@@ -290,7 +284,7 @@ class SipLegs:
         if not body or call.is_direct:
             return []
         try:
-            self._configure(leg, apply_answer(body, self._capabilities))
+            self._apply_answer(call, leg, body)
         except (NoCommonCodec, SdpError) as error:
             log.info("x leg %s: answer in ACK: %s", leg.leg_id, error)
             return [LegFailed(call.call_id, leg.leg_id, HangupCause.INCOMPATIBLE_DESTINATION, 488)]
@@ -304,18 +298,20 @@ class SipLegs:
         local = self._local_media(leg)
         if local is None:
             return self._stack.refuse_offer(leg.session, 503, "Service Unavailable", now), []
-        prefer = leg.negotiated.codec if leg.negotiated is not None else ""
-        if not body:
-            return self._stack.accept_offer(leg.session, make_offer(local, self._capabilities, prefer=prefer), now), []
         try:
-            answer, negotiated = answer_offer(body, local, self._capabilities, prefer=prefer)
-        except NoCommonCodec:
+            if not body:
+                return self._stack.accept_offer(leg.session, self.media.offer_again(leg, local), now), []
+            peer = call.other(leg.leg_id)
+            answer, negotiated = self.media.answer(leg, peer, body, local)
+        except NoCommonCodec as error:
             leg.sdp_version -= 1
-            return self._stack.refuse_offer(leg.session, 488, "Not Acceptable Here", now), []
+            self._note_refusal(leg, error)
+            headers, leg.warning = _warning_line(leg.warning), ""
+            return self._stack.refuse_offer(leg.session, 488, "Not Acceptable Here", now, headers), []
         except SdpError:
             leg.sdp_version -= 1
             return self._stack.refuse_offer(leg.session, 400, "Malformed SDP", now), []
-        self._configure(leg, negotiated)
+        self.media.configure(leg, negotiated)
         return self._stack.accept_offer(leg.session, answer, now), self._hold_events(call, leg)
 
     def _hold_events(self, call: Call, leg: Leg) -> list[CallEvent]:
@@ -324,47 +320,20 @@ class SipLegs:
             return [LegHolds(call.call_id, leg.leg_id)]
         return [LegResumes(call.call_id, leg.leg_id)]
 
-    def _configure(self, leg: Leg, negotiated: Negotiated) -> None:
-        leg.negotiated = negotiated
-        leg.is_configured = True
-        host = leg.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
-        direction = negotiated.direction
-        self._pool.send(
-            leg.worker, configure_command(leg, negotiated, host, direction, self._config.media.inactivity_s)
-        )
+    def _apply_answer(self, call: Call, leg: Leg, answer: bytes) -> None:
+        negotiated = self.media.apply(leg, answer)
+        if not self.media.may_talk(call, leg, negotiated):
+            raise NoCommonCodec(f"{negotiated.codec} is not what the caller speaks, and is not decoded here")
+        self.media.configure(leg, negotiated)
+
+    def _note_refusal(self, leg: Leg, error: NoCommonCodec | SdpError) -> None:
+        log.info("x leg %s: %s", leg.leg_id, error)
+        if isinstance(error, NoCommonCodec):
+            leg.warning = f'{error.warning} {self._config.sip.realm} "{error}"'
 
 
-def configure_command(
-    leg: Leg, negotiated: Negotiated, signalling_host: str, direction: str, inactivity_s: float
-) -> media.ConfigureLeg:
-    """What the worker must know of the leg; said again in full when the worker was restarted.
-
-    A phone that holds may send nothing for as long as it holds, so its silence ends no call.
-    """
-    return media.ConfigureLeg(
-        session=leg.call_id,
-        leg=leg.leg_id,
-        port=leg.port,
-        codec=negotiated.codec,
-        payload_type=negotiated.payload_type,
-        dtmf_payload_type=negotiated.dtmf_payload_type,
-        ptime_ms=negotiated.ptime_ms,
-        remote_host=negotiated.remote_host,
-        remote_port=negotiated.remote_port,
-        remote_rtcp_port=negotiated.remote_rtcp_port,
-        learn_from=signalling_host,
-        may_send=direction in ("sendrecv", "sendonly"),
-        may_receive=direction in ("sendrecv", "recvonly"),
-        inactivity_s=inactivity_s if direction == "sendrecv" else 0.0,
-    )
-
-
-def _first_codec(offer: bytes) -> str:
-    try:
-        codecs = offered_codecs(offer) if offer else []
-    except SdpError:
-        return ""
-    return next((codec for codec in codecs if codec in ("PCMU", "PCMA")), "")
+def _warning_line(warning: str) -> str:
+    return f"Warning: {warning}\r\n" if warning else ""
 
 
 def _quoted(name: str) -> str:

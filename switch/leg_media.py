@@ -1,0 +1,234 @@
+"""What each leg may speak, and what was agreed with it: codecs in the order that avoids transcoding, SRTP keys, and the
+command that tells the media worker.
+
+A caller's codecs are offered on first, so that both legs end up with the same one; what neither of us decodes passes
+through when both have it. Policies come from the configuration: `[media]`, and over it the extension's or trunk's own.
+"""
+
+import logging
+import secrets
+
+import msgspec
+
+from media.codecs.registry import find_codec
+from model import media
+from sip.codecs import CODECS, Codec
+from sip.offer_answer import (
+    Capabilities,
+    LocalMedia,
+    Negotiated,
+    SecurityMismatch,
+    answer_offer,
+    apply_answer,
+    check_offer,
+    make_offer,
+    offered_codecs,
+    passable_codecs,
+)
+from sip.sdes import LocalKeys
+from sip.sdp import SdpError
+from switch.call import Call, Leg
+from switch.config import Config
+from switch.directory import Directory
+from switch.media_pool import MediaPool
+
+log = logging.getLogger(__name__)
+
+_NARROW = ("PCMU", "PCMA")
+
+
+class LegMedia:
+    """The SDP of every leg. Each method may raise `NoCommonCodec` (answer 488) or `SdpError` (400)."""
+
+    def __init__(self, config: Config, directory: Directory, pool: MediaPool) -> None:
+        self._config = config
+        self._directory = directory
+        self._pool = pool
+        self._missing = {name for name in CODECS if not find_codec(name).is_transcodable}
+        self._default = self._available(config.media.codecs)
+        for name in self._missing.intersection(config.media.codecs):
+            log.warning("! codec %s is not offered: its library is missing", name)
+        self._suites = config.media.srtp_suites
+        self._some_keys = LocalKeys.make(bytes, self._suites)
+        """Stand for a leg's own where only their suites matter."""
+
+    def _available(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple([name for name in names if name not in self._missing]) if self._missing else names
+
+    # -- policies -----------------------------------------------------------------------------------------------------
+
+    def _codecs_of(self, kind: str, name: str) -> tuple[str, ...]:
+        own: tuple[str, ...] = ()
+        if kind == "trunk":
+            trunk = self._directory.trunks.get(name)
+            own = trunk.config.codecs if trunk is not None else ()
+        elif name in self._directory.extensions:
+            own = self._directory.extensions[name].codecs
+        return self._available(own) or self._default
+
+    def security_of(self, kind: str, name: str, *, is_tls: bool) -> str:
+        """off, optional or required, for a party and the transport of its signalling."""
+        own = ""
+        if kind == "trunk":
+            trunk = self._directory.trunks.get(name)
+            own = trunk.config.srtp if trunk is not None else ""
+        elif name in self._directory.extensions:
+            own = self._directory.extensions[name].srtp
+        wanted = own or self._config.media.srtp
+        if wanted == "off" or is_tls or self._config.media.srtp_without_tls:
+            return wanted
+        if wanted == "required":
+            raise SecurityMismatch("SRTP is required, and its keys need TLS signalling")
+        return "off"
+
+    def check(self, offer: bytes, kind: str, name: str, *, is_tls: bool) -> None:
+        """Whether a party's first offer can lead to anything, before anybody rings."""
+        codecs: tuple[str | Codec, ...] = (*self._codecs_of(kind, name), *passable_codecs(offer))
+        security = self.security_of(kind, name, is_tls=is_tls)
+        check_offer(offer, self._capabilities(codecs, security), self._some_keys)
+
+    def _capabilities(self, codecs: tuple[str | Codec, ...], security: str) -> Capabilities:
+        config = self._config.media
+        return Capabilities(codecs=codecs, ptime_ms=config.ptime_ms, comfort_noise=config.comfort_noise, srtp=security)
+
+    def _keys_of(self, leg: Leg, security: str) -> LocalKeys | None:
+        if security != "off" and leg.srtp_keys is None:
+            leg.srtp_keys = LocalKeys.make(secrets.token_bytes, self._suites)
+        return leg.srtp_keys if security != "off" else None
+
+    # -- offers and answers -------------------------------------------------------------------------------------------
+
+    def offer(self, leg: Leg, peer: Leg | None, local: LocalMedia) -> bytes:
+        """Our offer to the leg, made for a call with `peer` (None: nobody yet)."""
+        security = self.security_of(leg.kind, leg.name, is_tls=leg.is_tls)
+        leg.capabilities = self._capabilities(self._towards(leg, peer), security)
+        return make_offer(local, leg.capabilities, keys=self._keys_of(leg, security))
+
+    def offer_again(self, leg: Leg, local: LocalMedia) -> bytes:
+        """Our offer in a re-INVITE that carried none: what is spoken already comes first."""
+        if leg.capabilities is None or leg.negotiated is None:
+            return self.offer(leg, None, local)
+        return make_offer(
+            local, leg.capabilities, prefer=leg.negotiated.codec, keys=self._keys_of(leg, leg.capabilities.srtp)
+        )
+
+    def answer(self, leg: Leg, peer: Leg | None, offer: bytes, local: LocalMedia) -> tuple[bytes, Negotiated]:
+        """Our answer to the leg's offer, so that `peer` need not be transcoded."""
+        security = self.security_of(leg.kind, leg.name, is_tls=leg.is_tls)
+        codecs: tuple[str | Codec, ...] = self._codecs_of(leg.kind, leg.name)
+        passed = _foreign_codec(peer) or (_foreign_codec(leg) if leg.negotiated is not None else None)
+        if passed is not None:
+            codecs = (passed,)
+        capabilities = self._capabilities(codecs, security)
+        if leg.negotiated is not None and passed is None:
+            prefer = leg.negotiated.codec
+        else:
+            prefer = self._closest(offered_codecs(offer), codecs, peer)
+        body, negotiated = answer_offer(offer, local, capabilities, prefer=prefer, keys=self._keys_of(leg, security))
+        leg.capabilities = capabilities
+        return body, negotiated
+
+    def apply(self, leg: Leg, answer: bytes) -> Negotiated:
+        """What the leg made of our offer."""
+        capabilities = leg.capabilities or Capabilities(codecs=self._default)
+        return apply_answer(answer, capabilities, keys=self._keys_of(leg, capabilities.srtp))
+
+    def may_talk(self, call: Call, leg: Leg, negotiated: Negotiated) -> bool:
+        """Whether what `leg` agreed to can be heard by the caller: a codec that passes through needs the same there."""
+        caller = call.legs.get(call.a)
+        if caller is None or caller is leg or caller.negotiated is None:
+            return True
+        both = {caller.negotiated.codec, negotiated.codec}
+        return len(both) == 1 or both <= CODECS.keys()
+
+    def _towards(self, leg: Leg, peer: Leg | None) -> tuple[str | Codec, ...]:
+        """What is offered to `leg`, in order, so that both have the same codec if they can."""
+        ours = self._codecs_of(leg.kind, leg.name)
+        if peer is None:
+            return ours
+        if peer.negotiated is not None:
+            passed = _foreign_codec(peer)
+            if passed is not None:
+                return (passed,)
+            return _ordered([peer.negotiated.codec], (), ours)
+        if not peer.offer:
+            return ours
+        try:
+            theirs, foreign = offered_codecs(peer.offer), passable_codecs(peer.offer)
+        except SdpError:
+            return ours
+        # Who speaks nothing that we decode can only be passed through.
+        if not any(name in self._codecs_of(peer.kind, peer.name) for name in theirs):
+            return foreign or ours
+        return _ordered(theirs, foreign, ours)
+
+    def _closest(self, offered: list[str], codecs: tuple[str | Codec, ...], peer: Leg | None) -> str:
+        """Which offered codec costs least: the peer's own, else one as wide as it; with no peer yet, our preference."""
+        possible = [each for each in codecs if (each if isinstance(each, str) else each.name) in offered]
+        names = [each if isinstance(each, str) else each.name for each in possible]
+        if peer is None or peer.negotiated is None:
+            return names[0] if names else ""
+        spoken = peer.negotiated.codec
+        if spoken in names:
+            return spoken
+        is_narrow = spoken in _NARROW
+        return next((name for name in names if (name in _NARROW) == is_narrow), names[0] if names else "")
+
+    # -- the media worker ---------------------------------------------------------------------------------------------
+
+    def configure(self, leg: Leg, negotiated: Negotiated) -> None:
+        """Tells the leg's worker what was agreed."""
+        leg.negotiated = negotiated
+        leg.is_configured = True
+        host = leg.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+        self._pool.send(leg.worker, configure_command(leg, negotiated, host, self._config.media.inactivity_s))
+
+
+def configure_command(
+    leg: Leg, negotiated: Negotiated, signalling_host: str, inactivity_s: float
+) -> media.ConfigureLeg:
+    """What the worker must know of the leg; said again in full when the worker was restarted.
+
+    A phone that holds may send nothing for as long as it holds, so its silence ends no call.
+    """
+    direction, srtp = negotiated.direction, negotiated.srtp
+    return media.ConfigureLeg(
+        session=leg.call_id,
+        leg=leg.leg_id,
+        port=leg.port,
+        codec=negotiated.codec,
+        clock_hz=negotiated.clock_rate,
+        fmtp=negotiated.fmtp,
+        payload_type=negotiated.payload_type,
+        dtmf_payload_type=negotiated.dtmf_payload_type,
+        cn_payload_type=negotiated.cn_payload_type,
+        ptime_ms=negotiated.ptime_ms,
+        remote_host=negotiated.remote_host,
+        remote_port=negotiated.remote_port,
+        remote_rtcp_port=negotiated.remote_rtcp_port,
+        learn_from=signalling_host,
+        may_send=direction in ("sendrecv", "sendonly"),
+        may_receive=direction in ("sendrecv", "recvonly"),
+        inactivity_s=inactivity_s if direction == "sendrecv" else 0.0,
+        srtp=media.SrtpKeys(srtp.suite, srtp.send, srtp.receive) if srtp is not None else None,
+    )
+
+
+def _foreign_codec(leg: Leg | None) -> Codec | None:
+    """The codec the leg speaks when we do not decode it, with the parameters its phone gave."""
+    if leg is None or leg.negotiated is None or leg.capabilities is None or leg.negotiated.codec in CODECS:
+        return None
+    for each in leg.capabilities.codecs:
+        if isinstance(each, Codec) and each.name == leg.negotiated.codec:
+            return msgspec.structs.replace(each, fmtp=leg.negotiated.fmtp)
+    return None
+
+
+def _ordered(theirs: list[str], foreign: tuple[Codec, ...], ours: tuple[str, ...]) -> tuple[str | Codec, ...]:
+    """Ours that they have in their order, then what would pass through, then the rest of ours: a wider codec than any
+    of theirs only where we have no narrow one, since it could bring nothing but work."""
+    shared = [name for name in theirs if name in ours]
+    rest = [name for name in ours if name not in shared]
+    if all(name in _NARROW for name in shared):
+        rest = [name for name in rest if name in _NARROW] or rest
+    return (*shared, *foreign, *rest)
