@@ -102,6 +102,8 @@ class Engine:
         """Takes everything that has arrived, and forwards what is relayed."""
         if self.changed:
             self.planner.plan(now)
+        if self.takeover.backlog:
+            self._intake.take_backlog(self.takeover.take_backlog(), now)
         self._intake.poll(now)
         self.coding.poll(self.clock, now)
 

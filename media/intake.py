@@ -55,6 +55,13 @@ class Intake:
             if not n or self._strangers.is_enough:
                 return
 
+    def take_backlog(self, rows: list[int], now: float) -> None:
+        """First of all what came for the legs on `rows` while their worker was dead: none of it may overtake."""
+        self._strangers.begin()
+        for arena_rows, legs, lengths in self._strangers.take_backlog(rows):
+            if len(arena_rows):
+                self._receive(arena_rows, legs, lengths, now)
+
     def _take(self, n: int, now: float) -> None:
         headers = self._ports.headers
         legs, lengths = self._ports.legs[:n], self._ports.lengths[:n]

@@ -7,6 +7,8 @@ port); the one leg that was not heard yet and may be sent to from there. Where t
 """
 
 import logging
+from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +27,10 @@ MAX_OF_PORT = 32
 """Packets taken of one leg's open socket in one poll: more is a flood, and waits."""
 MAX_IN_ALL = 512
 """The same of all legs together; of a flood to shared ports the rest is dropped."""
+MAX_BACKLOG = 1000
+"""Packets that are looked through of one leg that nobody served for a while: its socket holds no more."""
+BACKLOG = 8
+"""So many of them are still worth hearing: 160 ms."""
 SILENCE_S = 0.3
 """A leg not heard for so long may have begun another stream."""
 
@@ -63,7 +69,7 @@ class Strangers:
 
     def take_waiting(self, rows: list[int]) -> tuple[Batch, list[int]]:
         """At most one packet of the open socket of each leg in `rows`; also which of them may have more."""
-        ports, headers = self._ports, self._ports.headers
+        ports = self._ports
         n = 0
         waiting = []
         for row in rows:
@@ -74,16 +80,45 @@ class Strangers:
                 continue
             self._n_judged += 1
             waiting.append(row)
-            length, address = read
-            length = 0 if length >= MAX_PACKET else strip_options(ports.rows[n], length)
-            leg = self._by_row[row]
-            if leg is None or not length:
-                self._table.rejected[row] += 1
-                continue
-            if self._accepts(leg, address, int(headers["ssrc"][n]), int(headers["seq"][n])):
-                ports.legs[n], ports.lengths[n] = row, length
-                n += 1
-        return (np.arange(n), ports.legs[:n].copy(), ports.lengths[:n].copy()), waiting
+            n += self._place(n, row, *read)
+        return self._batch(n), waiting
+
+    def take_backlog(self, rows: list[int]) -> Iterator[Batch]:
+        """What waits in the open sockets of legs that nobody served for a while, oldest first; of each the newest
+        `BACKLOG` packets, the others are too old to be of use."""
+        ports = self._ports
+        held: dict[int, deque[tuple[bytes, Address]]] = {}
+        for row in rows:
+            packets = held[row] = deque(maxlen=BACKLOG)
+            for _ in range(MAX_BACKLOG):
+                read = ports.read_stranger(row, 0)
+                if read is None:
+                    break
+                packets.append((bytes(ports.rows[0][: read[0]]), read[1]))
+        while any(held.values()):
+            n = 0
+            for row, packets in held.items():
+                if packets and n < ports.batch:
+                    data, address = packets.popleft()
+                    ports.rows[n][: len(data)] = data
+                    n += self._place(n, row, len(data), address)
+            yield self._batch(n)
+
+    def _place(self, n: int, row: int, length: int, address: Address) -> bool:
+        """Whether the packet in arena row `n` is taken, as one of the leg on `row`."""
+        ports, headers = self._ports, self._ports.headers
+        length = 0 if length >= MAX_PACKET else strip_options(ports.rows[n], length)
+        leg = self._by_row[row]
+        if leg is None or not length:
+            self._table.rejected[row] += 1
+            return False
+        if not self._accepts(leg, address, int(headers["ssrc"][n]), int(headers["seq"][n])):
+            return False
+        ports.legs[n], ports.lengths[n] = row, length
+        return True
+
+    def _batch(self, n: int) -> Batch:
+        return np.arange(n), self._ports.legs[:n].copy(), self._ports.lengths[:n].copy()
 
     def take_unknown(self, arena_rows: NDArray[np.intp], now: float) -> list[tuple[int, int, int]]:
         """Packets to shared ports that belong to no leg: (arena row, leg row, length) of those that are accepted, in

@@ -39,6 +39,8 @@ class Takeover:
         tables = [(engine.table, LEG_COLUMNS), (engine.receiver, tuple(vars(engine.receiver)))]
         self._legacy = Legacy(memory_fd, tables, (engine.table, "relay_to"))
         self._saved: dict[int, Saved] = {}
+        self.backlog: list[int] = []
+        """Rows of legs with ports of their own whose packets wait since their worker died."""
 
     # -- legs ----------------------------------------------------------------------------------------------------------
 
@@ -70,6 +72,13 @@ class Takeover:
             leg.guard.go_on(note.remote, note.learn_from, note.source, note.destination, may_learn=note.may_learn)
         if saved.digits is not None and leg.settings.may_send:
             engine.digits.go_on(leg, saved.digits)
+        if leg.settings.port not in engine.ports.shared_ports:
+            self.backlog.append(row)
+
+    def take_backlog(self) -> list[int]:
+        """The rows of `backlog`, once; those whose leg is gone already left out."""
+        rows, self.backlog = self.backlog, []
+        return [row for row in rows if self._engine.by_row[row] is not None]
 
     def note(self, leg: Leg) -> None:
         """The leg was configured, or learned its peer's address, or heard it for the first time."""
