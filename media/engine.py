@@ -29,6 +29,7 @@ from media.reports import Reports
 from media.session import Leg, Session
 from media.takeover import Takeover
 from media.taps import TURNS, Taps, Writer
+from media.tone_detector import ToneListener
 from model.media import Command, Event, Inactivity, LegReleased, LegStatistics
 from rtp.events import Pressed
 from rtp.net.ports import Ports
@@ -78,7 +79,12 @@ class Engine:
         self.planes = Planes(self.table, self.inputs, self.wide_inputs)
         self.mixer = Mixer(self.table, self.planes)
         self.answers = AnswerDetector(self.by_row, emit, self.changed.add)
-        self.detectors: list[Detector] = [InbandListener(self), SpeechDetector(self.by_row, emit), self.answers]
+        self.detectors: list[Detector] = [
+            InbandListener(self),
+            ToneListener(self.by_row, emit),
+            SpeechDetector(self.by_row, emit),
+            self.answers,
+        ]
         """What listens to legs: analysis, in-band digits."""
         self.sender = FrameSender(self.table, ports)
         self.coding = Coding(self.table, CodecDesk(codec_threads), self.wide_inputs, self.sender.send_encoded)
