@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.arrays import DECODED, OPAQUE, LegTable
+from media.codecs.base import WIDE_HZ
 from media.codecs.desk import CodecDesk
+from media.codecs.streams import CodecCounters
 from media.inputs import Inputs
 from media.mixer import Mixer
 from media.session import Leg
@@ -51,11 +53,25 @@ class Coding:
         """One packet of the leg; empty when it is a telephone-event or comfort noise."""
         self._desk.receive(row, seq, ts, payload, now)
 
-    def poll(self, clock: int, now: float) -> None:
-        """Once a poll, after the sockets: hands over what was received, keeps and sends what came back."""
+    def poll(self, clock: int, now: float, early_s: float = 0.0) -> None:
+        """Once a poll, after the sockets: hands over what was received, keeps and sends what came back. `early_s` is
+        the time until the next tick."""
         self._desk.flush(now)
+        late = self._inputs.late
         for batch in self._desk.collect():
-            self._inputs.put(batch.rows, batch.ts, batch.fresh, batch.pcm, batch.sizes, clock)
+            made_up = batch.rows[batch.is_made_up]
+            before = late[made_up]
+            self._inputs.put(
+                batch.rows,
+                batch.ts,
+                batch.fresh,
+                batch.pcm,
+                batch.sizes,
+                clock,
+                seq=batch.numbers,
+                early_s=early_s,
+            )
+            late[made_up] = before  # a packet that was lost is not late besides
         self.send_made(now)
 
     def send_made(self, now: float) -> None:
@@ -93,6 +109,24 @@ class Coding:
             if row not in self._encoding:
                 self._desk.reset_encoder(row)
                 self._starting.add(row)
+
+    def counters(self, row: int) -> CodecCounters | None:
+        """What happened on the leg at the desk; None when it has none."""
+        return self._desk.counters(row)
+
+    def late(self, row: int) -> int:
+        """Packets that came after the desk had filled their place."""
+        counters = self._desk.counters(row)
+        return counters.late if counters is not None else 0
+
+    def concealed_s(self, row: int) -> float:
+        """Audio that the desk made up for lost packets."""
+        counters = self._desk.counters(row)
+        return counters.concealed_samples / WIDE_HZ if counters is not None else 0.0
+
+    def expect_loss(self, row: int, fraction: float) -> None:
+        """The part of our packets that the peer reported lost (RTCP)."""
+        self._desk.expect_loss(row, fraction)
 
     def close(self) -> None:
         """Ends the desk's threads. TimeoutError when one does not."""

@@ -89,7 +89,7 @@ class Engine:
         self.sender = FrameSender(self.table, ports)
         self.coding = Coding(self.table, CodecDesk(codec_threads), self.wide_inputs, self.sender.send_encoded)
         self.taps = Taps(self.table, self.ring, self.wide_ring, writer)
-        self.reports = Reports(self.table, self.receiver, ports, cname, wall)
+        self.reports = Reports(self.table, self.receiver, ports, cname, wall, self.coding.expect_loss)
         self.lines = LineWatch(self.table, self.receiver, self.ring, self.wide_ring, emit)
         self._commands = Commands(self)
         self._intake = Intake(self)
@@ -111,7 +111,7 @@ class Engine:
         if self.takeover.backlog:
             self._intake.take_backlog(self.takeover.take_backlog(), now)
         self._intake.poll(now)
-        self.coding.poll(self.clock, now)
+        self.coding.poll(self.clock, now, max(0.0, self.next_tick - now))
 
     def pass_on(self, leg: Leg, pressed: list[Pressed], *, is_inband: bool = False) -> None:
         """Digits to whoever hears the leg and did not get them by relay."""
@@ -227,12 +227,12 @@ class Engine:
             bytes_received=int(received.bytes[row]),
             bytes_sent=int(table.bytes_sent[row]),
             packets_lost=received.lost(row),
-            packets_late=int(self.ring_of(row).late[row]),
+            packets_late=int(self.ring_of(row).late[row]) + self.coding.late(row),
             packets_duplicate=int(received.duplicates[row]),
             packets_rejected=int(table.rejected[row]),
             jitter_ms=round(float(received.jitter[row]) * 10 / ticks, 3),
             max_jitter_ms=round(float(received.max_jitter[row]) * 10 / ticks, 3),
-            concealed_ms=round(self.inputs_of(row).concealed_s(row) * 1000, 1),
+            concealed_ms=round((self.inputs_of(row).concealed_s(row) + self.coding.concealed_s(row)) * 1000, 1),
             round_trip_ms=round(self.reports.round_trip_ms(leg), 3),
             remote_lost_fraction=self.reports.remote_lost_fraction(leg),
             mos=self.lines.mos(leg, self.reports.round_trip_ms(leg)),

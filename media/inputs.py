@@ -118,6 +118,11 @@ class Inputs:
             idle = legs[~plays]
             self._begin_at[idle] = np.minimum(self._begin_at[idle], first[~plays])
 
+    @property
+    def late(self) -> NDArray[np.int64]:
+        """By row: packets that came too late to be played."""
+        return self._ring.late
+
     def comfort(self, row: int, payload: bytes, seq: int = -1) -> None:
         """A comfort noise packet (RFC 3389): what the leg's silence sounds like from now on."""
         self.repair.noise.set(row, payload, int(self._ring.end[row]))

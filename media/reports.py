@@ -29,16 +29,24 @@ class _State:
 
 
 class Reports:
-    """Sends and takes RTCP. `wall` gives seconds since 1970 for the NTP times."""
+    """Sends and takes RTCP. `wall` gives seconds since 1970 for the NTP times; `tell_loss` takes the row and the
+    fraction lost of each report."""
 
     def __init__(
-        self, table: LegTable, receiver: ReceiverTable, ports: Ports, cname: str, wall: Callable[[], float]
+        self,
+        table: LegTable,
+        receiver: ReceiverTable,
+        ports: Ports,
+        cname: str,
+        wall: Callable[[], float],
+        tell_loss: Callable[[int, float], None] = lambda _row, _fraction: None,
     ) -> None:
         self._table = table
         self._receiver = receiver
         self._ports = ports
         self._cname = cname
         self._wall = wall
+        self._tell_loss = tell_loss
         self._states: dict[int, _State] = {}
         self._due: list[set[int]] = [set() for _ in range(PERIOD)]
         self._next = 0
@@ -131,6 +139,7 @@ class Reports:
             if block.ssrc != int(self._table.out_ssrc[leg.row]):
                 continue
             state.fraction_lost = block.fraction_lost / 256
+            self._tell_loss(leg.row, state.fraction_lost)
             if block.last_sr:
                 arrived = rtcp.middle(rtcp.ntp_time(self._wall()))
                 trip = (arrived - block.last_sr - block.delay) & 0xFFFFFFFF
@@ -144,7 +153,7 @@ class Reports:
         ssrc = int(table.out_ssrc[row])
         sender = None
         if table.sent_at[row] >= 0 and (is_leaving or now - table.sent_at[row] < 10):
-            since = int((now - float(table.sent_at[row])) * 8000)
+            since = int((now - float(table.sent_at[row])) * 100 * int(table.step[row]))
             sender = rtcp.SenderInfo(
                 rtcp.ntp_time(self._wall()),
                 int(table.out_ts[row]) + since,

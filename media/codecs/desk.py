@@ -43,6 +43,8 @@ class DecodedBatch(NamedTuple):
     sizes: NDArray[np.int64]
     """Samples of each, multiples of 160."""
     is_made_up: NDArray[np.bool_]
+    numbers: NDArray[np.uint16]
+    """See `Decoded.number`."""
 
 
 class _Decode(NamedTuple):
@@ -326,6 +328,7 @@ def _batch(decoded: list[Decoded]) -> DecodedBatch:
         pcm=pcm,
         sizes=sizes,
         is_made_up=np.fromiter((each.is_made_up for each in decoded), np.bool_, n),
+        numbers=np.fromiter((each.number for each in decoded), np.uint16, n),
     )
 
 

@@ -49,6 +49,9 @@ class Decoded(NamedTuple):
     pcm: Pcm
     is_made_up: bool
     """Recovered or concealed: no packet of its own."""
+    number: int
+    """Counts what comes out, 16 bits; one is left out where something is missing. So a timestamp that jumps although
+    the number does not is silence that was not sent."""
 
 
 class Encoded(NamedTuple):
@@ -69,6 +72,8 @@ class CodecCounters:
     """Lost packets whose audio was in the next one."""
     concealed: int = 0
     """Lost packets that were made up."""
+    concealed_samples: int = 0
+    """Their length at 16 kHz."""
     errors: int = 0
     """Packets that are none of the codec, or frames that could not be encoded."""
     behind: int = 0
@@ -97,6 +102,7 @@ class DecodeStream:
         self._given_up: deque[int] = deque(maxlen=_N_GIVEN_UP)
         self._rest: Pcm | None = None
         self._rest_ts = 0
+        self._number = 0
 
     @property
     def is_holding(self) -> bool:
@@ -146,25 +152,30 @@ class DecodeStream:
         self._given_up.extend((self._next_seq + i) & 0xFFFF for i in range(max(0, n_lost - _N_GIVEN_UP), n_lost))
         samples = self._to_samples(_signed(following.ts - self._next_ts, 32))
         if self._decoder is None or not following.payload or not 0 < samples <= MAX_CONCEALED:
+            self._number += 1
             return
         last = min(self._samples, samples)
-        ts = self._next_ts
         if samples > last:
-            made = self._decoder.conceal(samples - last)
-            if made is not None:
-                self.counters.concealed += n_lost - 1
-                self._put(ts, made, out, is_made_up=True)
+            self._make_up(self._decoder, self._next_ts, samples - last, n_lost - 1, out)
+        ts = following.ts - self._to_ticks(last)
         try:
-            made = self._decoder.recover(following.payload, last)
+            recovered = self._decoder.recover(following.payload, last)
         except CodecError:  # `following` is broken, and counted when it is decoded
-            made = None
-        if made is not None:
-            self.counters.recovered += 1
+            recovered = None
+        if recovered is None:
+            self._make_up(self._decoder, ts, last, 1, out)
         else:
-            made = self._decoder.conceal(last)
-            self.counters.concealed += made is not None
-        if made is not None:
-            self._put(following.ts - self._to_ticks(last), made, out, is_made_up=True)
+            self.counters.recovered += 1
+            self._put(ts, recovered, out, is_made_up=True)
+
+    def _make_up(self, decoder: Decoder, ts: int, samples: int, n_packets: int, out: list[Decoded]) -> None:
+        made = decoder.conceal(samples)
+        if made is None:
+            self._number += 1
+            return
+        self.counters.concealed += n_packets
+        self.counters.concealed_samples += len(made)
+        self._put(ts, made, out, is_made_up=True)
 
     def _decode(self, packet: Packet, out: list[Decoded]) -> None:
         if self._decoder is None:
@@ -174,6 +185,7 @@ class DecodeStream:
             pcm = self._decoder.decode(packet.payload)
         except CodecError:
             self.counters.errors += 1
+            self._number += 1
             return
         self._samples = len(pcm)
         self._next_ts = packet.ts + self._to_ticks(len(pcm))
@@ -191,7 +203,8 @@ class DecodeStream:
             self._rest = pcm[n:]
             self._rest_ts = ts + self._to_ticks(n)
         if n:
-            out.append(Decoded(self, ts & 0xFFFFFFFF, pcm[:n], is_made_up))
+            self._number += 1
+            out.append(Decoded(self, ts & 0xFFFFFFFF, pcm[:n], is_made_up, self._number & 0xFFFF))
 
     def _to_ticks(self, samples: int) -> int:
         return samples * self._codec.clock_hz // WIDE_HZ

@@ -7,7 +7,7 @@ import ctypes
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from media.codecs import opus
@@ -186,7 +186,7 @@ def test_broken_packets(decoder, payload):
 
 
 @given(st.binary(min_size=1, max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_bytes_are_audio_or_refused(payload):
     for name in DESKED:
         decoder = find_codec(name).make_decoder()

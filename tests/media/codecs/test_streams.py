@@ -3,9 +3,11 @@
 Not here: threads and queues (test_desk.py), sound of the codecs (test_codecs.py).
 """
 
+import itertools
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from media.codecs.opus import OpusEncoder, OpusSettings
@@ -79,6 +81,17 @@ def test_a_leg_that_reorders_gets_a_window_and_loses_it_again():
     assert numbers(take(decoder, packets(11, at=60.0), 60.0)) == [11]
 
 
+def test_numbers_tell_silence_from_loss():
+    decoder = stream()
+    out = take(decoder, packets(0, 1))
+    out += take(decoder, [Packet((65530 + 2) & 0xFFFF, packets(12)[0].ts, l16(12), 0.0)])  # nothing was sent
+    out += take(decoder, [Packet((65530 + 4) & 0xFFFF, packets(14)[0].ts, l16(14), 0.0)])  # one is lost
+    out += take(decoder, [Packet((65530 + 5) & 0xFFFF, 0, b"x", 0.0)])  # one is broken
+    out += take(decoder, [Packet((65530 + 6) & 0xFFFF, packets(16)[0].ts, l16(16), 0.0)])
+    assert numbers(out) == [0, 1, 12, 14, 16]
+    assert [b.number - a.number for a, b in itertools.pairwise(out)] == [1, 1, 2, 2]
+
+
 def test_duplicates_are_decoded_once():
     decoder = stream()
     assert numbers(take(decoder, packets(0, 0, 1, 1))) == [0, 1]
@@ -94,7 +107,7 @@ def test_a_jump_begins_anew():
 
 
 @given(order=st.permutations(range(12)), lost=st.sets(st.integers(1, 11), max_size=5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_the_order_nothing_comes_twice_or_backwards(order, lost):
     decoder = stream()
     out = take(decoder, packets(0))
@@ -141,6 +154,7 @@ def test_single_losses_are_recovered_by_forward_error_correction():
     with_fec = np.linalg.norm((whole - heard.astype(float))[places]) / np.linalg.norm(whole[places].astype(float))
     whole, heard, counters = opus_with_loss(lost, OpusSettings())
     assert counters.recovered == 0 and counters.concealed == len(lost)
+    assert counters.concealed_samples == 320 * len(lost)
     made_up = np.linalg.norm((whole - heard.astype(float))[places]) / np.linalg.norm(whole[places].astype(float))
     assert with_fec < 0.6 * made_up
 

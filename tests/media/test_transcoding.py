@@ -1,0 +1,292 @@
+"""Calls between legs of different codecs, through the whole engine: what is heard, timestamps, packet lengths, loss,
+silence that is not sent, telephone-events in between, recordings, codecs that are only passed.
+
+In virtual time with the codec desk's work done at once; `TestWorker` has the real process, threads and sockets. Not
+here: the codecs alone (codecs/test_codecs.py), order and gaps in detail (codecs/test_streams.py).
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from media.codecs.registry import find_codec
+from model.media import StartRecording, StopRecording
+from tests.media.codecs.signals import level_at, likeness, speech_like
+from tests.media.virtual import TYPES, NoWriter, Phone, World
+
+LOW, HIGH = 1000, 5500
+"""What wide legs speak: the second is gone where one leg is narrow."""
+
+
+class Talker(Phone):
+    """A phone that really speaks its codec. `sound` is spoken once, then silence; packets numbered in `lost` get lost,
+    those in `events` are telephone-events."""
+
+    def __init__(self, name, row, codec, sound, *, ptime_ms=20, fmtp="", lost=(), events=(), phase_s=0.003):
+        super().__init__(name, row, codec, ptime_ms=ptime_ms, phase_s=phase_s)
+        self.kind = find_codec(codec)
+        self.sound = sound
+        self.lost = set(lost)
+        self.events = set(events)
+        self.is_g711 = self.kind.make_encoder is None
+        self._encoder = None if self.is_g711 else self.kind.make_encoder(fmtp, self.kind.ptime(ptime_ms))
+        self._seq = 5000 * row
+        self.n_sent = 0
+
+    @property
+    def rate(self):
+        return self.kind.rate
+
+    @property
+    def clock_hz(self):
+        return self.kind.clock_hz
+
+    def make_packet(self):
+        size = self.rate * self.ptime_ms // 1000
+        part = np.zeros(size, np.int16)
+        spoken = self.sound[self.n * size : (self.n + 1) * size]
+        part[: len(spoken)] = spoken
+        payload, kind = self.encode(part) if self.is_g711 else self._encoder.encode(part), TYPES[self.codec]
+        if self.n in self.events:
+            payload, kind = b"\x05\x0a\x00\xa0", 101
+        self._seq += bool(payload)
+        self.is_muted = self.n in self.lost or not payload
+        self.n_sent += not self.is_muted
+        ts = 77_777 * self.row + self.n * self.clock_hz * self.ptime_ms // 1000
+        self.n += 1
+        return (
+            bytes((0x80, kind))
+            + (self._seq & 0xFFFF).to_bytes(2, "big")
+            + (ts & 0xFFFFFFFF).to_bytes(4, "big")
+            + (1000 + self.row).to_bytes(4, "big")
+            + payload
+        )
+
+    def ear(self):
+        """All that was heard, at the codec's rate (16 kHz for L16/8000), packets that were not sent left out."""
+        packets = [each.payload for each in self.heard if each.type == TYPES[self.codec]]
+        if self.is_g711:
+            return np.concatenate([self.decode(each) for each in packets])
+        decoder = self.kind.make_decoder()
+        return np.concatenate([decoder.decode(each) for each in packets])
+
+    @property
+    def ear_rate(self):
+        return 8000 if self.is_g711 else 16000
+
+
+def two_tones(codec, seconds=3.0):
+    rate = find_codec(codec).rate
+    at = np.arange(int(rate * seconds)) / rate
+    sound = 6000 * np.sin(2 * np.pi * LOW * at)
+    if rate == 16000:
+        sound += 6000 * np.sin(2 * np.pi * HIGH * at)
+    return sound.astype(np.int16)
+
+
+def call(a, b, seconds=1.5, **more):
+    world = World(a, b, **more)
+    world.connect("a-b")
+    world.run(seconds)
+    return world
+
+
+PAIRS = [
+    ("G722", "PCMU"),
+    ("opus", "PCMU"),
+    ("opus", "G722"),
+    ("L16/16000", "PCMU"),
+    ("L16/8000", "PCMU"),
+    ("L16/16000", "opus"),
+    ("L16/8000", "G722"),
+    ("PCMA", "opus"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_both_hear_what_the_other_can_say(one, other):
+    a, b = Talker("a", 0, one, two_tones(one)), Talker("b", 1, other, two_tones(other), phase_s=0.011)
+    call(a, b)
+    is_wide = find_codec(one).rate == find_codec(other).rate == 16000
+    for phone in (a, b):
+        ear = phone.ear()
+        assert len(ear) > 1.3 * phone.ear_rate
+        settled = ear[len(ear) // 4 :]
+        assert 4000 < level_at(settled, LOW, phone.ear_rate) < 8000
+        if phone.ear_rate == 16000:
+            high = level_at(settled, HIGH, 16000)
+            assert high > 3000 if is_wide else high < 60
+        assert np.abs(settled).max() < 16000
+
+
+@pytest.mark.parametrize(
+    ("codec", "ptime", "made"),
+    [
+        *(("G722", ptime, ptime) for ptime in (10, 20, 30, 40, 60)),
+        *(("opus", ptime, ptime) for ptime in (10, 20, 40, 60)),
+        ("opus", 30, 20),
+        *(("L16/8000", ptime, ptime) for ptime in (10, 20, 30, 40)),
+        ("L16/16000", 10, 10),
+        ("L16/16000", 30, 20),
+    ],
+)
+def test_packets_of_every_length_have_unbroken_timestamps(codec, ptime, made):
+    kind = find_codec(codec)
+    a = Talker("a", 0, codec, two_tones(codec), ptime_ms=kind.ptime(ptime))
+    b = Talker("b", 1, "PCMU", two_tones("PCMU"), phase_s=0.011)
+    world = World(a, b)
+    world.configure(a, ptime_ms=ptime)
+    world.connect("a-b")
+    world.run(1.5)
+    steps = {(y.ts - x.ts) & 0xFFFFFFFF for x, y in itertools.pairwise(a.heard)}
+    assert steps == {kind.clock_hz * made // 1000}
+    assert {(y.seq - x.seq) & 0xFFFF for x, y in itertools.pairwise(a.heard)} == {1}
+    assert [each.marker for each in a.heard].count(True) <= 1
+    assert abs(len(a.heard) * made - 1500) <= 120
+    for phone in (a, b):
+        ear = phone.ear()
+        assert 4000 < level_at(ear[len(ear) // 4 :], LOW, phone.ear_rate) < 8000
+
+
+def test_opus_steps_by_960():
+    a, b = Talker("a", 0, "opus", two_tones("opus")), Talker("b", 1, "G722", two_tones("G722"))
+    call(a, b, 0.6)
+    assert {(y.ts - x.ts) & 0xFFFFFFFF for x, y in itertools.pairwise(a.heard)} == {960}
+    assert {(y.ts - x.ts) & 0xFFFFFFFF for x, y in itertools.pairwise(b.heard)} == {160}
+
+
+def test_the_same_codec_is_not_touched():
+    a, b = Talker("a", 0, "opus", two_tones("opus")), Talker("b", 1, "opus", two_tones("opus"))
+    call(a, b, 0.5)
+    spoken = [each.payload for each in b.heard]
+    again = find_codec("opus").make_encoder("", 20)
+    assert spoken[:20] == [again.encode(two_tones("opus")[i * 320 : i * 320 + 320]) for i in range(20)]
+
+
+# -- loss and silence -------------------------------------------------------------------------------------------------
+
+
+def test_forward_error_correction_recovers_single_losses():
+    spoken, lost = speech_like(3.0), range(40, 140, 7)
+
+    def heard(fmtp, gone):
+        a = Talker("a", 0, "opus", spoken, fmtp=fmtp, lost=gone)
+        b = Talker("b", 1, "L16/16000", np.zeros(0, np.int16))
+        world = World(a, b)
+        world.configure(a, fmtp=fmtp)
+        world.connect("a-b")
+        world.run(3.2)
+        return b.ear()[8000:40000], world.engine.coding.counters(0)
+
+    with_fec, counters = heard("useinbandfec=1", lost)
+    assert counters.recovered >= 10
+    without, counters = heard("", lost)
+    assert counters.recovered == 0 and counters.concealed >= 10
+    whole = [heard(fmtp, ())[0] for fmtp in ("useinbandfec=1", "")]
+    assert likeness(whole[0], with_fec, 800) > likeness(whole[1], without, 800)
+
+
+def test_silence_that_a_peer_does_not_send_is_no_loss():
+    pause = np.concatenate([speech_like(0.6), np.zeros(24000, np.int16), speech_like(0.6, seed=2)])
+    a = Talker("a", 0, "opus", pause, fmtp="usedtx=1")
+    b = Talker("b", 1, "PCMU", np.zeros(0, np.int16))
+    world = call(a, b, 2.8)
+    assert a.n_sent < 110
+    statistics = world.engine.statistics(world.engine.by_row[0])
+    assert statistics.packets_lost == statistics.packets_late == 0
+    counters = world.engine.coding.counters(0)
+    assert (counters.recovered, counters.concealed, counters.late) == (0, 0, 0)
+    b.assert_continuous()
+    ear = b.ear()
+    loud = [float(np.abs(part).mean()) for part in np.split(ear[: len(ear) // 800 * 800], len(ear) // 800)]
+    assert max(loud[9:18]) < 0.1 * max(loud)  # 0.9 to 1.8 s
+    assert max(loud[21:]) > 0.5 * max(loud)
+
+
+def test_a_peer_that_allows_it_is_not_sent_silence():
+    pause = np.concatenate([speech_like(0.6)[::2], np.zeros(12000, np.int16), speech_like(0.6, seed=2)[::2]])
+    a = Talker("a", 0, "opus", np.zeros(0, np.int16))
+    b = Talker("b", 1, "PCMU", pause)
+    world = World(a, b)
+    world.configure(a, fmtp="usedtx=1")
+    world.connect("a-b")
+    world.run(2.8)
+    assert len(a.heard) < 115
+    assert {(y.seq - x.seq) & 0xFFFF for x, y in itertools.pairwise(a.heard)} == {1}
+    gaps = [(x, y) for x, y in itertools.pairwise(a.heard) if y.ts - x.ts & 0xFFFFFFFF != 960]
+    assert gaps
+    for x, y in gaps:  # time goes on by what was not sent, and a talk spurt is marked (RFC 3551 §4.1)
+        assert ((y.ts - x.ts) & 0xFFFFFFFF) == 48 * round(1000 * (y.at - x.at) / 20) * 20
+        assert y.marker
+
+
+def test_telephone_events_are_not_made_up_for():
+    a = Talker("a", 0, "opus", speech_like(2.0), events=range(40, 48))
+    b = Talker("b", 1, "PCMU", np.zeros(0, np.int16))
+    world = World(a, b)
+    world.configure(a, dtmf_payload_type=101)
+    world.connect("a-b")
+    world.run(2.0)
+    counters = world.engine.coding.counters(0)
+    assert (counters.recovered, counters.concealed, counters.errors) == (0, 0, 0)
+
+
+# -- changes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_leg_changes_its_codec_in_the_call():
+    a, b = Talker("a", 0, "G722", two_tones("G722")), Talker("b", 1, "PCMU", two_tones("PCMU"))
+    world = call(a, b, 1.0)
+    changed = Talker("a", 0, "opus", two_tones("opus"))
+    changed.next_at = world.now + 0.005
+    world.phones["a"] = world.by_row[0] = changed
+    b.heard.clear()
+    world.configure(changed)
+    world.run(1.5)
+    assert {each.type for each in changed.heard} == {TYPES["opus"]}
+    for phone in (changed, b):
+        ear = phone.ear()
+        assert 4000 < level_at(ear[len(ear) // 4 :], LOW, phone.ear_rate) < 8000
+
+
+def test_clock_must_be_that_of_the_codec():
+    a = Talker("a", 0, "opus", two_tones("opus"))
+    world = World(a)
+    world.configure(a, clock_hz=8000)
+    assert "48000" in world.events[-1].error
+
+
+# -- recordings -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("codec", ["G722", "opus", "L16/16000", "L16/8000"])
+def test_decoded_legs_are_recorded(codec):
+    a, b = Talker("a", 0, codec, two_tones(codec)), Talker("b", 1, "PCMU", two_tones("PCMU"))
+    writer = NoWriter()
+    world = World(a, b, writer=writer)
+    world.connect("a-b")
+    world.run(0.3)
+    world.do(StartRecording(session="s", recording="r", path="/tmp/r.wav", channels=[["a"], ["b"]]))
+    world.run(2.0)
+    world.do(StopRecording(session="s", recording="r"))
+    sounds = [sound for take in writer.takes for sound in take.channels[0]]
+    assert {(sound.encoding, sound.rate) for sound in sounds} == {("pcm16", 16000)}
+    pcm = np.concatenate([sound.samples for sound in sounds])[8000:24000]
+    assert 4000 < level_at(pcm, LOW) < 8000
+    high = level_at(pcm, HIGH)
+    assert high < 60 if codec == "L16/8000" else high > 3000
+    assert not any(writer.ending.silent_because)
+
+
+def test_a_codec_that_is_not_decoded_is_passed_and_the_recording_says_so():
+    a, b = Phone("a", 0, "G729"), Phone("b", 1, "G729")
+    writer = NoWriter()
+    world = World(a, b, writer=writer)
+    world.connect("a-b")
+    world.do(StartRecording(session="s", recording="r", path="/tmp/r.wav", channels=[["a"], ["b"]]))
+    world.run(1.0)
+    world.do(StopRecording(session="s", recording="r"))
+    assert [each.payload for each in b.heard] == a.sent[: len(b.heard)] and len(b.heard) > 45
+    assert writer.ending.silent_because == ["G729 is not decoded", "G729 is not decoded"]
+    assert not any(sound for take in writer.takes for channel in take.channels for sound in channel)
