@@ -128,6 +128,16 @@ class SendDtmf(Command, frozen=True, kw_only=True):
     """Between digits."""
 
 
+@command("call.detect_answer", role="operator", result=views.Done, errors=(NoSuchCall, NoSuchLeg, WrongState))
+class DetectAnswer(Command, frozen=True, kw_only=True):
+    """Finds out whether a human or a machine speaks on a leg; `call.answer_detected` follows once."""
+
+    call_id: Id
+    leg_id: Id
+    max_s: Annotated[float, Meta(ge=0.5, le=30)] = 4.0
+    """After this time the answer is "not_sure" at the latest."""
+
+
 @command(
     "call.play", role="operator", result=views.PlayStarted, errors=(NoSuchCall, NoSuchLeg, WrongState, InvalidValue)
 )

@@ -75,6 +75,52 @@ class CallDigit(Event, frozen=True, kw_only=True):
     duration_ms: int = 0
 
 
+@event("call.answer_detected")
+class CallAnswerDetected(Event, frozen=True, kw_only=True):
+    """Who answered, asked for by `call.detect_answer`."""
+
+    call_id: str
+    leg_id: str
+    result: str
+    """human, machine or not_sure."""
+    after_s: float
+    """Seconds of audio that were needed."""
+    evidence: dict[str, float]
+    """What was measured (ms and counts); `rule_NAME`: 1 names the rule that decided."""
+
+
+@event("call.speech_changed")
+class CallSpeechChanged(Event, frozen=True, kw_only=True):
+    """A party begins or stops to speak (where that is listened for)."""
+
+    call_id: str
+    leg_id: str
+    is_speaking: bool
+
+
+@event("call.one_way_audio")
+class CallOneWayAudio(Event, frozen=True, kw_only=True):
+    """Two parties are connected and one of them is not heard."""
+
+    call_id: str
+    leg_id: str
+    """Who is not heard."""
+    why: str
+    """no_rtp: no packets come from it; silent: nothing but silence, while the other side speaks."""
+    silent_s: float
+
+
+@event("call.quality_changed")
+class CallQualityChanged(Event, frozen=True, kw_only=True):
+    """What a party sends became too bad to talk with, or good again."""
+
+    call_id: str
+    leg_id: str
+    mos: float
+    """Estimated listening quality of the last seconds, 1 to 4.5 (ITU-T G.107)."""
+    is_poor: bool
+
+
 @event("call.play_finished")
 class CallPlayFinished(Event, frozen=True, kw_only=True):
     """What was played to a leg has ended."""

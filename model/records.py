@@ -36,7 +36,16 @@ class LegRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     packets_received: int = 0
     packets_sent: int = 0
     packets_lost: int = 0
+    packets_late: int = 0
     jitter_ms: float = 0.0
+    round_trip_ms: float = 0.0
+    """From RTCP; 0 = not known."""
+    mos: float = 0.0
+    """Estimated listening quality of what the peer sent, 1 to 4.5 (ITU-T G.107); 0 = not known."""
+    concealed_ms: float = 0.0
+    """Audio made up for packets that were lost or late (only where audio was decoded)."""
+    speech_s: float = 0.0
+    """Seconds in which the peer spoke (only where audio was kept)."""
 
 
 class SegmentRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):

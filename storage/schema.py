@@ -189,7 +189,12 @@ legs = Table(
     _int("packets_received"),
     _int("packets_sent"),
     _int("packets_lost"),
+    _int("packets_late"),
     _float("jitter_ms"),
+    _float("round_trip_ms"),
+    _float("mos"),
+    _float("concealed_ms"),
+    _float("speech_s"),
     PrimaryKeyConstraint("call_id", "position"),
     sqlite_with_rowid=False,
 )

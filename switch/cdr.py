@@ -1,5 +1,6 @@
 """The record of a call, made once from its plain data (FEATURES REC-04, P-34). Pure."""
 
+from model.media import LegStatistics
 from model.records import CallRecord, LegRecord, SegmentRecord
 from switch.call import Call, Leg
 
@@ -41,6 +42,7 @@ def call_record(call: Call) -> CallRecord:
 
 
 def _leg_record(leg: Leg) -> LegRecord:
+    statistics = leg.statistics or LegStatistics()
     return LegRecord(
         leg_id=leg.leg_id,
         call_id=leg.call_id,
@@ -60,10 +62,15 @@ def _leg_record(leg: Leg) -> LegRecord:
         hangup_side=leg.hangup_side,
         sip_status=leg.sip_status,
         codec=leg.negotiated.codec if leg.negotiated else "",
-        packets_received=leg.packets_received,
-        packets_sent=leg.packets_sent,
-        packets_lost=leg.packets_lost,
-        jitter_ms=leg.jitter_ms,
+        packets_received=statistics.packets_received,
+        packets_sent=statistics.packets_sent,
+        packets_lost=statistics.packets_lost,
+        packets_late=statistics.packets_late,
+        jitter_ms=statistics.jitter_ms,
+        round_trip_ms=max(statistics.round_trip_ms, 0.0),
+        mos=max(statistics.mos, 0.0),
+        concealed_ms=statistics.concealed_ms,
+        speech_s=statistics.speech_s,
     )
 
 

@@ -38,6 +38,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         commands.Hold: handlers.hold,
         commands.Resume: handlers.resume,
         commands.SendDtmf: handlers.send_dtmf,
+        commands.DetectAnswer: handlers.detect_answer,
         commands.Play: handlers.play,
         commands.StopPlay: handlers.stop_play,
         commands.SearchHistory: handlers.search_history,
@@ -141,6 +142,12 @@ class CommandHandlers:
                 gap_ms=command.gap_ms,
             ),
         )
+        return views.Done()
+
+    def detect_answer(self, command: commands.DetectAnswer, caller: Caller) -> views.Done:
+        call = self._call(command.call_id)
+        leg = self._audible_leg(call, command.leg_id)
+        self._media(call, media.DetectAnswer(session=call.call_id, leg=leg.leg_id, max_s=command.max_s))
         return views.Done()
 
     def play(self, command: commands.Play, caller: Caller) -> views.PlayStarted:

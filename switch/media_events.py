@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from model import events, media
+from model.declare import Event
 from switch.call import Leg
 from switch.leg_events import LegDigit, LegSilent, LegStatisticsCame, PlayEnded
 
@@ -28,6 +29,10 @@ class MediaEvents:
             media.Inactivity: self._inactivity,
             media.RecordingFinished: self._recording_finished,
             media.Statistics: self._statistics,
+            media.AnswerDetected: self._answer_detected,
+            media.SpeechChanged: self._speech_changed,
+            media.OneWayAudio: self._one_way_audio,
+            media.QualityChanged: self._quality_changed,
             media.CommandRefused: self._refused,
         }
 
@@ -53,6 +58,36 @@ class MediaEvents:
             found = self._runtime.find(event.session, leg_id)
             if found is not None:
                 _note_statistics(found[1], statistics)
+
+    def _answer_detected(self, worker: int, event: media.AnswerDetected, now: float) -> None:
+        self._publish(
+            events.CallAnswerDetected(
+                call_id=event.session,
+                leg_id=event.leg,
+                result=event.result,
+                after_s=event.after_s,
+                evidence=event.evidence,
+            )
+        )
+
+    def _speech_changed(self, worker: int, event: media.SpeechChanged, now: float) -> None:
+        self._publish(events.CallSpeechChanged(call_id=event.session, leg_id=event.leg, is_speaking=event.is_speaking))
+
+    def _one_way_audio(self, worker: int, event: media.OneWayAudio, now: float) -> None:
+        log.warning(
+            "! call %s: leg %s is not heard: %s for %.1f s", event.session, event.leg, event.why, event.silent_s
+        )
+        self._publish(
+            events.CallOneWayAudio(call_id=event.session, leg_id=event.leg, why=event.why, silent_s=event.silent_s)
+        )
+
+    def _quality_changed(self, worker: int, event: media.QualityChanged, now: float) -> None:
+        self._publish(
+            events.CallQualityChanged(call_id=event.session, leg_id=event.leg, mos=event.mos, is_poor=event.is_poor)
+        )
+
+    def _publish(self, event: Event) -> None:
+        self._runtime.outside.publish(event)
 
     def _play_finished(self, worker: int, event: media.PlayFinished, now: float) -> None:
         if event.error:
@@ -110,7 +145,4 @@ class MediaEvents:
 
 
 def _note_statistics(leg: Leg, statistics: media.LegStatistics) -> None:
-    leg.packets_received = statistics.packets_received
-    leg.packets_sent = statistics.packets_sent
-    leg.packets_lost = statistics.packets_lost
-    leg.jitter_ms = statistics.jitter_ms
+    leg.statistics = statistics

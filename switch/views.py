@@ -1,6 +1,5 @@
 """Snapshots of live things for the control API, made when asked for."""
 
-from model.media import LegStatistics
 from model.views import CallView, ExtensionView, LegView, TrunkView
 from switch.call import Call, Leg
 from switch.directory import ExtensionEntry, TrunkState
@@ -29,14 +28,6 @@ def call_view(call: Call, wall: float, worker_name: str) -> CallView:
 
 
 def leg_view(leg: Leg) -> LegView:
-    statistics = None
-    if leg.packets_received or leg.packets_sent:
-        statistics = LegStatistics(
-            packets_received=leg.packets_received,
-            packets_sent=leg.packets_sent,
-            packets_lost=leg.packets_lost,
-            jitter_ms=leg.jitter_ms,
-        )
     return LegView(
         leg_id=leg.leg_id,
         kind=leg.kind,
@@ -50,7 +41,7 @@ def leg_view(leg: Leg) -> LegView:
         ringing_utc=leg.ringing_utc,
         answered_utc=leg.answered_utc,
         user_agent=leg.user_agent,
-        statistics=statistics,
+        statistics=leg.statistics,
     )
 
 
