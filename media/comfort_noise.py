@@ -57,7 +57,8 @@ class ComfortNoise:
         part = loop[at : at + count]
         if len(part) < count:
             part = np.concatenate((part, loop[: count - len(part)]))
-        return (part * self._level[row]).astype(np.float32)
+        noise: NDArray[np.float32] = part * np.float32(self._level[row])
+        return noise
 
     def _loop_of(self, coefficients: bytes) -> NDArray[np.float32]:
         """White noise of RMS 1 through the all-pole filter of these reflection coefficients, as a loop without a seam:
