@@ -1,17 +1,21 @@
 """Calls between legs of different codecs, through the whole engine: what is heard, timestamps, packet lengths, loss,
 silence that is not sent, telephone-events in between, recordings, codecs that are only passed.
 
-In virtual time with the codec desk's work done at once; `TestWorker` has the real process, threads and sockets. Not
-here: the codecs alone (codecs/test_codecs.py), order and gaps in detail (codecs/test_streams.py).
+In virtual time with the codec desk's work done at once; `test_through_a_real_worker` has the real process, threads and
+sockets. Not here: the codecs alone (codecs/test_codecs.py), order and gaps in detail (codecs/test_streams.py).
 """
 
 import itertools
+import time
+import wave
 
 import numpy as np
 import pytest
 
+from media import g711
 from media.codecs.registry import find_codec
-from model.media import StartRecording, StopRecording
+from model.media import RecordingFinished, RecordingStarted, StartRecording, StopRecording
+from tests.media import worker_process as process
 from tests.media.codecs.signals import level_at, likeness, speech_like
 from tests.media.virtual import TYPES, NoWriter, Phone, World
 
@@ -290,3 +294,80 @@ def test_a_codec_that_is_not_decoded_is_passed_and_the_recording_says_so():
     assert [each.payload for each in b.heard] == a.sent[: len(b.heard)] and len(b.heard) > 45
     assert writer.ending.silent_because == ["G729 is not decoded", "G729 is not decoded"]
     assert not any(sound for take in writer.takes for channel in take.channels for sound in channel)
+
+
+# -- the real process -------------------------------------------------------------------------------------------------
+
+
+class WirePhone:
+    """A phone with a socket that really speaks its codec, 20 ms at a time."""
+
+    def __init__(self, codec, fmtp=""):
+        self.kind = find_codec(codec)
+        self.codec = codec
+        self.phone = process.Phone(TYPES[codec])
+        self.sound = two_tones(codec)
+        self.encoder = self.kind.make_encoder(fmtp, 20) if self.kind.make_encoder else None
+        self.n = 0
+
+    def speak(self):
+        size = self.kind.rate // 50
+        part = self.sound[self.n * size : (self.n + 1) * size]
+        self.n += 1
+        payload = self.encoder.encode(part) if self.encoder else g711.LINEAR_TO_ULAW[part.view(np.uint16)].tobytes()
+        self.phone.send(payload, step=self.kind.clock_hz // 50)
+        self.phone.collect()
+
+    def settings(self):
+        return {"codec": self.codec, "clock_hz": self.kind.clock_hz}
+
+    def assert_heard(self, *, is_wide):
+        packets = [process.fields(each) for each in self.phone.received]
+        assert {kind & 0x7F for kind, *_ in packets} == {TYPES[self.codec]}
+        steps = {(b[1] - a[1] & 0xFFFF, b[2] - a[2] & 0xFFFFFFFF) for a, b in itertools.pairwise(packets)}
+        assert steps == {(1, self.kind.clock_hz // 50)}
+        payloads = [payload for *_, payload in packets]
+        if self.encoder:
+            decoder, rate = self.kind.make_decoder(), 16000
+            ear = np.concatenate([decoder.decode(payload) for payload in payloads])
+        else:
+            ear, rate = g711.ULAW_TO_LINEAR[np.frombuffer(b"".join(payloads), np.uint8)], 8000
+        settled = ear[len(ear) // 3 :]
+        assert level_at(settled, LOW, rate) > 3000
+        if rate == 16000:
+            high = level_at(settled, HIGH, 16000)
+            assert high > 2000 if is_wide else high < 150
+
+
+def test_through_a_real_worker():
+    with process.Worker(6) as worker:
+        calls = [("opus", "G722"), ("G722", "PCMU"), ("PCMU", "opus")]
+        phones = [(WirePhone(a), WirePhone(b)) for a, b in calls]
+        for i, (a, b) in enumerate(phones):
+            for k, each in enumerate((a, b)):
+                command = process.configure(worker, each.phone, "ab"[k], 2 * i + k, session=f"s{i}", **each.settings())
+                worker.switch.send(command)
+            worker.switch.send(process.bridge(("a", "b"), session=f"s{i}"))
+        path = str(worker.folder / "r.wav")
+        channels = [["a"], ["b"]]
+        worker.switch.send(StartRecording(session="s0", recording="r", path=path, channels=channels))
+        worker.switch.wait(RecordingStarted)
+        began = time.monotonic()
+        for i in range(100):
+            for a, b in phones:
+                a.speak()
+                b.speak()
+            time.sleep(max(0.0, began + 0.02 * (i + 1) - time.monotonic()))  # phones speak in real time
+        for a, b in phones:
+            for each in (a, b):
+                each.phone.wait_for(85)
+                each.assert_heard(is_wide=a.kind.rate == b.kind.rate == 16000)
+        worker.switch.send(StopRecording(session="s0", recording="r"))
+        finished = worker.switch.wait(RecordingFinished)
+        assert finished.error == "" and not any(finished.silent_because)
+        with wave.open(path) as file:
+            assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16000, 2, 2)
+            pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, 2)
+        for channel in pcm.T:
+            middle = channel[len(channel) // 3 : -len(channel) // 4]
+            assert level_at(middle, LOW) > 3000 and level_at(middle, HIGH) > 2000
