@@ -31,7 +31,7 @@ from switch.demo.setting import FIRST_OUTSIDE_NUMBER, Setting, prepare
 
 PATIENCE_S = 60.0
 GAP_MS = 300.0
-SETTLE_S = 2.0
+SETTLE_S = 2.2
 """Calls talk so long before the first kill and after the last."""
 WATCHED_S = 1.0
 """A kill's gap begins within this time after it."""
@@ -145,7 +145,7 @@ class Gaps:
 
 
 def judge_recording(path: Path, talked_s: float, last_kill_s: float) -> dict[str, Any]:
-    """`last_kill_s`: seconds before its end. Never raises for a file that is bad: that is the result."""
+    """`last_kill_s`: seconds before its end when the last successor was there. Never raises for a file that is bad: that is the result."""
     try:
         with av.open(str(path)) as file:
             rate = file.streams.audio[0].rate
@@ -155,7 +155,8 @@ def judge_recording(path: Path, talked_s: float, last_kill_s: float) -> dict[str
     sound = np.concatenate(parts).T.astype(np.float64)
     length_s = sound.shape[1] / rate
     heard = [_has_tone(channel, hz, rate) for channel, hz in zip(sound, (CALLEE_HZ, CALLER_HZ), strict=True)]
-    after = max(1, int(max(last_kill_s - LENGTH_S, 0.0) / _FRAME_S) // 2)
+    # A second behind the takeover, for what a recording may be off by.
+    after = max(1, int((last_kill_s - LENGTH_S) / _FRAME_S))
     error = ""
     if abs(length_s - talked_s) > LENGTH_S:
         error = f"{path.name}: {length_s:.2f} s long, the call talked {talked_s:.2f} s"
@@ -278,7 +279,7 @@ def summarise(
     gaps = Gaps(stage.lines)
     for kill in kills:
         kill.gap_ms = gaps.longest_ms(kill.at, kill.at + kill.watched_s)
-    last_s = talked[1] - kills[-1].at
+    last_s = talked[1] - kills[-1].at - kills[-1].up_s
     judged = [judge_recording(Path(one["path"]), talked[1] - talked[0], last_s) for one in recordings]
     errors = [one["error"] for one in judged if one["error"]]
     errors += [f"{one['path']}: {one['state']}: {one['error']}" for one in recordings if one["state"] != "finished"]

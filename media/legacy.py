@@ -51,10 +51,8 @@ class DigitsNote(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Saved(msgspec.Struct, frozen=True, gc=False):
-    """What an earlier worker left of one leg."""
+    """What an earlier worker left of one leg, besides its columns."""
 
-    columns: list[tuple[NDArray[Any], Any]]
-    """Column and the leg's entry in it."""
     relay_to: int
     """The row that heard the leg by relay, -1 = none."""
     addresses: AddressNote | None
@@ -104,16 +102,21 @@ class Legacy:
         columns = [(table, name) for table, names in tables for name in names]
         capacity = len(getattr(*relay_to))
         own = [np.zeros(capacity, np.uint64), np.full(capacity, -1, np.int64)]
+        own += [np.zeros(capacity, np.bool_)]
         own += [np.zeros((capacity, size), np.uint8) for size in (_NOTE_BYTES, _DIGITS_BYTES)]
-        arrays = [getattr(table, name) for table, name in (*columns, relay_to)] + own
-        views, is_same = _map(fd, arrays)
-        self._keys, self._relay_was, notes, digits = views[-4:]
+        moved = [getattr(table, name) for table, name in (*columns, relay_to)]
+        views, is_same = _map(fd, [*moved, *(column.copy() for column in moved[:-1]), *own])
+        self._keys, self._relay_was, self._is_aside, notes, digits = views[-len(own) :]
         self._notes = _Notes(notes, AddressNote)
         self._digits = _Notes(digits, DigitsNote)
         self._columns = views[: len(columns)]
+        self._aside = views[len(moved) : len(moved) + len(columns)]
+        """What a leg is to get back that has just been claimed: we may die before it has it."""
         self._noted_digits: set[int] = set()
         live = views[len(columns)]
         if is_same:
+            for row in np.flatnonzero(self._is_aside).tolist():
+                self._put_back(row)
             relayed = live >= 0
             self._relay_was[relayed] = live[relayed]
         live[:] = -1
@@ -130,23 +133,26 @@ class Legacy:
         columns are reset."""
         key = _key(session, leg)
         if self._keys[row] != key:
-            self._keys[row] = 0
+            self.forget(row)
             self._notes.clear(row)
             self._digits.clear(row)
             self._relay_was[row] = -1
             self._keys[row] = key
             return None
-        return Saved(
-            [(column, column[row].copy()) for column in self._columns],
-            int(self._relay_was[row]),
-            self._notes.read(row),
-            self._digits.read(row),
-        )
+        for column, aside in zip(self._columns, self._aside, strict=True):
+            aside[row] = column[row]
+        self._is_aside[row] = True
+        return Saved(int(self._relay_was[row]), self._notes.read(row), self._digits.read(row))
 
-    def give(self, row: int, saved: Saved) -> None:
-        """Puts the columns back, after the row was reset."""
-        for column, value in saved.columns:
-            column[row] = value
+    def give(self, row: int) -> None:
+        """Puts the columns of a row that was claimed back as they were, after it was reset."""
+        if self._is_aside[row]:
+            self._put_back(row)
+
+    def _put_back(self, row: int) -> None:
+        for column, aside in zip(self._columns, self._aside, strict=True):
+            column[row] = aside[row]
+        self._is_aside[row] = False
 
     def note(self, row: int, addresses: AddressNote) -> None:
         self._notes.write(row, addresses)
@@ -162,6 +168,7 @@ class Legacy:
     def forget(self, row: int) -> None:
         """The leg is over."""
         self._keys[row] = 0
+        self._is_aside[row] = False
 
 
 def _key(session: str, leg: str) -> np.uint64:

@@ -29,6 +29,9 @@ LEG_COLUMNS = (
     *("relay_seq", "relay_ts", "is_relay_set"),
 )
 
+STREAM_COLUMNS = ("highest", "window", "ssrc", "first")
+"""Of SRTP: without them packet indices would be used again."""
+
 
 class Takeover:
     """The engine's part that outlives a worker. Made before anybody holds columns of the engine's tables."""
@@ -36,7 +39,11 @@ class Takeover:
     def __init__(self, engine: "Engine", memory_fd: int, wall: Callable[[], float] = time.time) -> None:
         self._engine = engine
         self._wall = wall
-        tables = [(engine.table, LEG_COLUMNS), (engine.receiver, tuple(vars(engine.receiver)))]
+        tables: list[tuple[object, tuple[str, ...]]] = [
+            (engine.table, LEG_COLUMNS),
+            (engine.receiver, tuple(vars(engine.receiver))),
+        ]
+        tables += [(streams, STREAM_COLUMNS) for streams in engine.ports.srtp.streams]
         self._legacy = Legacy(memory_fd, tables, (engine.table, "relay_to"))
         self._saved: dict[int, Saved] = {}
         self.backlog: list[int] = []
@@ -62,7 +69,7 @@ class Takeover:
         if saved is None:
             return
         engine, row = self._engine, leg.row
-        self._legacy.give(row, saved)
+        self._legacy.give(row)
         engine.table.relay_to[row] = saved.relay_to
         note = saved.addresses
         if note is not None:
@@ -136,6 +143,7 @@ class Takeover:
             sent_utc=self._wall() - (now - sent_at) if sent_at >= 0 else 0.0,
             source=leg.guard.source,
             destination=leg.guard.destination,
+            srtp_roll_over=self._engine.ports.srtp.roll_over(row),
         )
 
     def adopt(self, command: Adopt, now: float) -> None:
@@ -170,6 +178,8 @@ class Takeover:
         engine.table.out_seq[row] = ahead.seq
         engine.table.out_ts[row] = ahead.timestamp
         engine.table.sent_at[row] = now
+        if engine.ports.srtp.has_keys[row]:
+            engine.ports.srtp.set_roll_over(row, *ahead.srtp_roll_over, sent_seq=ahead.seq)
         if state.source is not None:
             remote, learn_from, _ = leg.guard.configured
             leg.guard.go_on(remote, learn_from, state.source, state.destination, may_learn=False)

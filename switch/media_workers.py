@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 BACK_OFF_S = (0.0, 0.0, 0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Before a process is replaced, by how many deaths are not forgiven yet."""
-FORGIVEN_S = 3.0
+FORGIVEN_S = 2.0
 """A life so long makes good for one death: whoever dies less often is replaced at once, for ever."""
 SPARE_AFTER_S = 0.1
 """A new spare is started so much later: until then the calls of the dead worker need the processors."""

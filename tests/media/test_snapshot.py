@@ -210,7 +210,7 @@ class Tables:
         saved = self.legacy.claim(row, "s", leg)
         self.table.seq[row] = 0
         if saved is not None:
-            self.legacy.give(row, saved)
+            self.legacy.give(row)
         return saved
 
 
@@ -240,6 +240,21 @@ def test_a_successor_finds_what_was_there(memory):
     saved = second.take(1, "a")
     assert second.table.seq[1] == 77
     assert (saved.relay_to, saved.addresses, saved.digits) == (2, NOTE, DIGITS)
+
+
+def test_a_successor_that_dies_before_it_has_given_anything_back_loses_nothing(memory):
+    first = Tables(memory)
+    first.take(1, "a")
+    first.table.seq[1] = 77
+    second = Tables(memory)
+    second.legacy.claim(1, "s", "a")
+    second.table.seq[1] = 4711  # reset, a new random number
+    third = Tables(memory)
+    third.take(1, "a")
+    assert third.table.seq[1] == 77
+    # And what was given back is not put aside any more.
+    third.table.seq[1] = 78
+    assert Tables(memory).table.seq[1] == 78
 
 
 def test_another_leg_on_the_row_inherits_nothing(memory):
