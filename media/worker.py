@@ -221,6 +221,7 @@ class Worker:
                 packets_dropped=self._ports.n_send_failures,
                 writer_backlog=self._writer.backlog,
                 is_disk_failing=self._writer.is_failing,
+                disk_error=self._writer.error,
             )
         )
         self._late_max_s = 0.0

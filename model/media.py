@@ -458,6 +458,8 @@ class Health(_Tagged, frozen=True):
     writer_backlog: int = 0
     """Recording blocks waiting for the disk."""
     is_disk_failing: bool = False
+    """A recording cannot be written at the moment, or gets silence because the disk does not keep up."""
+    disk_error: str = ""
 
 
 class CommandRefused(_Tagged, frozen=True):

@@ -204,8 +204,21 @@ class App:
     def _media_events(self, index: int, batch: list[media.Event]) -> None:
         for event in batch:
             if type(event) is media.Health:
-                self.workers[index].health = event
+                self._note_health(self.workers[index], event)
         self.runtime.media_events(index, batch)
+
+    def _note_health(self, notes: WorkerNotes, health: media.Health) -> None:
+        was_failing = notes.health is not None and notes.health.is_disk_failing
+        notes.health = health
+        if health.is_disk_failing == was_failing:
+            return
+        name, reason = notes.hello.worker, health.disk_error
+        if health.is_disk_failing:
+            log.error("x media worker %s: recordings cannot be written: %s", name, reason)
+        else:
+            log.info("= media worker %s: recordings are written again", name)
+        state = "failing" if health.is_disk_failing else "up"
+        self.hub.publish(events.MediaWorkerChanged(worker=name, state=state, reason=reason))
 
     def _worker_up(self, index: int, hello: media.Hello) -> None:
         notes = self.workers.setdefault(index, WorkerNotes(hello))
