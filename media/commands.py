@@ -13,6 +13,7 @@ from media.learning import Address
 from media.session import Leg, Session
 from model import media as protocol
 from model.media import CommandRefused, Statistics
+from rtp.srtp_keys import LegKeys, check_keys
 
 if TYPE_CHECKING:
     from media.engine import Engine
@@ -25,7 +26,7 @@ MAX_ROOMS = 64
 MAX_SOURCES = 256
 
 
-_CODEC = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}(/[0-9]{4,6})?")
+_CODEC = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}(/[0-9]{4,6}(/[0-9]{1,2})?)?")
 
 
 class Refused(ValueError):
@@ -122,7 +123,8 @@ class Commands:
         engine.wide_inputs.reset(row, _ticks(command))
         engine.receiver.clock_hz[row] = command.clock_hz
         table.out_ssrc[row] = secrets.randbits(32)
-        table.out_seq[row] = secrets.randbits(16)
+        # Low, so that nobody loses the first packets together with a wrap (RFC 3711 §3.3.1).
+        table.out_seq[row] = secrets.randbits(15)
         table.out_ts[row] = secrets.randbits(32)
         table.received_at[row] = now
         engine.ports.open(row, command.port, is_kept=has_waiting)
@@ -134,6 +136,10 @@ class Commands:
         engine, table, row = self._engine, self._engine.table, leg.row
         leg.guard.configure(remote, command.learn_from)
         leg.packets_at_configure = int(engine.receiver.packets[row])
+        if command.srtp is None:
+            engine.ports.srtp.remove(row)
+        else:
+            engine.ports.srtp.set_keys(row, _keys(command.srtp), engine.reports.first_secure_index())
         engine.takeover.go_on(leg)
         engine.ports.connect(row, leg.guard.source, leg.guard.destination)
         kind, step = kind_of(command.codec), _ticks(command)
@@ -305,6 +311,10 @@ class Commands:
             raise Refused(f"there is no recording {recording} in session {session}")
 
 
+def _keys(keys: protocol.SrtpKeys) -> LegKeys:
+    return LegKeys(keys.suite, keys.send, keys.receive)
+
+
 def _check_leg(command: protocol.ConfigureLeg) -> Address | None:
     """The remote address of a sane command, None while it is unknown; `Refused` otherwise."""
     if not command.session or not command.leg:
@@ -325,6 +335,11 @@ def _check_leg(command: protocol.ConfigureLeg) -> Address | None:
         raise Refused(f"ptime {command.ptime_ms} ms is not one of {PTIMES}")
     if not 0 <= command.remote_port <= 65535 or not 0 <= command.remote_rtcp_port <= 65535:
         raise Refused("a port is 0 to 65535")
+    if command.srtp is not None:
+        try:
+            check_keys(_keys(command.srtp))
+        except ValueError as error:
+            raise Refused(str(error)) from error
     if not command.inactivity_s >= 0:
         raise Refused("inactivity_s is negative")
     for host in (command.remote_host, command.learn_from):

@@ -56,6 +56,11 @@ class Reports:
         # Far enough from now that the first report has something to say, and legs allocated together are apart.
         self._due[(self._next + PERIOD // 2 + leg.row) % PERIOD].add(leg.row)
 
+    def first_secure_index(self) -> int:
+        """First SRTCP index of a leg whose keys are new here: whatever worker used them before, it began earlier and
+        sent less than a report a second, so none is used twice (RFC 3711 §3.2.1)."""
+        return int(self._wall()) & 0x7FFFFFFF
+
     def remove(self, leg: Leg, now: float) -> None:
         """Says BYE to the peer and forgets the leg."""
         for due in self._due:
@@ -117,6 +122,9 @@ class Reports:
         return legs[0] if len(legs) == 1 else None
 
     def _take(self, leg: Leg, data: bytes, address: Address, now: float) -> None:
+        srtp = self._ports.srtp
+        if srtp.has_keys[leg.row]:
+            data = srtp.unprotect_rtcp(leg.row, data) or b""
         report = rtcp.parse(data)
         if report is None or not self._is_peer(leg, address):
             self._table.rejected[leg.row] += 1

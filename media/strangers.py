@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from media.learning import Address, Verdict
 from media.session import Leg
-from rtp.header import MAX_PACKET, strip_options
+from rtp.header import HEADER_BYTES, MAX_PACKET, strip_options
 
 if TYPE_CHECKING:
     from media.engine import Engine
@@ -130,13 +130,14 @@ class Strangers:
             index, address = ports.source_of(k)
             if address[0] not in self._hosts_of(index):
                 continue
-            length = int(ports.lengths[k])
-            length = 0 if length >= MAX_PACKET else strip_options(ports.rows[k], length)
-            if not length:
+            if not HEADER_BYTES <= ports.lengths[k] < MAX_PACKET:
                 continue
             ssrc = int(headers["ssrc"][k])
             leg = self._whose(index, address, ssrc, now)
             if leg is None:
+                continue
+            length = strip_options(ports.rows[k], ports.claim(k, leg.row))
+            if not length:
                 continue
             self.n_dropped -= 1
             if self._accepts(leg, address, ssrc, int(headers["seq"][k])):

@@ -11,7 +11,6 @@ changes no state for it.
 
 import hmac
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from cryptography.hazmat.primitives import hashes
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from rtp.header import HEADER_BYTES
 from rtp.srtcp import Srtcp
-from rtp.srtp_keys import SALT_BYTES, SUITES, Suite, derive
+from rtp.srtp_keys import SALT_BYTES, LegKeys, Suite, check_keys, derive
 from rtp.srtp_streams import Streams
 
 MAX_TRAILER = 10
@@ -80,17 +79,6 @@ class _Keystream:
         self.outputs = [outputs[i * (size + _ROOM) : (i + 1) * (size + _ROOM)] for i in range(n_packets)]
 
 
-class LegKeys(NamedTuple):
-    """Master key and salt in one, of each direction."""
-
-    suite: str
-    send: bytes
-    receive: bytes
-
-    def __repr__(self) -> str:
-        return f"LegKeys({self.suite})"
-
-
 class SrtpTable:
     """SRTP contexts of `capacity` legs; rows without keys are left alone by everybody who asks `has_keys` first."""
 
@@ -115,11 +103,7 @@ class SrtpTable:
         Raises:
             ValueError: an unknown suite, or a key that does not fit it.
         """
-        suite = SUITES.get(keys.suite)
-        if suite is None:
-            raise ValueError(f"SRTP suite {keys.suite} is not one of {', '.join(SUITES)}")
-        if {len(keys.send), len(keys.receive)} != {suite.key_bytes + SALT_BYTES}:
-            raise ValueError(f"a key of {keys.suite} has {suite.key_bytes + SALT_BYTES} octets")
+        suite = check_keys(keys)
         before = self._keys.get(row)
         is_same_suite = before is not None and before.suite == keys.suite
         if before is None or not is_same_suite or before.send != keys.send:
@@ -148,6 +132,11 @@ class SrtpTable:
         sent, -1 when nothing was; nothing up to it is sent again."""
         self._send.streams.continue_from(row, send, sent_seq)
         self._receive.streams.continue_from(row, receive)
+
+    @property
+    def streams(self) -> tuple[Streams, Streams]:
+        """Of what is sent and of what is received: their columns are what must outlive a worker."""
+        return self._send.streams, self._receive.streams
 
     # -- many packets -------------------------------------------------------------------------------------------------
 
@@ -339,7 +328,7 @@ class SrtpTable:
         streams.take(leg, ssrc, stream, index)
         return length + tag
 
-    def seal(self, leg: int, packet: bytes | bytearray) -> bytes:
+    def seal(self, leg: int, packet: bytes | memoryview) -> bytes:
         """SRTP of one RTP packet; empty when it must not be sent."""
         room = bytearray(packet) + bytearray(MAX_TRAILER)
         return bytes(room[: self.protect_one(memoryview(room), leg, len(packet))])

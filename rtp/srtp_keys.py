@@ -29,3 +29,28 @@ def derive(master_key: bytes, master_salt: bytes, label: int, n_octets: int) -> 
     x = int.from_bytes(master_salt, "big") ^ label << 48
     cipher = Cipher(algorithms.AES(master_key), modes.CTR((x << 16).to_bytes(16, "big"))).encryptor()
     return cipher.update(bytes(n_octets))
+
+
+class LegKeys(NamedTuple):
+    """Master key and salt in one, of each direction."""
+
+    suite: str
+    send: bytes
+    receive: bytes
+
+    def __repr__(self) -> str:
+        return f"LegKeys({self.suite})"
+
+
+def check_keys(keys: LegKeys) -> Suite:
+    """Their suite.
+
+    Raises:
+        ValueError: an unknown suite, or a key that does not fit it.
+    """
+    suite = SUITES.get(keys.suite)
+    if suite is None:
+        raise ValueError(f"SRTP suite {keys.suite} is not one of {', '.join(SUITES)}")
+    if {len(keys.send), len(keys.receive)} != {suite.key_bytes + SALT_BYTES}:
+        raise ValueError(f"a key of {keys.suite} has {suite.key_bytes + SALT_BYTES} octets")
+    return suite

@@ -57,23 +57,23 @@ class Streams:
         self.highest = np.full(capacity, -1, np.int64)
         self.window = np.zeros(capacity, np.uint64)
         self.ssrc = np.full(capacity, -1, np.int64)
-        self._first = np.zeros(capacity, np.int64)
+        self.first = np.zeros(capacity, np.int64)
         """Roll-over counter that the first packet has."""
         self._others: dict[int, dict[int, Other]] = {}
 
     def reset(self, row: int) -> None:
         """New keys: nothing was seen."""
         self.highest[row] = self.ssrc[row] = -1
-        self.window[row] = self._first[row] = 0
+        self.window[row] = self.first[row] = 0
         self._others.pop(row, None)
 
     def roll_over(self, row: int) -> int:
         highest = int(self.highest[row])
-        return highest >> 16 if highest >= 0 else int(self._first[row])
+        return highest >> 16 if highest >= 0 else int(self.first[row])
 
     def continue_from(self, row: int, roll_over: int, seq: int = -1) -> None:
         """The next packet has this roll-over counter (or the next, after a wrap). With `seq`, all up to it are used."""
-        self._first[row] = roll_over
+        self.first[row] = roll_over
         if seq >= 0:
             self.highest[row] = roll_over << 16 | seq
             self.window[row] = _ALL
@@ -109,7 +109,7 @@ class Streams:
         """The leg's stream of this SSRC, a fresh one when it has none."""
         current = int(self.ssrc[row])
         if current in (ssrc, -1):
-            return Other(int(self.highest[row]), int(self.window[row]), int(self._first[row]))
+            return Other(int(self.highest[row]), int(self.window[row]), int(self.first[row]))
         return self._others.get(row, {}).get(ssrc) or Other(-1, 0, 0)
 
     def take(self, row: int, ssrc: int, stream: Other, index: int) -> None:

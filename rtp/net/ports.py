@@ -1,7 +1,8 @@
 """The transport of a media worker: ports of one leg each and ports that many legs share, behind one interface.
 
 All packets land in one arena, whichever way they came, and leave from there: relaying from one transport to the other
-copies nothing. Rows of legs on their own ports come first, then those on shared ports; nobody above looks at that.
+copies nothing. SRTP ends here: of legs with keys nothing comes in that was not verified, and nothing goes out plainly.
+Rows of legs on their own ports come first, then those on shared ports; nobody above looks at that.
 """
 
 import socket
@@ -16,6 +17,7 @@ from rtp.net.arena import Arena
 from rtp.net.leg_ports import LegPorts
 from rtp.net.shared_ports import FrameBatch, SharedPorts
 from rtp.net.watcher import Watcher
+from rtp.srtp import MAX_TRAILER, SrtpTable
 
 Pairs = Sequence[tuple[socket.socket, socket.socket]]
 BATCH = 1024
@@ -44,6 +46,7 @@ class Ports:
         self.lengths = np.zeros(self.batch, np.int64)
         """Bytes of each packet of the last `poll`."""
         self.n_send_failures = 0
+        self.srtp = SrtpTable(self.capacity)
         self._n_own = n_own
         self._watcher = watcher = Watcher()
         self._own = LegPorts(pairs, arena, watcher, self.capacity)
@@ -83,6 +86,7 @@ class Ports:
     def open(self, row: int, port: int, *, is_kept: bool = False) -> None:
         """Starts listening for the leg. What was waiting on its port is thrown away if it can be nobody else's, unless
         `is_kept`: the leg was there before, in a worker that died."""
+        self.srtp.remove(row)
         if row < self._n_own:
             self._own.open(row, is_kept=is_kept)
         else:
@@ -103,6 +107,7 @@ class Ports:
 
     def close(self, row: int) -> None:
         """Forgets the leg; its port stays bound."""
+        self.srtp.remove(row)
         (self._own if row < self._n_own else self._shared).close(row)
 
     def close_all(self) -> None:
@@ -163,11 +168,28 @@ class Ports:
                 self.unknown = np.flatnonzero(self.legs[: n + n_shared] < 0)
             self.has_doubles = n_shared > 0
             n += n_shared
+        if self.srtp.n_keyed and n:
+            self._unprotect(n)
         return n
 
+    def _unprotect(self, n: int) -> None:
+        legs = self.legs[:n]
+        at = np.flatnonzero((legs >= 0) & self.srtp.has_keys[legs])
+        if len(at):
+            self.lengths[at] = self.srtp.unprotect(self.arena, self.rows, at, legs[at], self.lengths[at])
+
     def read_stranger(self, row: int, into: int) -> tuple[int, Address] | None:
-        """One packet of the leg's open socket into arena row `into`: (length, source), or None when there is none."""
-        return self._own.read_stranger(row, into)
+        """One packet of the leg's open socket into arena row `into`: (length, source), or None when there is none.
+        Length 0: it is forged."""
+        read = self._own.read_stranger(row, into)
+        if read is None or not self.srtp.has_keys[row]:
+            return read
+        return self.srtp.unprotect_one(self.rows[into], row, read[0]), read[1]
+
+    def claim(self, arena_row: int, row: int) -> int:
+        """The `unknown` packet in that arena row is taken for this leg's: its length, 0 when it is forged."""
+        length = int(self.lengths[arena_row])
+        return self.srtp.unprotect_one(self.rows[arena_row], row, length) if self.srtp.has_keys[row] else length
 
     def source_of(self, arena_row: int) -> tuple[int, Address]:
         """Which shared port (its index) an `unknown` packet came to, and from where."""
@@ -194,6 +216,8 @@ class Ports:
 
     def send_rows(self, rows: NDArray[np.int64], legs: NDArray[np.int64], lengths: NDArray[np.int64]) -> None:
         """Sends arena row `rows[i]`, `lengths[i]` bytes long, to leg `legs[i]`."""
+        if self.srtp.n_keyed:
+            rows, legs, lengths = self._protect(rows, legs, lengths)
         if self.capacity > self._n_own:
             is_shared = legs >= self._n_own
             n_shared = int(np.count_nonzero(is_shared))
@@ -206,8 +230,24 @@ class Ports:
                 rows, legs, lengths = rows[is_own], legs[is_own], lengths[is_own]
         self.n_send_failures += self._own.send_rows(rows.tolist(), legs.tolist(), lengths.tolist())
 
+    def _protect(
+        self, rows: NDArray[np.int64], legs: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        at = np.flatnonzero(self.srtp.has_keys[legs])
+        if not len(at):
+            return rows, legs, lengths
+        lengths = lengths.copy()
+        lengths[at] = self.srtp.protect(self.arena, self.rows, rows[at], legs[at], lengths[at])
+        left = np.flatnonzero(lengths)
+        return rows[left], legs[left], lengths[left]
+
     def prepare(self, packets: NDArray[np.uint8], which: NDArray[np.intp], legs: NDArray[np.int64]) -> "Outgoing":
         """For packets made in the same place again and again: `packets[which[i]]` goes to leg `legs[i]`."""
+        sealed = None
+        has_keys = self.srtp.has_keys[legs]
+        if has_keys.any():
+            sealed = Sealed(self, packets, which[has_keys], legs[has_keys])
+            which, legs = which[~has_keys], legs[~has_keys]
         is_shared = legs >= self._n_own
         view = packets.reshape(-1).data
         size = packets.shape[1]
@@ -217,10 +257,17 @@ class Ports:
             if leg < self._n_own
         ]
         batch = self._shared.prepare(packets, which[is_shared], legs[is_shared]) if is_shared.any() else None
-        return Outgoing(self, own, batch)
+        return Outgoing(self, own, batch, sealed)
 
     def send(self, row: int, packet: bytes | memoryview) -> None:
         """Sends one RTP packet to the leg."""
+        if self.srtp.has_keys[row]:
+            packet = self.srtp.seal(row, packet)
+        if packet:
+            self.send_as_it_is(row, packet)
+
+    def send_as_it_is(self, row: int, packet: bytes | memoryview) -> None:
+        """Sends what is SRTP already, or goes to a leg without keys."""
         try:
             if row < self._n_own:
                 self._own.senders[row](packet)
@@ -231,24 +278,60 @@ class Ports:
 
     def send_report(self, row: int, packet: bytes, destination: Address) -> None:
         """Sends one RTCP packet from the leg's RTCP port."""
+        if self.srtp.has_keys[row]:
+            packet = self.srtp.protect_rtcp(row, packet)
         try:
             (self._own if row < self._n_own else self._shared).send_report(row, packet, destination)
         except OSError:
             self.n_send_failures += 1
 
 
+class Sealed:
+    """Packets of one length to legs with keys: copied and sealed anew each time."""
+
+    def __init__(
+        self, ports: Ports, packets: NDArray[np.uint8], which: NDArray[np.intp], legs: NDArray[np.int64]
+    ) -> None:
+        n, size = len(which), packets.shape[1]
+        stride = size + MAX_TRAILER
+        self._ports = ports
+        self._packets, self._which, self._legs = packets, which, legs
+        self._copies = np.zeros((n, stride), np.uint8)
+        view = self._copies.reshape(-1).data
+        self._views = [view[i * stride : (i + 1) * stride] for i in range(n)]
+        self._rows = np.arange(n)
+        self._lengths = np.full(n, size, np.int64)
+
+    def send(self) -> None:
+        ports, size = self._ports, self._packets.shape[1]
+        self._copies[:, :size] = self._packets[self._which]
+        lengths = ports.srtp.protect(self._copies, self._views, self._rows, self._legs, self._lengths)
+        for leg, view, length in zip(self._legs.tolist(), self._views, lengths.tolist(), strict=True):
+            if length:
+                ports.send_as_it_is(leg, view[:length])
+
+
 class Outgoing:
     """Packets of one length to many legs, laid out once: `Ports.prepare`."""
 
-    def __init__(self, ports: Ports, own: list[tuple[int, "memoryview[int]"]], batch: FrameBatch | None) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        own: list[tuple[int, "memoryview[int]"]],
+        batch: FrameBatch | None,
+        sealed: Sealed | None = None,
+    ) -> None:
         self._ports = ports
         self._own = own
         self._batch = batch
+        self._sealed = sealed
 
     def send(self) -> None:
         """Sends all of them as they are now."""
-        send = self._ports.send
+        send = self._ports.send_as_it_is
         for leg, packet in self._own:
             send(leg, packet)
         if self._batch is not None:
             self._ports.n_send_failures += self._batch.send()
+        if self._sealed is not None:
+            self._sealed.send()

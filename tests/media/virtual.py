@@ -9,6 +9,7 @@ from media import g711
 from media.engine import Engine
 from model.media import ConfigureLeg, ConnectMatrix, Edge
 from rtp.header import HEADER_BYTES, MAX_PACKET, header_view
+from rtp.srtp import SrtpTable
 
 POLL_S = 0.01
 TICK_S = 0.02
@@ -27,6 +28,7 @@ class FakePorts:
         self.rows = [view[i * MAX_PACKET : (i + 1) * MAX_PACKET] for i in range(self.batch)]
         self.ports = {10_000 + 2 * i: i for i in range(n)}
         self.capacity = n
+        self.srtp = SrtpTable(n)
         self.strangers, self.reports, self.shared_reports, self.unknown = [], [], [], []
         self.has_doubles = False
         self.n_send_failures = 0

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtp.srtp import MAX_TRAILER, LegKeys, SrtpTable
-from rtp.srtp_keys import SUITES, derive
+from rtp.srtp import MAX_TRAILER, SrtpTable
+from rtp.srtp_keys import SUITES, LegKeys, derive
 
 STRIDE = 256
 SUITE = "AES_CM_128_HMAC_SHA1_80"
