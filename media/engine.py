@@ -113,6 +113,11 @@ class Engine:
         self._intake.poll(now)
         self.coding.poll(self.clock, now, max(0.0, self.next_tick - now))
 
+    @property
+    def n_strangers(self) -> int:
+        """Packets to shared ports that were nobody's."""
+        return self._intake.n_strangers
+
     def pass_on(self, leg: Leg, pressed: list[Pressed], *, is_inband: bool = False) -> None:
         """Digits to whoever hears the leg and did not get them by relay."""
         if not pressed:
