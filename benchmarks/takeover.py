@@ -145,7 +145,10 @@ class Gaps:
 
 
 def judge_recording(path: Path, talked_s: float, last_kill_s: float) -> dict[str, Any]:
-    """`last_kill_s`: seconds before its end when the last successor was there. Never raises for a file that is bad: that is the result."""
+    """What is wrong with a recording, if anything. `last_kill_s`: seconds from the last takeover to its end.
+
+    Never raises for a file that is bad: that is the result.
+    """
     try:
         with av.open(str(path)) as file:
             rate = file.streams.audio[0].rate
@@ -157,12 +160,12 @@ def judge_recording(path: Path, talked_s: float, last_kill_s: float) -> dict[str
     heard = [_has_tone(channel, hz, rate) for channel, hz in zip(sound, (CALLEE_HZ, CALLER_HZ), strict=True)]
     # A second behind the takeover, for what a recording may be off by.
     after = max(1, int((last_kill_s - LENGTH_S) / _FRAME_S))
-    error = ""
+    wrong = ""
     if abs(length_s - talked_s) > LENGTH_S:
-        error = f"{path.name}: {length_s:.2f} s long, the call talked {talked_s:.2f} s"
+        wrong = f"{path.name}: {length_s:.2f} s long, the call talked {talked_s:.2f} s"
     elif not all(one[-after:].mean() > 0.8 for one in heard):
-        error = f"{path.name}: not both sides are heard after the last takeover"
-    return {"error": error, "length_s": length_s, "silent_s": max(float((~one).sum() * _FRAME_S) for one in heard)}
+        wrong = f"{path.name}: not both sides are heard after the last takeover"
+    return {"error": wrong, "length_s": length_s, "silent_s": max(float((~one).sum() * _FRAME_S) for one in heard)}
 
 
 def _has_tone(channel: Any, hz: float, rate: int) -> Any:
