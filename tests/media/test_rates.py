@@ -3,6 +3,11 @@
 Not here: how long it takes (benchmarks/micro/test_codecs.py).
 """
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -117,3 +122,18 @@ def test_impossible_rates(from_hz, to_hz):
 def test_half_a_block_is_refused():
     with pytest.raises(ValueError, match="whole blocks"):
         RateConverter(1, 8000, 16000).run(ROW, np.zeros((1, 120), np.float32))
+
+
+def test_matrix_products_start_no_threads():
+    """BLAS threads would spin beside the tick."""
+    code = (
+        "import media, os, numpy as np\n"
+        "np.ones((500, 500), np.float32) @ np.ones((500, 500), np.float32)\n"
+        "print(len(os.listdir('/proc/self/task')))"
+    )
+    names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=Path(__file__).parents[2], capture_output=True, check=True
+    )
+    assert done.stdout.split() == [b"1"]
