@@ -40,6 +40,8 @@ class LegTable:
         """RTP payload type of the audio, both ways; -1 while the row is free."""
         self.event_type = np.full(n, -1, np.int16)
         """RTP payload type of telephone-event, both ways; -1 = none."""
+        self.noise_type = np.full(n, -1, np.int16)
+        """RTP payload type of comfort noise (RFC 3389), both ways; -1 = none."""
         self.law = np.zeros(n, np.uint8)
         """PCMU or PCMA; meaningless for other kinds."""
         self.kind = np.zeros(n, np.uint8)
@@ -81,7 +83,7 @@ class LegTable:
         for name, column in vars(self).items():
             if name != "capacity":
                 column[row] = 0
-        for column in (self.audio_type, self.event_type, self.relay_to, self.sent_at):
+        for column in (self.audio_type, self.event_type, self.noise_type, self.relay_to, self.sent_at):
             column[row] = -1
         self.step[row], self.ptime[row] = CHUNK, 2
 

@@ -134,6 +134,11 @@ class Intake:
         if valid is not None:
             wanted &= valid
         if not wanted.all():
+            is_noise = (types == table.noise_type[legs]) & table.may_receive[legs] & ~wanted
+            if valid is not None:
+                is_noise &= valid
+            if is_noise.any():
+                self._take_noise(rows[is_noise], legs[is_noise], lengths[is_noise], now)
             rows, legs, lengths, ts = rows[wanted], legs[wanted], lengths[wanted], ts[wanted]
             is_audio, is_event = is_audio[wanted], is_event[wanted]
             fresh = fresh[wanted] if fresh is not None else None
@@ -201,6 +206,27 @@ class Intake:
             row = int(rows[k])
             payload = bytes(self._ports.rows[row][HEADER_BYTES : int(lengths[k])])
             self._engine.coding.receive(int(legs[k]), int(headers["seq"][row]), int(headers["ts"][row]), payload, now)
+
+    def _take_noise(
+        self, rows: NDArray[np.int64], legs: NDArray[np.int64], lengths: NDArray[np.int64], now: float
+    ) -> None:
+        """Comfort noise packets: passed on to a listener who understands them, heard where the leg is mixed."""
+        table, headers = self._table, self._ports.headers
+        passed = table.relay_to[legs] >= 0
+        for k, row in enumerate(legs.tolist()):
+            at = int(rows[k])
+            if table.is_ringed[row]:
+                payload = bytes(self._ports.rows[at][HEADER_BYTES : int(lengths[k])])
+                self._engine.inputs_of(row).comfort(row, payload, int(headers["seq"][at]))
+            if passed[k] and table.noise_type[table.relay_to[row]] < 0:
+                passed[k] = False
+                relay.skip(table, row)
+        if not passed.any():
+            return
+        rows, legs, lengths = rows[passed], legs[passed], lengths[passed]
+        listeners = relay.rewrite(table, headers, rows, legs, lengths, np.zeros(len(legs), np.bool_), now)
+        headers["marker_type"][rows] = table.noise_type[listeners]
+        self._ports.send_rows(rows, listeners, lengths)
 
     def _take_events(
         self,
