@@ -61,6 +61,8 @@ class Codec:
     """Samples a second of the audio that is encoded."""
     is_transcodable: bool
     """Its audio can be heard by legs of other codecs, and recorded."""
+    cost_ms: float = 0.0
+    """Processor time of a second at the desk, both ways; to share the work out."""
     ptimes: tuple[int, ...] = (10, 20, 30, 40, 60)
     """Packet lengths that can be made, in ms."""
     make_decoder: Callable[[], Decoder] | None = None

@@ -62,7 +62,8 @@ class _Lane:
     """A thread and its queue; without a thread its work is done at once."""
 
     def __init__(self, name: str, decoded: deque[Decoded], encoded: deque[Encoded]) -> None:
-        self.n_legs = 0
+        self.load = 0.0
+        """Expected work of its legs, ms in a second."""
         self.pending: dict[DecodeStream, list[Packet]] = {}
         """Gathered by the engine's thread until it hands them over."""
         self.is_holding = False
@@ -181,15 +182,15 @@ class CodecDesk:
         if seat is not None and (seat.codec, seat.fmtp, seat.ptime_ms) == (found, fmtp, ptime_ms):
             return
         self.stop(row)
-        lane = min(self._lanes, key=lambda each: each.n_legs)
-        lane.n_legs += 1
+        lane = min(self._lanes, key=lambda each: each.load)
+        lane.load += found.cost_ms
         self._seats[row] = _Seat(row, found, fmtp, ptime_ms, lane)
 
     def stop(self, row: int) -> None:
         """The leg is gone or speaks something else: what is still under way for it is dropped."""
         seat = self._seats.pop(row, None)
         if seat is not None:
-            seat.lane.n_legs -= 1
+            seat.lane.load -= seat.codec.cost_ms
             seat.lane.pending.pop(seat.decoder, None)
 
     def reset(self, row: int) -> None:

@@ -18,23 +18,31 @@ def codecs() -> dict[str, Codec]:
     found = [
         Codec("PCMU", 8000, 8000, True),
         Codec("PCMA", 8000, 8000, True),
-        Codec("G722", 8000, WIDE_HZ, True, make_decoder=g722.G722Decoder, make_encoder=g722.make_encoder),
+        Codec("G722", 8000, WIDE_HZ, True, 1.4, make_decoder=g722.G722Decoder, make_encoder=g722.make_encoder),
         Codec(
             "L16/8000",
             8000,
             l16.NARROW_HZ,
             True,
+            1.0,
             (10, 20, 30, 40),
             partial(l16.L16Decoder, l16.NARROW_HZ),
             l16.make_encoder,
         ),
         Codec(
-            "L16/16000", WIDE_HZ, WIDE_HZ, True, _WIDE_L16_PTIMES, partial(l16.L16Decoder, WIDE_HZ), l16.make_encoder
+            "L16/16000",
+            WIDE_HZ,
+            WIDE_HZ,
+            True,
+            0.1,
+            _WIDE_L16_PTIMES,
+            partial(l16.L16Decoder, WIDE_HZ),
+            l16.make_encoder,
         ),
     ]
     try:
         opus.load_library()
-        found.append(Codec("opus", 48000, WIDE_HZ, True, opus.FRAME_MS, opus.OpusDecoder, opus.make_encoder))
+        found.append(Codec("opus", 48000, WIDE_HZ, True, 5.6, opus.FRAME_MS, opus.OpusDecoder, opus.make_encoder))
     except opus.OpusMissingError as error:
         log.warning("%s", error)
     return {codec.name.lower(): codec for codec in found}

@@ -104,6 +104,16 @@ def test_encoding_through_threads(threaded):
         assert {ticks for ticks, _ in made[row]} == {1920 if row == 5 else 960 if row % 2 else 160}
 
 
+def test_threads_share_the_work_not_the_legs(threaded):
+    for row in range(12):
+        threaded.start(row, "G722" if row % 2 else "opus")
+    one, other = (lane.load for lane in threaded._lanes)
+    assert abs(one - other) <= find_codec("opus").cost_ms
+    for row in range(12):
+        threaded.stop(row)
+    assert [round(lane.load, 6) for lane in threaded._lanes] == [0, 0]
+
+
 def test_loud_frames_are_clipped(desk):
     desk.start(0, "L16/16000")
     desk.encode(np.array([0]), np.full((1, 320), 40000.0, np.float32), 0.0)
