@@ -24,6 +24,9 @@ WIDE_FRAME = 320
 CHUNK = 80
 """Samples of one ring chunk (10 ms) at 8 kHz."""
 
+_EVENT_BYTES = 4
+"""Payload of a telephone-event (RFC 4733 §2.3): says nothing of how long it lasts."""
+
 
 def kind_of(codec: str) -> int:
     """PCMU, PCMA, DECODED, LINEAR or OPAQUE."""
@@ -90,5 +93,6 @@ class LegTable:
     def packet_ticks(self, row: int) -> int:
         """RTP ticks that the newest packet sent to the leg lasts."""
         if self.kind[row] <= PCMA:
-            return max(int(self.out_samples[row]), CHUNK)
+            samples = int(self.out_samples[row])
+            return samples if samples > _EVENT_BYTES else CHUNK
         return int(self.step[row] * self.ptime[row])

@@ -101,7 +101,8 @@ class Inputs:
         first, begins = self._ring.put(legs, ts, fresh, payload, sizes, clock)
         if begins.any():
             self.delays.forget(legs[begins])
-        self.delays.observe(legs, first, clock, early_s * 100 * c)
+            self._slips.renew(legs[begins], clock)
+        self.delays.observe(legs, first, sizes, clock, early_s * 100 * c)
         if seq is not None:
             number = seq.astype(np.int64)
             spurt = (first > ends * c) & ((number - self._last_seq[legs]) & 0xFFFF == 1) & ~begins
@@ -154,6 +155,13 @@ class Inputs:
         if self._jitter is not None:
             jitter = np.maximum(jitter, self._jitter(np.array([row])) * 100 * self._ring.chunk)
         self.delays.begin(np.array([row]), jitter)
+
+    def is_ready(self, row: int, clock: int) -> bool:
+        """Whether the tick of chunk `clock` plays something that came of the leg."""
+        if self._is_plain[row] or self._is_repaired[row]:
+            return True
+        due = (clock + DEPTH) * self._ring.chunk - self.delays.target[row]
+        return bool(self._begin_at[row] < due + self.frame)
 
     def _halt(self, row: int) -> None:
         self._is_plain[row] = self._is_repaired[row] = False

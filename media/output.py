@@ -118,8 +118,10 @@ class FrameSender:
         """Sends all that waits for the leg and then `codes`, G.711 in its own law: the relay path follows."""
         size = int(self._table.ptime[row]) * CHUNK
         audio = bytes(self._parts.pop(row, b"")) + codes.tobytes()
-        for begin in range(0, len(audio), size):
-            self._send_codes(row, audio[begin : begin + size], now)
+        # The last packet takes what would not fill one of its own: a few samples alone confuse some phones.
+        n = max(len(audio) // size, 1)
+        for k in range(n if audio else 0):
+            self._send_codes(row, audio[k * size : (k + 1) * size if k < n - 1 else None], now)
 
     def send_encoded(self, row: int, ticks: int, payload: bytes, now: float, is_first: bool) -> None:
         """What the codec desk made for the leg, `ticks` of the RTP clock long; nothing to be sent (DTX) still takes its

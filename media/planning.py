@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from media.arrays import OPAQUE, PCMA
+from media.arrays import OPAQUE, PCMA, TICK_S
 from media.detectors import Detectors
 from media.mixer import Listener
 from media.paths import choose_paths
@@ -26,6 +26,8 @@ class Planner:
         """Mixed legs whose next packet takes them from what they heard to what they are to hear."""
         self._waiting: set[int] = set()
         """Rows that were relayed to and whose first mixed packet is not due yet."""
+        self._awaited: dict[int, int] = {}
+        """Of those the ones that go on hearing the speaker that was relayed, and his row."""
         self._read: set[int] = set()
         """Rows whose audio the tick reads."""
         self._is_mix_stale = False
@@ -48,13 +50,26 @@ class Planner:
             self._settle_changes()
 
     def _wait_no_longer(self, now: float) -> None:
-        """A leg that was relayed to gets its first mixed packet when that is due, not when the tick comes: by then the
-        speaker's next packet is there."""
-        table = self._engine.table
+        """A leg that was relayed to is sent its first mixed packet when that is due, not just when the tick comes; and
+        while it goes on hearing the same speaker, when there is something of him, but no packet later than that."""
+        table, clock = self._engine.table, self._engine.clock
         for row in list(self._waiting):
-            lasts_s = table.packet_ticks(row) / (100 * int(table.step[row])) - _EARLY_S
-            if now - table.sent_at[row] >= lasts_s:
-                self._waiting.discard(row)
+            waited_s = now - float(table.sent_at[row])
+            lasts_s = table.packet_ticks(row) / (100 * int(table.step[row]))
+            speaker = self._awaited.get(row, -1)
+            if speaker < 0:
+                is_due = waited_s >= lasts_s - _EARLY_S
+            else:
+                # What the codec desk decodes is there a poll later.
+                patience_s = TICK_S if table.kind[speaker] <= PCMA else 2 * TICK_S
+                is_due = self._engine.inputs_of(speaker).is_ready(speaker, clock)
+                is_due |= waited_s >= lasts_s + patience_s - _EARLY_S
+            if is_due:
+                self._go_on(row)
+
+    def _go_on(self, row: int) -> None:
+        self._waiting.discard(row)
+        self._awaited.pop(row, None)
 
     def _settle_changes(self) -> None:
         """The legs that were sent the packet of their change hear what they are to hear."""
@@ -101,6 +116,8 @@ class Planner:
             speaker = relayed_before.get(leg.row, -1)
             if speaker >= 0:
                 self._waiting.add(leg.row)
+                if any(row == speaker for row, _ in leg.wanted.speakers):
+                    self._awaited[leg.row] = speaker
                 engine.inputs_of(speaker).start(speaker)
         ringed = paths.ringed | analysed | engine.taps.rows_of(session)
         for leg in session.legs.values():
@@ -111,7 +128,7 @@ class Planner:
                 table.is_relay_set[row] = False
                 if listener in mixed_before:
                     self._hand_over(row, listener, now, is_still_read=row in paths.ringed or row in analysed)
-                self._waiting.discard(listener)
+                self._go_on(listener)
             is_ringed = row in ringed and table.kind[row] != OPAQUE
             if table.is_ringed[row] and not is_ringed:
                 engine.ring_of(row).stop(row)
@@ -145,7 +162,8 @@ class Planner:
         engine.sender.build(engine.mixer.rows, set(engine.digits.senders))
         self._analysis.locate()
         self.mixed_rows = {each.row for each in listeners}
-        self._waiting &= self.mixed_rows
+        for row in self._waiting - self.mixed_rows:
+            self._go_on(row)
         engine.coding.keep(self.mixed_rows)
 
     def _may_fade(self, room: RoomKey) -> set[int]:
@@ -164,7 +182,8 @@ class Planner:
     def release(self, session: Session, leg: Leg) -> None:
         """The leg is gone."""
         leg.sounding = leg.wanted = SILENT
-        self._waiting.discard(leg.row)
+        self._go_on(leg.row)
+        self._awaited = {row: speaker for row, speaker in self._awaited.items() if speaker != leg.row}
         self._is_mix_stale |= self._analysis.forget(leg)
         self.forget_speaker(session, leg.row)
 

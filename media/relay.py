@@ -23,7 +23,7 @@ def next_timestamp(table: LegTable, row: int, now: float) -> int:
         return (last + 2 * step) & 0xFFFFFFFF
     ticks = table.packet_ticks(row)
     gap = (now - float(table.sent_at[row])) * 100 * step
-    if gap >= ticks + 2.5 * 2 * step:
+    if gap >= 2 * ticks + 3 * step:
         ticks = round(gap / step) * step
     return (last + ticks) & 0xFFFFFFFF
 
