@@ -178,7 +178,7 @@ def _has_tone(channel: Any, hz: float, rate: int) -> Any:
     return (power > 0) & (tone > 0.8 * power)
 
 
-async def provoke(stage: Stage, rounds: int, *, with_hang: bool) -> list[Kill]:
+async def provoke(stage: Stage, rounds: int, settle_s: float, *, with_hang: bool) -> list[Kill]:
     """Kills in mid-call, each when the calls have settled after the one before."""
     loop = asyncio.get_running_loop()
     kills = []
@@ -197,21 +197,21 @@ async def provoke(stage: Stage, rounds: int, *, with_hang: bool) -> list[Kill]:
 
     for _ in range(rounds):
         await end("worker", signal.SIGKILL)
-        await asyncio.sleep(SETTLE_S)
+        await asyncio.sleep(settle_s)
     spares = {pid for pid in media_pids(stage) if pid != await stage.worker_pid()}
     for pid in spares:
         os.kill(pid, signal.SIGKILL)
     kills.append(Kill("spare", loop.time(), up_s=0.0))
-    await asyncio.sleep(SETTLE_S)
+    await asyncio.sleep(settle_s)
     await end("worker", signal.SIGKILL)
-    await asyncio.sleep(SETTLE_S)
+    await asyncio.sleep(settle_s)
     # Its successor a moment after: nobody waits in the wings then.
     await end("worker twice", signal.SIGKILL, 3 * WATCHED_S)
     await end("worker twice", signal.SIGKILL, 3 * WATCHED_S)
-    await asyncio.sleep(SETTLE_S)
+    await asyncio.sleep(settle_s)
     if with_hang:
         await end("hang", signal.SIGSTOP, HANG_WATCHED_S)
-        await asyncio.sleep(SETTLE_S)
+        await asyncio.sleep(settle_s)
     return kills
 
 
@@ -231,7 +231,9 @@ def _belongs(stage: Stage, pid: int) -> bool:
     return str(stage.setting.config).encode() in Path(f"/proc/{parent}/cmdline").read_bytes()
 
 
-async def measure(folder: Path, n_calls: int, rounds: int, *, with_hang: bool) -> dict[str, Any]:
+async def measure(
+    folder: Path, n_calls: int, rounds: int, *, with_hang: bool, settle_s: float = SETTLE_S
+) -> dict[str, Any]:
     """The whole run. Raises when the stack does not come up or calls do not come about."""
     setting = prepare(folder, n_calls, [], n_calls)
     text = setting.config.read_text().replace("[media]\n", "[media]\nworkers = 1\n")
@@ -245,9 +247,9 @@ async def measure(folder: Path, n_calls: int, rounds: int, *, with_hang: bool) -
         try:
             await stage.call_all(n_calls)
             began = loop.time()
-            await asyncio.sleep(SETTLE_S)
-            quiet = (loop.time() - SETTLE_S / 2, loop.time())
-            kills = await provoke(stage, rounds, with_hang=with_hang)
+            await asyncio.sleep(settle_s)
+            quiet = (loop.time() - settle_s / 2, loop.time())
+            kills = await provoke(stage, rounds, settle_s, with_hang=with_hang)
             n_lost = len(stage.ended)
             ended = loop.time()
             await stage.hang_up()
