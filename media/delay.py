@@ -26,6 +26,7 @@ _CALM_S = 0.0025
 TURNS = 50
 _GAIN = 0.1
 _SLOPE_GAIN = 0.003
+_EXPLAINED_CHUNKS = 2.5
 MAX_DRIFT = 1e-3
 """Slope that is believed at most: 1000 ppm."""
 
@@ -50,12 +51,18 @@ class DelayTable:
         """Mean difference between the delays of successive packets (RFC 3550 §6.4.1), in samples."""
         self._spare = np.zeros(n, np.int64)
         """What is added while little has been seen."""
+        self._size = np.zeros(n, np.int64)
+        """Samples of the newest packet."""
+        self._grain = np.zeros(n, np.int64)
+        """By how much packets of that length need different delays, because they do not come in step with the tick."""
         self.n_losses = np.zeros(n, np.int64)
         """Two for each gap of late; one is forgotten with each window."""
         self._is_lossy = np.zeros(n, np.bool_)
         self._sum = np.zeros(n, np.float64)
         self._count = np.zeros(n, np.int64)
-        self.mean = np.zeros(n, np.float64)
+        self._mean = np.zeros(n, np.float64)
+        self._base = np.zeros(n, np.float64)
+        """The mean that the stream began with, as far as the tick and one slow packet explain it."""
         self._slope = np.zeros(n, np.float64)
         """Samples a second by which the needed delay grows: positive, the sender is slower than we."""
         self._n_means = np.zeros(n, np.int64)
@@ -73,11 +80,23 @@ class DelayTable:
             column[rows] = _NEVER
         for column in (self._n_seen, self._count, self._n_means, self.target, self.wish):
             column[rows] = 0
-        self._sum[rows] = self.mean[rows] = 0.0
+        self._sum[rows] = self._mean[rows] = 0.0
 
-    def observe(self, legs: NDArray[np.int64], first: NDArray[np.int64], clock: int, early: float) -> None:
-        """One packet of each of `legs` came, which begins at sample `first` of the common clock, `early` samples before
-        the tick of chunk `clock`."""
+    def observe(
+        self,
+        legs: NDArray[np.int64],
+        first: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        clock: int,
+        early: float,
+    ) -> None:
+        """One packet of each of `legs` came, of `sizes` samples, which begins at sample `first` of the common clock,
+        `early` samples before the tick of chunk `clock`."""
+        changed = sizes != self._size[legs]
+        if changed.any():
+            frame = 2 * self._chunk
+            self._size[legs[changed]] = sizes[changed]
+            self._grain[legs[changed]] = frame - np.gcd(sizes[changed], frame)
         need = (clock + DEPTH) * self._chunk - first
         jitter = self.jitter[legs]
         seen = self._n_seen[legs]
@@ -91,14 +110,14 @@ class DelayTable:
         worst, second = self._worst[legs], self._second[legs]
         self._second[legs] = np.maximum(second, np.minimum(worst, need))
         self._worst[legs] = np.maximum(worst, need)
-        grows = need > self.target[legs]
+        grows = (need > self.target[legs]) | (seen == 0)
         if grows.any():
             self._aim(legs[grows])
 
     def _aim(self, rows: NDArray[np.int64]) -> None:
         worst, before = self._worst[rows], self._before[rows]
         is_new = (before == _NEVER) & (self._n_seen[rows] < _ENOUGH)
-        need = np.maximum(np.where(is_new, worst + self._spare[rows], self._second[rows]), before)
+        need = np.maximum(np.where(is_new, worst + self._spare[rows] + self._grain[rows], self._second[rows]), before)
         frame = 2 * self._chunk
         wish = np.where(self._is_lossy[rows], frame, 0)
         self.wish[rows] = wish
@@ -142,13 +161,19 @@ class DelayTable:
         self._sum[rows] = 0.0
         self._count[rows] = 0
         slope = self._slope[rows]
-        expected = np.where(n > 0, self.mean[rows] + slope, latest)
+        expected = np.where(n > 0, self._mean[rows] + slope, latest)
         error = latest - expected
         # The first seconds find the place; only then is there a slope to be seen.
         gain = np.maximum(_GAIN, 1.0 / (n + 1))
         most = MAX_DRIFT * 100 * self._chunk
-        self.mean[rows] = expected + gain * error
+        self._mean[rows] = expected + gain * error
+        new = rows[n == 0]
+        self._base[new] = np.clip(latest[n == 0], -_EXPLAINED_CHUNKS * self._chunk, _EXPLAINED_CHUNKS * self._chunk)
         self._slope[rows] = np.clip(slope + np.where(n > 10, _SLOPE_GAIN * error, 0.0), -most, most)
+
+    def moved(self, row: int) -> float:
+        """By how many samples the stream has come to arrive later (negative: earlier) than its place says."""
+        return float(self._mean[row] - self._base[row])
 
     def drift_ppm(self, row: int) -> float:
         """How much slower (negative: faster) the sender's clock runs than ours."""

@@ -2,7 +2,8 @@
 
 What a leg sends lies in the ring by its own clock. The leg's mean delay says where that is on ours; when a recording
 has come to look more than 12 ms beside it, it is moved by about 10 ms, at the most similar place of those that no
-recording has read yet, by a crossfade (`JitterRing.slip`). So two channels of an hour stay within 12 ms of how they were spoken.
+recording has read yet, by a crossfade (`JitterRing.slip`). So two channels of an hour stay within 12 ms of how they
+were spoken.
 """
 
 from collections.abc import Callable
@@ -41,7 +42,7 @@ class Slips:
     def follow(self, row: int, clock: int) -> None:
         """Slips the row's recordings when they are too far beside it; not again before the ring has gone round."""
         ring = self._ring
-        off = -float(self._delays.mean[row]) - int(ring.shift[row])
+        off = -self._delays.moved(row) - int(ring.shift[row])
         if abs(off) < _TOLERANCE_CHUNKS * ring.chunk or abs(off) > _MOST_CHUNKS * ring.chunk:
             return
         if ring.slip_at[row] >= 0 and clock - ring.slip_at[row] < SLOTS:
@@ -49,6 +50,11 @@ class Slips:
         wanted = round(off) if abs(off) > 3 * ring.chunk else round(np.sign(off) * ring.chunk)
         at, by = self._place(row, clock, wanted)
         ring.slip(row, at, by)
+
+    def renew(self, rows: NDArray[np.int64], clock: int) -> None:
+        """The rows' streams have begun anew, at the right place."""
+        for row in rows[self._ring.shift[rows] != 0].tolist():
+            self._ring.slip(row, clock, -int(self._ring.shift[row]))
 
     def _place(self, row: int, clock: int, wanted: int) -> tuple[int, int]:
         c = self._ring.chunk
