@@ -92,11 +92,14 @@ class Stage:
             phone.agent.call(str(FIRST_OUTSIDE_NUMBER + i))
         await self.until(lambda: self.n_answered == 2 * n_calls)
 
-    async def worker_pid(self) -> int:
-        """Of the media worker that serves; 0 while there is none."""
-        status = await self.control.call("system.status")
-        worker = status["media_workers"][0]
-        return int(worker["pid"]) if worker["state"] == "up" else 0
+    async def serving(self, but: int = 0) -> int:
+        """Process id of the media worker, once there is one and it is another than `but`."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                worker = (await self.control.call("system.status"))["media_workers"][0]
+                if worker["state"] == "up" and worker["pid"] > 0 and worker["pid"] != but:
+                    return int(worker["pid"])
+                await asyncio.sleep(0.002)
 
     async def hang_up(self) -> None:
         for phone in self.phones[1:]:
@@ -184,21 +187,18 @@ async def provoke(stage: Stage, rounds: int, settle_s: float, *, with_hang: bool
     kills = []
 
     async def end(what: str, number: int, watched_s: float = WATCHED_S) -> None:
-        pid = await stage.worker_pid()
+        pid = await stage.serving()
         os.kill(pid, number)
         kill = Kill(what, loop.time(), watched_s)
         kills.append(kill)
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                if await stage.worker_pid() not in (0, pid):
-                    kill.up_s = loop.time() - kill.at
-                    return
-                await asyncio.sleep(0.002)
+        await stage.serving(but=pid)
+        kill.up_s = loop.time() - kill.at
 
     for _ in range(rounds):
         await end("worker", signal.SIGKILL)
         await asyncio.sleep(settle_s)
-    spares = {pid for pid in media_pids(stage) if pid != await stage.worker_pid()}
+    worker = await stage.serving()
+    spares = {pid for pid in media_pids(stage) if pid != worker}
     for pid in spares:
         os.kill(pid, signal.SIGKILL)
     kills.append(Kill("spare", loop.time(), up_s=0.0))
