@@ -15,7 +15,7 @@ from typing import cast
 
 import msgspec
 
-from model.media import PROTOCOL_VERSION, Command, Event, Hello
+from model.media import LEGS_OF_SHARED_PORT, PROTOCOL_VERSION, Command, Event, Hello
 
 _log = logging.getLogger(__name__)
 _CLOSED = "the client is closed"
@@ -66,6 +66,7 @@ class MediaClient:
         """Commands that were not sent because there was no connection."""
         self.settings = settings or ClientSettings()
         self.ports = PortPool(self.settings.port_quarantine_s)
+        self.shared_ports = SharedPortPool()
         self._on_event = on_event
         self._on_connected = on_connected
         self._on_disconnected = on_disconnected
@@ -117,13 +118,27 @@ class MediaClient:
         _LENGTH.pack_into(out, at, len(out) - at - 4)
         return True
 
-    def allocate_port(self) -> int | None:
-        """An RTP port of the worker (its RTCP port is one above); None when all are taken or resting."""
-        return self.ports.allocate(self._clock())
+    def allocate_port(self, trunk: str = "") -> int | None:
+        """An RTP port of the worker (its RTCP port is one above); None when all are taken or resting.
+
+        `trunk` names a peer whose address is known from its SDP and not behind a NAT: it gets a port that many legs
+        share, while there are such.
+        """
+        port = self.shared_ports.allocate(trunk) if trunk else None
+        return self.ports.allocate(self._clock()) if port is None else port
 
     def free_port(self, port: int, now: float) -> None:
-        """Gives a port back; it is used again after the quarantine, longest free first. Twice is once."""
-        self.ports.free(port, now)
+        """Gives a port back. A leg's own is used again after the quarantine, longest free first; twice is once."""
+        if port in self.shared_ports:
+            self.shared_ports.free(port)
+        else:
+            self.ports.free(port, now)
+
+    @property
+    def n_free(self) -> int:
+        """Legs there is room for."""
+        ports, shared = self.ports, self.shared_ports
+        return ports.n_total - ports.n_taken + shared.n_total - shared.n_taken
 
     def _flush(self) -> None:
         connection = self._connection
@@ -134,7 +149,9 @@ class MediaClient:
     def _greeted(self, connection: "_Connection", hello: Hello) -> None:
         self._connection = connection
         self.hello = hello
-        self.ports.reset(hello.ports)
+        shared = set(hello.shared_ports)
+        self.ports.reset([port for port in hello.ports if port not in shared])
+        self.shared_ports.reset(hello.shared_ports)
         self.is_connected = True
         _log.info(
             "media worker %s: connected (%d ports, %d sessions)", hello.worker, len(hello.ports), len(hello.sessions)
@@ -194,6 +211,51 @@ class PortPool:
         if port in self._taken:
             self._taken.discard(port)
             self._free.append((now + self._quarantine_s, port))
+
+
+class SharedPortPool:
+    """Ports that many legs share. Pure.
+
+    The legs of a trunk go round all ports: should its peers use one address and port for several calls, these calls
+    are on different ports of ours as long as there are any, and a call's late packets find no other call of the trunk
+    where they arrive. So no port rests after use.
+    """
+
+    def __init__(self) -> None:
+        self._legs: dict[int, int] = {}
+        self._next: dict[str, int] = {}
+        """By trunk, counted on."""
+
+    def __contains__(self, port: int) -> bool:
+        return port in self._legs
+
+    @property
+    def n_taken(self) -> int:
+        """Legs that are there."""
+        return sum(self._legs.values())
+
+    @property
+    def n_total(self) -> int:
+        """Legs there is room for."""
+        return len(self._legs) * LEGS_OF_SHARED_PORT
+
+    def reset(self, ports: list[int]) -> None:
+        """The worker's shared ports are these from now on; the legs that are there stay so."""
+        self._legs = {port: self._legs.get(port, 0) for port in ports}
+
+    def allocate(self, trunk: str) -> int | None:
+        """A port for one more leg of the trunk; None when there is no room on any."""
+        if self.n_taken >= self.n_total:
+            return None
+        turn = self._next.get(trunk, len(self._next))
+        self._next[trunk] = turn + 1
+        port = list(self._legs)[turn % len(self._legs)]
+        self._legs[port] += 1
+        return port
+
+    def free(self, port: int) -> None:
+        """One leg less on the port. KeyError when it is none of ours."""
+        self._legs[port] = max(self._legs[port] - 1, 0)
 
 
 _LENGTH = struct.Struct(">I")

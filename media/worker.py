@@ -25,7 +25,7 @@ from media.link import CommandLink, listen
 from media.prompts import PromptCache
 from media.recorder import RecordingWriter
 from media.standby import Place, inherit_pairs, wait_for_place
-from model.media import PROTOCOL_VERSION, Command, Health, Hello, RecordingFinished
+from model.media import LEGS_OF_SHARED_PORT, PROTOCOL_VERSION, Command, Health, Hello, RecordingFinished
 from rtp.net.ports import Ports
 
 log = logging.getLogger("media.worker")
@@ -43,8 +43,6 @@ CLOSE_S = 20.0
 """What the last recordings may take at the end."""
 BEAT_S = 1.0
 """So much longer than it means to sleep the worker has to show that it lives (`media.beat`)."""
-LEGS_OF_SHARED_PORT = 256
-"""So many legs there is room for on shared ports, on average."""
 _BEHIND_S = 0.5
 """A tick later than this is not made up for: the machine was stopped."""
 
@@ -219,6 +217,7 @@ class Worker:
                 legs=engine.n_legs,
                 tick_late_ms_max=round(self._late_max_s * 1000, 3),
                 packets_dropped=self._ports.n_send_failures,
+                packets_strange=engine.n_strangers,
                 writer_backlog=self._writer.backlog,
                 is_disk_failing=self._writer.is_failing,
                 disk_error=self._writer.error,

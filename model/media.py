@@ -8,6 +8,8 @@ waits for a round trip to the worker.
 import msgspec
 
 PROTOCOL_VERSION = 2
+LEGS_OF_SHARED_PORT = 256
+"""A worker has room for so many legs on its shared ports, on average."""
 
 
 class _Tagged(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True):
@@ -455,6 +457,8 @@ class Health(_Tagged, frozen=True):
     tick_late_ms_max: float
     """Worst lateness of a tick since the last report."""
     packets_dropped: int = 0
+    packets_strange: int = 0
+    """To shared ports, from nobody known there; since the worker started."""
     writer_backlog: int = 0
     """Recording blocks waiting for the disk."""
     is_disk_failing: bool = False

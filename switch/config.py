@@ -83,6 +83,10 @@ class Media(Section, frozen=True):
         str,
         Meta(pattern=r"^\d{4,5}-\d{4,5}$", description='UDP ports for RTP, "first-last"; two for each leg of a call.'),
     ] = "20000-20999"
+    shared_ports: Annotated[
+        int,
+        Meta(ge=0, le=64, description="How many of each media process's ports the calls of trunks share; 0 = none."),
+    ] = 8
     workers: Annotated[int, Meta(ge=0, le=64, description="Media processes; 0 = one for each core but one.")] = 0
     codecs: Annotated[
         tuple[Text, ...],
@@ -294,6 +298,14 @@ class Trunk(Section, frozen=True):
         str,
         Meta(pattern=r"^(|off|optional|required)$", description="off, optional or required; empty: as media.srtp."),
     ] = ""
+    rtp_ports: Annotated[
+        str,
+        Meta(
+            pattern=r"^(shared|own)$",
+            description="shared: its calls share a few RTP ports, the cheapest way; own: two ports for each call, for "
+            "a trunk behind a NAT or one that wants a port a call.",
+        ),
+    ] = "shared"
 
 
 class AccessNumber(Section, frozen=True):

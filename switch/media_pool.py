@@ -23,14 +23,14 @@ class MediaPool:
         """Index of the connected worker with the most free ports, with room for two legs; -1 when there is none."""
         best, most = -1, 1
         for index, worker in enumerate(self.workers):
-            n_free = worker.ports.n_total - worker.ports.n_taken
-            if worker.is_connected and n_free > most:
+            n_free = worker.n_free if worker.is_connected else 0
+            if n_free > most:
                 best, most = index, n_free
         return best
 
-    def allocate_port(self, worker: int) -> int:
-        """A local RTP port of the worker; 0 when it has none left."""
-        return (self.workers[worker].allocate_port() or 0) if worker >= 0 else 0
+    def allocate_port(self, worker: int, trunk: str = "") -> int:
+        """A local RTP port of the worker; 0 when it has none left. `trunk`: as `MediaClient.allocate_port`."""
+        return (self.workers[worker].allocate_port(trunk) or 0) if worker >= 0 else 0
 
     def free_port(self, worker: int, port: int, now: float) -> None:
         self.workers[worker].free_port(port, now)

@@ -88,6 +88,8 @@ class MediaWorkers:
 
     slots: list[Slot]
     log_level: str = "INFO"
+    n_shared: int = 0
+    """How many of each one's RTP ports, the first ones, are for many legs."""
     is_wanted: bool = True
     n_restarts: int = 0
     _spare: asyncio.subprocess.Process | None = None
@@ -115,6 +117,7 @@ class MediaWorkers:
 
     async def _start(self) -> asyncio.subprocess.Process:
         command = [sys.executable, "-m", "media.worker", "--standby", "--log-level", self.log_level]
+        command += ["--shared-ports", str(self.n_shared)]
         for slot in self.slots:
             command += ["--slot", slot.argument]
         fds = [fd for slot in self.slots for fd in slot.fds]

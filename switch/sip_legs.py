@@ -67,6 +67,7 @@ class SipLegs:
             for trunk in config.trunk
             if trunk.username
         }
+        self._sharing = {trunk.name for trunk in config.trunk if trunk.rtp_ports == "shared"}
 
     # -- what the calls want ------------------------------------------------------------------------------------------
 
@@ -105,7 +106,8 @@ class SipLegs:
         )
         leg.local_sdp = body
         leg.address = f"{target.flow.host}:{target.flow.port}"
-        leg.target = None
+        if not self.media.may_insist(leg):
+            leg.target = None
         self._legs[session] = (call, leg)
         leg.session = session
         made = self._stack.sessions.get(session)
@@ -162,9 +164,14 @@ class SipLegs:
             case sip.Progressed():
                 return [], self._progressed(call, leg, action)
             case sip.Answered(body=body, response=response):
+                leg.target = None
                 headers = response.headers
                 leg.user_agent = mask((headers.get("User-Agent") or headers.get("Server", ""))[:128])
                 return self._answered(call, leg, body, now)
+            case sip.Rejected(status=status) if status in (415, 488, 606) and self.media.may_insist(leg):
+                self._forget_if_gone(action.session)
+                self.media.insist(leg)
+                return self.start(call, leg, now)
             case sip.Rejected(status=status, response=response):
                 reason = (response.get("Reason", "") or "") if response is not None else ""
                 self._forget_if_gone(action.session)
@@ -219,12 +226,15 @@ class SipLegs:
 
     def _local_media(self, leg: Leg) -> LocalMedia | None:
         if not leg.port:
-            leg.port = self._pool.allocate_port(leg.worker)
+            leg.port = self._pool.allocate_port(leg.worker, leg.name if self._shares_ports(leg) else "")
             if not leg.port:
                 log.warning("! no RTP port is free for leg %s", leg.leg_id)
                 return None
         # The session id must be unique to us (RFC 8866 §5.2): port and instant are.
         return LocalMedia(self._pool.host, leg.port, int(leg.created_utc * 1000), leg.sdp_version)
+
+    def _shares_ports(self, leg: Leg) -> bool:
+        return leg.kind == "trunk" and leg.name in self._sharing
 
     def _answer_body(self, call: Call, leg: Leg, peer: Leg | None) -> tuple[bytes, LegFailed | None]:
         """Our SDP for a caller: the answer to its offer, or an offer when it made none."""

@@ -13,6 +13,8 @@ from switch.config_file import ConfigError
 UDP_BUFFER_BYTES = 4 * 1024 * 1024
 """Asked for signalling; the kernel gives at most net.core.rmem_max."""
 RTP_BUFFER_BYTES = 256 * 1024
+SHARED_BUFFER_BYTES = 8 * 1024 * 1024
+"""The same for an RTP port that many calls share."""
 
 
 class OwnedSockets:
@@ -23,6 +25,8 @@ class OwnedSockets:
         self.sip: list[socket.socket] = []
         self.rtp: list[list[socket.socket]] = []
         """By worker: RTP, RTCP, RTP, RTCP …, in order of ports."""
+        self.n_shared = 0
+        """How many of each worker's pairs, the first ones, are for many legs."""
         self.control: socket.socket | None = None
         first, last = (int(port) for port in config.media.rtp_ports.split("-"))
         first += first % 2
@@ -40,6 +44,12 @@ class OwnedSockets:
             for worker in range(n_workers):
                 start = first + 2 * share * worker
                 self.rtp.append(_bind_rtp(address, start, share))
+            # Never more than half: phones need ports of their own.
+            self.n_shared = min(config.media.shared_ports, *(len(sockets) // 4 for sockets in self.rtp))
+            for sockets in self.rtp:
+                for one in sockets[: 2 * self.n_shared]:
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SHARED_BUFFER_BYTES)
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SHARED_BUFFER_BYTES)
         except BaseException:
             self.close()
             raise

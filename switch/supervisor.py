@@ -76,7 +76,7 @@ async def serve(config: Config) -> int:
     sockets = OwnedSockets(config, workers)
     config.resolve(".").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ringback-") as run_directory:
-        media = MediaWorkers([], config.node.log_level.upper())
+        media = MediaWorkers([], config.node.log_level.upper(), n_shared=sockets.n_shared)
         try:
             switch = _children(config, sockets, Path(run_directory), media)
             return await _supervise(config, media, switch)

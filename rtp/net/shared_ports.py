@@ -51,13 +51,15 @@ class _Shared:
 class _Resident:
     """One leg."""
 
-    __slots__ = ("destination", "key", "port", "source", "ssrc")
+    __slots__ = ("destination", "is_waiting", "key", "port", "source", "ssrc")
 
     def __init__(self, port: _Shared) -> None:
         self.port = port
         self.key: tuple[int, ...] | None = None
         self.source: Address | None = None
         self.destination: Address | None = None
+        self.is_waiting = True
+        """Its peer's address was never known (that of a peer on hold may be unknown again)."""
         self.ssrc = -1
         """-1 = not told yet."""
 
@@ -142,8 +144,7 @@ class SharedPorts:
         leg = self._residents[row]
         name = bytes(NAME_BYTES) if destination is None else pack_name(destination, self._family)
         if source is None:
-            waiting = [other for other, each in leg.port.legs.items() if each.source is None and other != row]
-            if waiting:
+            if leg.is_waiting and any(each.is_waiting for each in leg.port.legs.values() if each is not leg):
                 raise PortRefused(f"port {leg.port.port}: another leg waits for its peer's address there")
             self._leave(row, leg)
         else:
@@ -152,6 +153,7 @@ class SharedPorts:
                 self._need_distinct(row, leg, key, source)
                 self._leave(row, leg)
                 self._enter(row, leg, key)
+            leg.is_waiting = False
         leg.source, leg.destination = source, destination
         self._names[row] = np.frombuffer(name, np.uint8)
 

@@ -67,7 +67,11 @@ class NotedWorker:
         self.recordings: dict[str, media.StartRecording] = {}
         self._switch = switch
 
-    def allocate_port(self) -> int | None:
+    @property
+    def n_free(self) -> int:
+        return self.ports.n_total - self.ports.n_taken
+
+    def allocate_port(self, trunk: str = "") -> int | None:
         return self.ports.allocate(self._switch.loop.time())
 
     def free_port(self, port: int, now: float) -> None:

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 import uvloop
 
-from media.client import MAX_MESSAGE_BYTES, ClientSettings, MediaClient, PortPool
+from media.client import MAX_MESSAGE_BYTES, ClientSettings, MediaClient, PortPool, SharedPortPool
 from model.media import (
+    LEGS_OF_SHARED_PORT,
     PROTOCOL_VERSION,
     Command,
     Digit,
@@ -294,3 +295,41 @@ def test_a_worker_may_come_back_with_other_ports():
     assert pool.allocate(1.0) == 14
     pool.free(10, 1.0)
     assert [pool.allocate(4.9), pool.allocate(5.0), pool.allocate(99.0)] == [None, 12, None]
+
+
+def test_legs_of_a_trunk_go_round_the_shared_ports():
+    pool = SharedPortPool()
+    assert pool.allocate("a") is None and 10 not in pool
+    pool.reset([10, 12, 14])
+    assert [pool.allocate("a") for _ in range(4)] == [10, 12, 14, 10]
+    assert [pool.allocate("b") for _ in range(3)] == [12, 14, 10]
+    pool.free(10)
+    assert (pool.n_taken, pool.n_total) == (6, 3 * LEGS_OF_SHARED_PORT)
+    # The next one of the trunk is not put where one has just left.
+    assert pool.allocate("a") == 12
+
+
+def test_shared_ports_fill_up_and_come_back():
+    pool = SharedPortPool()
+    pool.reset([10])
+    assert {pool.allocate("a") for _ in range(LEGS_OF_SHARED_PORT)} == {10}
+    assert pool.allocate("a") is None
+    pool.free(10)
+    assert pool.allocate("b") == 10
+    pool.reset([10, 12])
+    assert pool.n_taken == LEGS_OF_SHARED_PORT
+    assert {pool.allocate("b"), pool.allocate("b")} == {10, 12}
+
+
+def test_trunks_get_shared_ports_and_phones_their_own():
+    client = MediaClient("/nowhere", on_event=lambda batch: None, clock=lambda: 0.0)
+    client.ports.reset([20, 22])
+    client.shared_ports.reset([10])
+    assert client.n_free == 2 + LEGS_OF_SHARED_PORT
+    assert [client.allocate_port("carrier"), client.allocate_port(), client.allocate_port("carrier")] == [10, 20, 10]
+    client.shared_ports.reset([])
+    assert client.allocate_port("carrier") == 22
+    client.shared_ports.reset([10])
+    client.free_port(22, 0.0)
+    client.free_port(10, 0.0)
+    assert client.n_free == 1 + LEGS_OF_SHARED_PORT
