@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from media import relay
-from media.arrays import LegTable
+from media import g711, relay
+from media.arrays import PCMA, LegTable
+from media.inputs import Inputs
 from media.mixer import Listener, Mixer
-from media.session import Session
+from media.planes import Planes
+from media.session import LOUDEST, SILENT, Column, Session
 from media.taps import TURNS, Taps
 from model.media import StartRecording
 from rtp.header import header_view
@@ -83,17 +85,54 @@ def test_ring_put(benchmark: Any) -> None:
     benchmark(run)
 
 
-@pytest.mark.parametrize("n_speakers", [1, 3, 15], ids=["transcode", "conference of 4", "conference of 16"])
-def test_mix(benchmark: Any, n_speakers: int) -> None:
-    table, ring = LegTable(N), _filled_ring()
-    table.law[1::2] = 1
-    mixer = Mixer(table, ring)
-    size = n_speakers + 1
-    rooms = [range(first, min(first + size, N)) for first in range(0, N, size)]
-    mixer.build(
-        [Listener(row, [(other, 1.0) for other in room if other != row], None) for room in rooms for row in room]
-    )
-    benchmark(mixer.run, 198)
+def _talking(table: LegTable) -> tuple[Inputs, Planes]:
+    """All legs speak, at a level at which nothing is limited."""
+    ring = JitterRing(N)
+    inputs = Inputs(table, ring)
+    samples = np.random.default_rng(1).normal(0, 800, (N, 160)).astype(np.int16).view(np.uint16)
+    payload = np.where(table.law[:, None] == PCMA, g711.LINEAR_TO_ALAW[samples], g711.LINEAR_TO_ULAW[samples])
+    legs = np.arange(N)
+    for row in range(N):
+        inputs.start(row)
+    for k in range(100):
+        inputs.put(legs, np.full(N, k * 160, np.uint32), None, payload, np.full(N, 160), 2 * k, early_s=0.01)
+        if k:
+            inputs.read(legs, 2 * k)
+    return inputs, Planes(table, inputs, Inputs(table, JitterRing(N, 160, np.int16)))
+
+
+@pytest.mark.parametrize("n_legs", [2, 4, 16, 200], ids=["transcode", "conference of 4", "room of 16", "room of 200"])
+def test_mix(benchmark: Any, n_legs: int) -> None:
+    """What is read once is mixed again and again."""
+    table = LegTable(N)
+    table.law[1::2] = table.kind[1::2] = PCMA
+    _, planes = _talking(table)
+    mixer = Mixer(table, planes)
+    rooms = {("s", first): list(range(first, first + n_legs)) for first in range(0, N, n_legs)}
+    listeners = []
+    for key, rows in rooms.items():
+        for row in rows:
+            others = tuple((other, 1.0) for other in rows if other != row)
+            listeners.append(Listener(row, Column(others) if n_legs <= LOUDEST else Column(rooms=(key,)), SILENT))
+    mixer.build(listeners, rooms, lambda room: set(), ())
+    planes.read(200, set())
+    benchmark(mixer.run, set())
+
+
+def test_put_and_read(benchmark: Any) -> None:
+    """One packet of each leg into the ring, one frame of each out of it."""
+    table = LegTable(N)
+    inputs, _ = _talking(table)
+    legs, sizes, payload = np.arange(N), np.full(N, 160), np.full((N, 160), 0xFF, np.uint8)
+    state = [99]
+
+    def run() -> None:
+        state[0] += 1
+        k = state[0]
+        inputs.put(legs, np.full(N, k * 160, np.uint32), None, payload, sizes, 2 * k, early_s=0.01)
+        inputs.read(legs, 2 * k)
+
+    benchmark(run)
 
 
 def test_recording_turn(benchmark: Any) -> None:
@@ -124,4 +163,5 @@ def _leg(row: int) -> Any:
 
     leg: Any = Leg()
     leg.row = row
+    leg.session, leg.id = str(row), str(row)
     return leg

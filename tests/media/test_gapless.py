@@ -104,7 +104,7 @@ def test_packets_of_every_length(n_ms):
     for one, other in ("ab", "ba"):
         world.phones[one].assert_continuous(max_gap_s=0.0201 + 2 * n_ms / 1000)
         places = [place for _, place in shifts(world.phones[one], world.phones[other])]
-        assert -160 <= min(places) <= max(places) == 0 and (n_ms != 20 or places == [0])
+        assert -240 <= min(places) <= max(places) == 0 and (n_ms != 20 or places == [0])
 
 
 def test_while_a_recording_reads_the_same_ring():
