@@ -6,6 +6,7 @@ Not here: the writer thread and what it does when the disk fails (test_recorder.
 import struct
 import time
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from model.media import (
     ReleaseLeg,
     ReleaseSession,
     ResumeRecording,
+    SecureLeg,
     StartRecording,
     Statistics,
     StopRecording,
@@ -177,5 +179,76 @@ def test_two_legs_on_one_channel_are_mixed():
         finished = worker.switch.wait(RecordingFinished)
         samples, _ = read_all(finished.path)
         assert levels(samples.reshape(-1), 6000) > 55 * 160
+        a.close()
+        b.close()
+
+
+def test_a_wideband_leg_is_recorded_wide_beside_a_narrow_one():
+    """L16 at 16 kHz, which is decoded like G.722 and Opus, beside µ-law: 16-bit at 16 kHz, in step."""
+    with Worker(2) as worker:
+        a, b = Phone(96, ssrc=1), Phone(ssrc=2)
+        wide = configure(worker, a, "a", 0)
+        wide = msgspec.structs.replace(wide, codec="L16/16000", clock_hz=16000, payload_type=96)
+        worker.switch.send(wide, configure(worker, b, "b", 1), bridge(("a", "b")))
+        record(worker, "a", "b")
+        start = time.monotonic()
+        tone_5k = (6000 * np.sin(2 * np.pi * 5000 * np.arange(320) / 16000)).astype(">i2").tobytes()
+        for i in range(60):
+            a.send(tone_5k, step=320)
+            b.send(tone(b, 4000))
+            time.sleep(max(0.0, start + 0.02 * (i + 1) - time.monotonic()))
+        settle(worker)
+        worker.switch.send(ReleaseSession(session="s1"))
+        finished = worker.switch.wait(RecordingFinished)
+        samples, rate = read_all(finished.path)
+        assert rate == 16000 and samples.shape[1] == 2 and not finished.error
+        left = samples[:, 0].astype(np.float64)
+        loud = left[np.flatnonzero(np.abs(left) > 3000)[0] :][:16000]
+        spectrum = np.abs(np.fft.rfft(loud * np.hanning(len(loud))))
+        assert int(np.argmax(spectrum)) == 5000
+        assert levels(samples[:, 1], 4000) > 55 * 320
+        starts = [int(np.flatnonzero(np.abs(samples[:, i]) > 500)[0]) for i in (0, 1)]
+        assert abs(starts[0] - starts[1]) <= 960
+        a.close()
+        b.close()
+
+
+def test_a_codec_that_is_not_decoded_is_named():
+    with Worker(2) as worker:
+        a, b = Phone(18, ssrc=1), Phone(18, ssrc=2)
+        legs = [configure(worker, phone, name, i) for i, (phone, name) in enumerate(((a, "a"), (b, "b")))]
+        legs = [msgspec.structs.replace(leg, codec="G729", payload_type=18) for leg in legs]
+        worker.switch.send(*legs, bridge(("a", "b")))
+        record(worker, "a", "b")
+        talk((a, b), 20, lambda k, i: bytes(20))
+        settle(worker)
+        worker.switch.send(ReleaseSession(session="s1"))
+        finished = worker.switch.wait(RecordingFinished)
+        samples, _ = read_all(finished.path)
+        assert finished.silent_because == ["G729 is not decoded"] * 2
+        assert np.abs(samples).max() <= 8 and finished.duration_s >= 0.4
+        a.close()
+        b.close()
+
+
+def test_what_a_secure_leg_says_is_not_recorded():
+    with Worker(2) as worker:
+        a, b = Phone(ssrc=1), Phone(ssrc=2)
+        worker.switch.send(configure(worker, a, "a", 0), configure(worker, b, "b", 1), bridge(("a", "b")))
+        record(worker, "a", "b")
+        for is_secure, n in ((None, 30), (True, 30), (False, 30)):
+            if is_secure is not None:
+                worker.switch.send(SecureLeg(session="s1", leg="a", is_secure=is_secure))
+                settle(worker)
+            talk((a, b), n, lambda k, i, secret=is_secure: tone(a, 9000 if k == 0 and secret else 2000 * (k + 1)))
+        worker.switch.send(StopRecording(session="s1", recording="r"))
+        finished = worker.switch.wait(RecordingFinished)
+        samples, _ = read_all(finished.path)
+        assert levels(samples[:, 0], 9000) == 0
+        assert levels(samples[:, 0], 2000) > 40 * 160
+        assert levels(samples[:, 1], 4000) > 85 * 160
+        with open(finished.path, "rb") as file:
+            data = file.read()
+        assert b"secure\0" in data and b"secure end\0" in data
         a.close()
         b.close()
