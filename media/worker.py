@@ -43,6 +43,8 @@ CLOSE_S = 20.0
 """What the last recordings may take at the end."""
 BEAT_S = 1.0
 """So much longer than it means to sleep the worker has to show that it lives (`media.beat`)."""
+DIED = 1
+"""Exit status after a bug."""
 _BEHIND_S = 0.5
 """A tick later than this is not made up for: the machine was stopped."""
 
@@ -101,12 +103,11 @@ class Worker:
             pass
 
     def run(self) -> None:
-        """Serves until `stop`."""
-        try:
-            while not self._is_stopping:
-                self._step()
-        finally:
-            self._close()
+        """Serves until `stop`. What is raised is a bug; no leg is released and no recording ended then, so that a
+        successor finds all as after kill -9."""
+        while not self._is_stopping:
+            self._step()
+        self._close()
 
     def _step(self) -> None:
         engine = self._engine
@@ -332,7 +333,12 @@ def main(arguments: list[str] | None = None) -> int:
     gc.freeze()
     gc.disable()
     log.info("%d RTP ports", len(place.pairs))
-    worker.run()
+    try:
+        worker.run()
+    except Exception:
+        log.exception("the worker dies of this; whoever takes its place goes on")
+        # At once: nothing that threads still do may be waited for while calls are silent.
+        os._exit(DIED)
     if options.socket:
         os.unlink(options.socket)
     return 0
