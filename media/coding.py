@@ -46,7 +46,7 @@ class Coding:
         self._starting.discard(row)
 
     def stream_begins(self, row: int) -> None:
-        """Another stream of the leg comes in."""
+        """Another stream of the leg comes in, or the leg was not listened to until now."""
         self._desk.reset(row)
 
     def receive(self, row: int, seq: int, ts: int, payload: bytes, now: float) -> None:

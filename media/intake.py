@@ -217,7 +217,11 @@ class Intake:
             at = int(rows[k])
             if table.is_ringed[row]:
                 payload = bytes(self._ports.rows[at][HEADER_BYTES : int(lengths[k])])
-                self._engine.inputs_of(row).comfort(row, payload, int(headers["seq"][at]))
+                seq = int(headers["seq"][at])
+                if table.kind[row] >= DECODED:  # the desk counts what it hands out by itself
+                    self._engine.coding.receive(row, seq, int(headers["ts"][at]), b"", now)
+                    seq = -1
+                self._engine.inputs_of(row).comfort(row, payload, seq)
             if passed[k] and table.noise_type[table.relay_to[row]] < 0:
                 passed[k] = False
                 relay.skip(table, row)

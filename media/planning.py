@@ -132,6 +132,8 @@ class Planner:
             is_ringed = row in ringed and table.kind[row] != OPAQUE
             if table.is_ringed[row] and not is_ringed:
                 engine.ring_of(row).stop(row)
+            if is_ringed and not table.is_ringed[row]:
+                engine.coding.stream_begins(row)
             table.is_ringed[row] = is_ringed
 
     def _hand_over(self, speaker: int, listener: int, now: float, *, is_still_read: bool) -> None:

@@ -27,12 +27,16 @@ class Talker(Phone):
     """A phone that really speaks its codec. `sound` is spoken once, then silence; packets numbered in `lost` get lost,
     those in `events` are telephone-events."""
 
-    def __init__(self, name, row, codec, sound, *, ptime_ms=20, fmtp="", lost=(), events=(), phase_s=0.003):
+    def __init__(self, name, row, codec, sound, *, ptime_ms=20, fmtp="", lost=(), events=(), phase_s=0.003,
+                 is_lost_unsent=False):  # fmt: skip
         super().__init__(name, row, codec, ptime_ms=ptime_ms, phase_s=phase_s)
         self.kind = find_codec(codec)
         self.sound = sound
         self.lost = set(lost)
         self.events = set(events)
+        self.event_type = 101
+        self.is_lost_unsent = is_lost_unsent
+        """What is in `lost` was never sent: sequence numbers do not tell."""
         self.is_g711 = self.kind.make_encoder is None
         self._encoder = None if self.is_g711 else self.kind.make_encoder(fmtp, self.kind.ptime(ptime_ms))
         self._seq = 5000 * row
@@ -53,8 +57,8 @@ class Talker(Phone):
         part[: len(spoken)] = spoken
         payload, kind = self.encode(part) if self.is_g711 else self._encoder.encode(part), TYPES[self.codec]
         if self.n in self.events:
-            payload, kind = b"\x05\x0a\x00\xa0", 101
-        self._seq += bool(payload)
+            payload, kind = b"\x05\x0a\x00\xa0", self.event_type
+        self._seq += bool(payload) and not (self.is_lost_unsent and self.n in self.lost)
         self.is_muted = self.n in self.lost or not payload
         self.n_sent += not self.is_muted
         ts = 77_777 * self.row + self.n * self.clock_hz * self.ptime_ms // 1000
@@ -234,6 +238,38 @@ def test_telephone_events_are_not_made_up_for():
     world.run(2.0)
     counters = world.engine.coding.counters(0)
     assert (counters.recovered, counters.concealed, counters.errors) == (0, 0, 0)
+
+
+def test_comfort_noise_between_is_no_loss():
+    """RFC 3389 §4: the noise packet has the sequence number after the last audio packet."""
+    a = Talker("a", 0, "G722", speech_like(2.0), events=range(40, 41), lost=range(41, 60), is_lost_unsent=True)
+    a.event_type = 13
+    b = Talker("b", 1, "PCMU", np.zeros(0, np.int16))
+    world = World(a, b)
+    world.configure(a, cn_payload_type=13)
+    world.connect("a-b")
+    world.run(2.0)
+    statistics = world.engine.statistics(world.engine.by_row[0])
+    assert statistics.packets_lost == statistics.packets_late == 0
+    assert statistics.concealed_ms <= 20
+    b.assert_continuous()
+
+
+def test_a_leg_that_was_not_listened_to_is_no_loss():
+    """Relayed until somebody of another codec joins: what the desk did not get is not missing."""
+    a, b = Talker("a", 0, "opus", speech_like(3.0)), Talker("b", 1, "opus", speech_like(3.0))
+    c = Talker("c", 2, "PCMU", np.zeros(0, np.int16))
+    world = World(a, b, c)
+    world.connect("a-b", "a>c")
+    world.run(0.5)
+    world.connect("a-b")
+    world.run(0.1)
+    world.connect("a-b", "a>c")
+    world.run(0.5)
+    counters = world.engine.coding.counters(0)
+    assert (counters.recovered, counters.concealed, counters.late) == (0, 0, 0)
+    c.heard = [each for each in c.heard if each.at > world.now - 0.3]
+    assert len(c.heard) >= 13
 
 
 # -- changes ----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 Not here: the engine with it (test_transcoding.py), the order of packets (test_streams.py).
 """
 
+import os
 import threading
 import time
 
@@ -12,6 +13,7 @@ import pytest
 from media.codecs import desk as desk_module
 from media.codecs.desk import CodecDesk
 from media.codecs.registry import find_codec
+from media.worker import THREADS_PRIORITY, TICK_PRIORITY
 from tests.media.codecs.signals import frames, likeness, speech_like
 
 TIMEOUT_S = 20.0
@@ -112,6 +114,35 @@ def test_threads_share_the_work_not_the_legs(threaded):
     for row in range(12):
         threaded.stop(row)
     assert [round(lane.load, 6) for lane in threaded._lanes] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("policy", "nice", "wanted"),
+    [
+        (os.SCHED_FIFO, 0, [("fifo", desk_module.PRIORITY)]),
+        (os.SCHED_OTHER, -15, [("nice", -desk_module.PRIORITY)]),
+        (os.SCHED_OTHER, 0, []),
+    ],
+)
+def test_threads_go_between_the_tick_and_the_disk(monkeypatch, policy, nice, wanted):
+    done = []
+    monkeypatch.setattr(os, "sched_getscheduler", lambda _: policy)
+    monkeypatch.setattr(os, "getpriority", lambda *_: nice)
+    monkeypatch.setattr(os, "sched_setscheduler", lambda _, __, param: done.append(("fifo", param.sched_priority)))
+    monkeypatch.setattr(os, "setpriority", lambda _, __, level: done.append(("nice", level)))
+    desk_module._take_priority()
+    assert done == wanted
+    assert THREADS_PRIORITY < desk_module.PRIORITY < TICK_PRIORITY
+
+
+def test_a_priority_that_is_refused_is_logged(monkeypatch, caplog):
+    def refuse(*_):
+        raise PermissionError("no")
+
+    monkeypatch.setattr(os, "sched_getscheduler", lambda _: os.SCHED_FIFO)
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    desk_module._take_priority()
+    assert "keeps the priority" in caplog.text
 
 
 def test_loud_frames_are_clipped(desk):
