@@ -267,6 +267,8 @@ class InbandListener:
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
         self._detector = InbandDetector()
+        self._concealed = np.zeros(engine.table.capacity, np.int64)
+        """By row: how much of its audio was made up so far."""
 
     def wants(self, leg: Leg) -> bool:
         return "dtmf" in leg.settings.detect and self._engine.table.kind[leg.row] != OPAQUE
@@ -277,7 +279,10 @@ class InbandListener:
     def run(self, rows: NDArray[np.int64], pcm: NDArray[np.float32], now: float) -> None:
         """One tick's frames; digits that ended are told and passed on."""
         engine = self._engine
-        for each in self._detector.run(rows, pcm):
+        concealed = engine.inputs.repair.concealed[rows] + engine.wide_inputs.repair.concealed[rows]
+        is_heard = concealed == self._concealed[rows]
+        self._concealed[rows] = concealed
+        for each in self._detector.run(rows, pcm, is_heard):
             leg = engine.by_row[each.row]
             if leg is not None:
                 began = now - each.since_ms / 1000

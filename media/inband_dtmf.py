@@ -9,7 +9,6 @@ leg, is rare. A leg whose frame looks like a digit in both blocks is followed un
 * duration is the sum of the amplitudes of the blocks over the largest of them, so it is exact to a few milliseconds
   although blocks and tone are not aligned: 40 ms are accepted, 23 ms are not;
 * three blocks without the digit end it: a pause of 40 ms always has three, an interruption of 10 ms never.
-
 Protection against speech (talk-off): in each counted block the two tones carry nearly all the energy (so there is no
 second harmonic and no voice beside them), the twist is allowed, amplitudes are steady and frequencies stay where they
 are over the whole digit.
@@ -37,14 +36,10 @@ _N_TONES = 8
 
 MIN_DURATION_MS = 31.0
 """Halfway between what Q.24 wants rejected (23 ms) and accepted (40 ms)."""
-_MIN_LEVEL_DBM0 = -33.0
-"""Of each tone. Q.24: down to -25 dBm must be accepted."""
-_MAX_OFFSET = 0.0235
-"""Of each frequency; between 1.5 % and 3.5 %."""
-_MAX_TWIST_DB = 5.5
-"""High tone over low tone; Q.24: 4 dB."""
-_MIN_TWIST_DB = -9.5
-"""Q.24: -8 dB."""
+_MIN_LEVEL_DBM0 = -33.0  # of each tone; Q.24: -25 dBm must be accepted
+_MAX_OFFSET = 0.0235  # of each frequency; Q.24: 1.5 % accepted, 3.5 % rejected
+_MIN_TWIST_DB, _MAX_TWIST_DB = -9.5, 5.5
+"""High tone over low tone; Q.24: -8 to 4 dB."""
 _SCREEN = 0.65
 """Share of a block's energy at the two frequencies below which nobody looks closer."""
 _MIN_SHARE = 0.72
@@ -53,6 +48,10 @@ _MIN_PURITY = 0.88
 """The same over the whole digit (median), what their frequency offsets cost made good."""
 _MIN_COHERENCE = 0.92
 """Length of the mean phase advance: 1 when the frequency never changes."""
+_OUTLIERS = 5
+"""One in so many blocks, of a digit that has them, may be as it likes."""
+_OUTLIERS_AFTER_LOSS, _MIN_PURITY_AFTER_LOSS = 2, 0.7
+"""Where packets were lost, the blocks beside them are spoilt by what filled the gap."""
 _MIN_STEADINESS = 0.55
 """Least amplitude of an inner block over the largest: 5.2 dB."""
 _MIN_EDGE = 0.84
@@ -65,13 +64,12 @@ _MAX_GAP = 2
 _MAX_UNHEARD = 6
 """Blocks of packets that never came which a digit may be interrupted for besides."""
 _BLOCKS_TO_BEGIN = 4
-"""The two before the frame that looked like a digit, and its own."""
 _MAX_BLOCKS = 3000
 """A digit that lasts 30 s ends there."""
 
 
 class HeardDigit(NamedTuple):
-    """A digit that has ended: `since_ms` is how long before the end of the frame it began."""
+    """A digit that has ended; it began `since_ms` before the end of the frame."""
 
     row: int
     digit: str
@@ -161,24 +159,33 @@ class _Run:
     def since_ms(self) -> int:
         return (len(self._blocks) - self._first) * 10
 
+    @property
+    def _is_whole(self) -> bool:
+        return all(block.is_heard for block in self._blocks)
+
     def duration_ms(self) -> float:
-        """What a whole digit of this length would measure, whatever is wrong with it."""
+        """What a whole digit of this length would measure, whatever is wrong with it. Blocks that were not heard beside
+        blocks of the digit are taken for the digit."""
         first, last = self._first, self._last_digit
         if first < 0:
             return 0.0
+        while first and not self._blocks[first - 1].is_heard:
+            first -= 1
+        while last + 1 < len(self._blocks) and not self._blocks[last + 1].is_heard:
+            last += 1
         near = self._blocks[max(first - 1, 0) : last + 2]
-        inside = range(1 if first else 0, len(near) - 1)
-        total = [0.0, 0.0]
-        for tone, amplitudes in enumerate(([abs(b.low) for b in near], [abs(b.high) for b in near])):
+        totals = []
+        for amplitudes in ([abs(b.low) for b in near], [abs(b.high) for b in near]):
             largest = max(a for a, b in zip(amplitudes, near, strict=True) if b.is_digit)
-            for i, (amplitude, block) in enumerate(zip(amplitudes, near, strict=True)):
-                is_unheard = not block.is_heard and i in inside
-                total[tone] += 1.0 if is_unheard else min(amplitude / largest, 1.0)
-        return 10.0 * min(total)
+            shares = (min(a / largest, 1.0) if b.is_heard else 1.0 for a, b in zip(amplitudes, near, strict=True))
+            totals.append(sum(shares))
+        return 10.0 * min(totals)
 
     def is_valid(self) -> bool:
         """All of Q.24 and the protection against speech, on what was heard."""
         inner = [b for b in self._blocks[self._first + 1 : self._last_digit] if b.is_digit]
+        if not inner and not self._is_whole:
+            inner = [b for b in self._blocks if b.is_digit]
         if self.duration_ms() < MIN_DURATION_MS or not inner:
             return False
         offsets = self._offsets()
@@ -188,31 +195,35 @@ class _Run:
         purities = sorted(
             (abs(b.low) ** 2 / losses[0] + abs(b.high) ** 2 / losses[1]) * (BLOCK / 2) / b.energy for b in inner
         )
-        lows, highs = [abs(b.low) for b in inner], [abs(b.high) for b in inner]
-        is_steady = min(lows) >= _MIN_STEADINESS * max(lows) and min(highs) >= _MIN_STEADINESS * max(highs)
-        return is_steady and purities[len(purities) // 2] >= _MIN_PURITY and self._has_edges()
+        lows, highs = sorted(abs(b.low) for b in inner), sorted(abs(b.high) for b in inner)
+        outliers = _OUTLIERS if self._is_whole else _OUTLIERS_AFTER_LOSS
+        is_steady = all(each[len(each) // outliers] >= _MIN_STEADINESS * each[-1] for each in (lows, highs))
+        least = _MIN_PURITY if self._is_whole else _MIN_PURITY_AFTER_LOSS
+        return is_steady and purities[len(purities) // 2] >= least and self._has_edges()
 
     def _has_edges(self) -> bool:
         near = self._blocks[max(self._first - 2, 0) : self._last_digit + 3]
-        sizes = [math.hypot(abs(b.low), abs(b.high)) for b in near]
+        sizes = [math.hypot(abs(b.low), abs(b.high)) for b in near if b.is_heard]
         largest = max(sizes)
         shares = [size / largest for size in sizes if size > _FLOOR * largest]
         return sum(share * share for share in shares) >= _MIN_EDGE * sum(shares)
 
     def _offsets(self) -> tuple[float, float] | None:
         """Of both tones in Hz against nominal; None when they are too large, or change."""
-        sums, lengths = [0j, 0j], [0.0, 0.0]
-        for before, after in itertools.pairwise(self._blocks):
-            if before.is_digit and after.is_digit:
-                for tone, (x, y) in enumerate(((before.low, after.low), (before.high, after.high))):
-                    turn = y * x.conjugate()
-                    sums[tone] += turn
-                    lengths[tone] += abs(turn)
+        pairs = [(x, y) for x, y in itertools.pairwise(self._blocks) if x.is_digit and y.is_digit]
+        outliers = _OUTLIERS if self._is_whole else _OUTLIERS_AFTER_LOSS
         found = []
-        for tone in range(2):
-            if abs(sums[tone]) < _MIN_COHERENCE * lengths[tone] or not lengths[tone]:
+        for tone, turns in enumerate(
+            ([y.low * x.low.conjugate() for x, y in pairs], [y.high * x.high.conjugate() for x, y in pairs])
+        ):
+            middle = sum(turns)
+            # Where a lost packet was bridged, or the audio stretched, the phase jumps.
+            turns.sort(key=lambda turn: (turn * middle.conjugate()).real / (abs(turn) + 1e-9))
+            turns = turns[len(turns) // outliers :]
+            middle = sum(turns)
+            if abs(middle) <= _MIN_COHERENCE * sum(map(abs, turns)):
                 return None
-            hz = cmath.phase(sums[tone] * _UNTURN[self.key][tone]) / (2 * cmath.pi * _BLOCK_S)
+            hz = cmath.phase(middle * _UNTURN[self.key][tone]) / (2 * cmath.pi * _BLOCK_S)
             if abs(hz) > _MAX_OFFSET * _NOMINAL[self.key][tone]:
                 return None
             found.append(hz)
@@ -235,6 +246,7 @@ class InbandDetector:
         self._energy = np.zeros(2 * n, np.float32)
         self._spectrum_before = np.zeros_like(self._spectrum)
         self._energy_before = np.zeros_like(self._energy)
+        self._heard_before = np.ones(n, np.bool_)
         self._squares = np.zeros_like(self._spectrum)
         self._low = np.zeros(2 * n, np.float32)
         self._high = np.zeros(2 * n, np.float32)
@@ -254,8 +266,8 @@ class InbandDetector:
     def run(
         self, rows: NDArray[np.int64], pcm: NDArray[np.float32], heard: NDArray[np.bool_] | None = None
     ) -> list[HeardDigit]:
-        """The next 20 ms of `rows`: `pcm` is float32[n, 160], C-contiguous, 8 kHz, 16-bit scale. `heard` bool[n, 2]
-        is False for halves that were made up because packets are missing. Returns the digits that ended.
+        """The next 20 ms of `rows`: `pcm` is float32[n, 160], C-contiguous, 8 kHz, 16-bit scale. `heard` bool[n]
+        is False where the frame was made up, since packets are missing. Returns the digits that ended.
 
         Every row that is left out has its running digit dropped.
         """
@@ -270,9 +282,10 @@ class InbandDetector:
         np.einsum("ij,ij->i", blocks, blocks, out=self._energy)
         running = [(self._place[row], run) for row, run in self._runs.items()]
         begun = self._screen()
-        if not begun and not running:
-            return []
-        return self._follow(begun, running, heard)
+        ended = self._follow(begun, running, heard) if begun or running else []
+        if heard is not None:
+            np.copyto(self._heard_before, heard)
+        return ended
 
     def _screen(self) -> list[tuple[int, _Run]]:
         """Runs that begin: positions at which both blocks may be of one digit."""
@@ -318,7 +331,9 @@ class InbandDetector:
         is_digit, low, high = _fit(spectrum, energy, keys)
         came = np.ones(len(energy), np.bool_)
         if heard is not None:
-            came[2 * n :] = heard.reshape(-1)[columns]
+            came[2 * n :] = np.repeat(heard[places], 2)
+            came[: 2 * n] = np.repeat(self._heard_before[places[:n]], 2)
+        is_digit &= came
         blocks = [
             _Block(*each)
             for each in zip(is_digit.tolist(), low.tolist(), high.tolist(), energy.tolist(), came.tolist(), strict=True)
