@@ -82,6 +82,8 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     is_tls: bool = False
     """Its signalling cannot be read on the way."""
     srtp_keys: LocalKeys | None = None
+    is_insisting: bool = False
+    """It refused an offer in which SRTP was optional, and gets another one with nothing else."""
     warning: str = ""
     """Value of a Warning header (RFC 3261 §20.43) for its refusal: why its SDP is of no use."""
     is_direct: bool = False

@@ -76,7 +76,8 @@ class Door:
         unusable = self._unusable_offer(request.body, who, request.flow is not None and request.flow.transport == "tls")
         if unusable is not None:
             cause, headers = unusable
-            log.info("x INVITE from %s: %s", caller, headers.strip() or "SDP that cannot be read")
+            why = headers.partition('"')[2].rstrip('"\r\n')
+            log.info("x INVITE from %s: %s", caller, why or "SDP that cannot be read")
             self._reject(action.session, *status_of_cause(cause), now, headers)
             return
         self._begin(action, request, caller, name, dialed, who, worker, now)

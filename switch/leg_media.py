@@ -101,8 +101,19 @@ class LegMedia:
     def offer(self, leg: Leg, peer: Leg | None, local: LocalMedia) -> bytes:
         """Our offer to the leg, made for a call with `peer` (None: nobody yet)."""
         security = self.security_of(leg.kind, leg.name, is_tls=leg.is_tls)
+        if leg.is_insisting and security == "optional":
+            security = "required"
         leg.capabilities = self._capabilities(self._towards(leg, peer), security)
         return make_offer(local, leg.capabilities, keys=self._keys_of(leg, security))
+
+    def may_insist(self, leg: Leg) -> bool:
+        """Whether a refusal may be one of plain RTP: phones that demand SRTP want it as RTP/SAVP, and refuse the
+        profile of our offer, which those without SRTP can answer."""
+        return leg.capabilities is not None and leg.capabilities.srtp == "optional" and not leg.is_insisting
+
+    def insist(self, leg: Leg) -> None:
+        """The next offer to the leg takes SRTP or nothing."""
+        leg.is_insisting = True
 
     def offer_again(self, leg: Leg, local: LocalMedia) -> bytes:
         """Our offer in a re-INVITE that carried none: what is spoken already comes first."""

@@ -16,24 +16,24 @@ def tone(hz: float, seconds: float, level: float = 0.3) -> Pcm:
     return level * np.sin(2 * np.pi * hz * np.arange(int(seconds * RATE)) / RATE)
 
 
-def tone_share(samples: Pcm, hz: float, window_s: float = 0.1) -> float:
+def tone_share(samples: Pcm, hz: float, window_s: float = 0.1, rate: int = RATE) -> float:
     """Which part of the power is the tone: the median over windows, 0 to 1; 0 for silence and for nothing."""
-    size = int(window_s * RATE)
+    size = int(window_s * rate)
     n = len(samples) // size
     if n == 0:
         return 0.0
     windows = samples[: n * size].reshape(n, size)
     windows = windows - windows.mean(axis=1, keepdims=True)
-    wave = np.exp(-2j * np.pi * hz * np.arange(size) / RATE)
+    wave = np.exp(-2j * np.pi * hz * np.arange(size) / rate)
     power = (windows**2).sum(axis=1)
     in_tone = 2 * np.abs(windows @ wave) ** 2 / size
     shares = np.where(power > size * 1e-6, in_tone / np.maximum(power, 1e-12), 0.0)
     return float(np.median(shares))
 
 
-def hears(samples: Pcm, hz: float, window_s: float = 0.1) -> bool:
+def hears(samples: Pcm, hz: float, window_s: float = 0.1, rate: int = RATE) -> bool:
     """Mostly this tone."""
-    return tone_share(samples, hz, window_s) > 0.8
+    return tone_share(samples, hz, window_s, rate) > 0.8
 
 
 def power_db(samples: Pcm) -> float:

@@ -19,9 +19,11 @@ from tests.sip.net.certificates import Authority
 A_HZ, B_HZ = 440.0, 700.0
 
 
-def add_phone(bed: Bed, user: str, hz: float, *, transport: str = "udp", **options: str) -> Baresip:
+def add_phone(
+    bed: Bed, user: str, hz: float, *, transport: str = "udp", account_extra: str = "", **options: str
+) -> Baresip:
     """A phone of extension `user`, registered."""
-    account = f";auth_pass={PASSWORD};regint=60"
+    account = f";auth_pass={PASSWORD};regint=60{account_extra}"
     phone = bed.phone(user, hz=hz, account=account, uri_params=f";transport={transport}", **options)
     phone.wait_for_line("[1 binding]")
     return phone
@@ -47,8 +49,11 @@ def wait_heard(phone: Baresip, hz: float, seconds: float = 1.0) -> None:
 
     def is_heard() -> bool:
         wavs = phone.heard()
-        last = wavs[-1].channels[0][-int(seconds * 8000) :] if wavs else []
-        return len(last) >= int(seconds * 8000) and hears(last, hz)
+        if not wavs:
+            return False
+        size = int(seconds * wavs[-1].rate)
+        last = wavs[-1].channels[0][-size:]
+        return len(last) >= size and hears(last, hz, rate=wavs[-1].rate)
 
     def what() -> str:
         heard = [wav.seconds for wav in phone.heard()]
