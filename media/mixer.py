@@ -54,12 +54,17 @@ class _Mix:
         self._at, self._source_at, self._rooms = at, source_at, rooms
         self._rounds: list[tuple[int, int, _Round]] = []
         self._limited: list[slice] = []
+        self._is_unheard: list[int] = []
         for group in groups:
-            self._lay_out([each for each in group if _can_clip(each.column)], is_limited=True)
-            self._lay_out([each for each in group if not _can_clip(each.column)], is_limited=False)
+            self._lay_out([each for each in group if each.column.can_clip], is_limited=True)
+            self._lay_out([each for each in group if not each.column.can_clip], is_limited=False)
         self.rows = np.array([each.row for each in self.listeners], np.int64)
         self.place = {row: i for i, row in enumerate(self.rows.tolist())}
-        self.fading = {i: each for i, each in enumerate(self.listeners) if each.before and each.before != each.column}
+        self.fading = {
+            i: each
+            for i, each in enumerate(self.listeners)
+            if each.before is not each.column and each.before and each.before != each.column
+        }
         self._use_rooms()
         n = len(self.rows)
         self._part = np.zeros((n, length), np.float32)
@@ -67,12 +72,14 @@ class _Mix:
         self._fall = np.linspace(1, 0, length, dtype=np.float32)
 
     def _lay_out(self, group: list[Listener], *, is_limited: bool) -> None:
-        group.sort(key=lambda each: len(self._places(each.column)), reverse=True)
         begin = len(self.listeners)
-        self.listeners += group
+        placed = [(self._places(each.column), each) for each in group]
+        placed.sort(key=lambda pair: len(pair[0]), reverse=True)
+        self.listeners += [each for _, each in placed]
         if is_limited and group:
             self._limited.append(slice(begin, begin + len(group)))
-        heard = [self._places(each.column) for each in group]
+        heard = [places for places, _ in placed]
+        self._is_unheard += [begin + i for i, places in enumerate(heard) if not places]
         for k in range(max(map(len, heard), default=0)):
             of = [each[k] for each in heard if len(each) > k]
             self._rounds.append((begin, k, _Round([place for place, _ in of], [gain for _, gain in of])))
@@ -93,7 +100,6 @@ class _Mix:
         self._room_places = {
             key: np.array([self._at[row] for row in self._rooms[key].rows.tolist()], np.int64) for key in self._in_room
         }
-        self._is_unheard = [i for i, each in enumerate(self.listeners) if not self._places(each.column)]
 
     def select(self, key: RoomKey, plane: Signal) -> bool:
         """Lets the room choose its speakers, when it is mixed at this rate."""
@@ -140,11 +146,6 @@ class _Mix:
                 self.mixed[i] += old * self._fall
 
 
-def _can_clip(column: Column) -> bool:
-    """Whether the sum can be louder than a sample may be."""
-    return len(column.speakers) > 1 or bool(column.rooms) or any(gain > 1.0 for _, gain in column.speakers)
-
-
 def _sources(listeners: list[Listener]) -> list[tuple[int, FrameSource]]:
     found = {}
     for each in listeners:
@@ -175,18 +176,20 @@ class Mixer:
         """Lays out the arrays. `halls` are the speakers of the rooms that are mixed as a whole, by their key;
         `may_fade(key)` the rows that may be faded out of one; `analysed` are rows needed at 8 kHz though nobody
         hears them."""
-        table = self._table
         self._update_rooms(listeners, halls, may_fade)
         needed: tuple[set[int], set[int]] = (set(analysed), set())
         groups: list[list[Listener]] = [[], [], [], []]
+        members = {key: room.rows.tolist() for key, room in self._rooms.items()}
+        kinds = self._table.kind.tolist()
         for each in listeners:
-            kind = int(table.kind[each.row])
+            kind = kinds[each.row]
             groups[kind].append(each)
             is_wide = kind == DECODED
-            for column in (each.column, each.before):
-                needed[is_wide].update(row for row, _ in column.speakers)
+            for column in (each.column,) if each.before is each.column else (each.column, each.before):
+                for row, _ in column.speakers:
+                    needed[is_wide].add(row)
                 for key in column.rooms:
-                    needed[is_wide].update(self._rooms[key].rows.tolist())
+                    needed[is_wide].update(members[key])
         planes = self._planes
         wide = [groups.pop(DECODED)]
         planes.build(needed[0], needed[1], _sources([each for group in groups for each in group]), _sources(wide[0]))

@@ -7,7 +7,7 @@ packet in which the old gives way to the new.
 from collections.abc import Mapping
 
 from media.arrays import OPAQUE, kind_of
-from media.session import Column, FrameSource, Leg, Paths, Session
+from media.session import SILENT, Column, FrameSource, Leg, Paths, Session
 from model.media import ConfigureLeg
 
 _SAME = ("octet-align", "mode-set", "mode", "crc", "robust-sorting", "interleaving", "bitrate", "emphasis")
@@ -25,8 +25,10 @@ def choose_paths(session: Session, sources: Mapping[int, FrameSource], busy: set
     for leg in sorted(session.legs.values(), key=lambda leg: leg.relayed_from < 0):
         if not leg.settings.may_send or leg.guard.destination is None:
             leg.relayed_from = -1
+            leg.wanted = leg.sounding = SILENT
             continue
-        leg.wanted = _column(session, leg, sources.get(leg.row))
+        wanted = _column(session, leg, sources.get(leg.row))
+        leg.wanted = leg.sounding if wanted == leg.sounding else wanted
         speaker = _relay_of(leg, paths)
         is_through = leg.sounding == leg.wanted or not leg.sounding or _is_opaque(leg)
         if speaker is not None and is_through and leg.row not in busy:

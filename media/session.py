@@ -34,6 +34,12 @@ class Column:
     rooms: tuple[RoomKey, ...] = ()
     """Keys of the rooms it listens to that are mixed as a whole."""
     source: FrameSource | None = None
+    can_clip: bool = field(init=False, compare=False, default=False)
+    """The sum can be louder than a sample may be."""
+
+    def __post_init__(self) -> None:
+        is_loud = len(self.speakers) > 1 or bool(self.rooms) or any(gain > 1.0 for _, gain in self.speakers)
+        object.__setattr__(self, "can_clip", is_loud)
 
     def __bool__(self) -> bool:
         return bool(self.speakers or self.rooms or self.source is not None)
