@@ -92,10 +92,10 @@ def allow_descriptors(wanted: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def raise_priority(pid: int = 0) -> None:
+def raise_priority(pid: int = 0, level: int = 10) -> None:
     """Real-time scheduling for a process, where that is permitted: whatever else runs must not make it late."""
     with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(10))
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(level))
 
 
 def median(values: Sequence[float], digits: int = 4) -> float:

@@ -2,14 +2,17 @@
 
     python -m benchmarks.media_load
 
-Reads one JSON line, {"sockets": K, "legs": 2N, "host": …}, binds K sockets (leg l uses socket l % K) and answers with
-their ports. Reads a second line, {"targets": [port of the switch for each leg], "seconds": S}; then leg l and leg l ^ 1
-send each other 20 ms of PCMU through those ports for S seconds, each leg in its own millisecond of the 20. Prints one
-JSON line at the start of the sending and one at the end: what was sent, lost, late, doubled or changed on the way.
+Reads one JSON line, {"sockets": K, "legs": 2N, "host": …}, binds K sockets (leg l uses socket l % K) and one for all
+RTCP, which nobody reads, and answers with their ports. Reads a second line, {"targets": [port of the switch for each
+leg], "seconds": S, "is_mixed": false}; then leg l and leg l ^ 1 send each other 20 ms of PCMU through those ports for S
+seconds, each leg in its own millisecond of the 20. Prints one JSON line at the start of the sending and one at the end:
+what was sent, lost, late, doubled or changed on the way.
 
 A packet is late when the kernel has it more than 20 ms after it was sent, whenever this process reads it. Its payload
 names leg and number, so every byte and the one leg that may get it are verified; sequence numbers and timestamps of
-what arrives must run on without a break.
+what arrives must run on without a break. What is mixed names nobody: then a packet is late when it comes more than
+20 ms after its time, which its sequence number and the most punctual packet before it tell, and lost when it never
+comes.
 """
 
 import gc
@@ -47,6 +50,7 @@ class Load:
         self.host = host
         self.sockets = [_bound(host) for _ in range(n_sockets)]
         self.ports = [s.getsockname()[1] for s in self.sockets]
+        self.reports = _bound(host)
         self._socket_of = np.arange(n_legs) % n_sockets
         self._in = MessageBatch(1024, is_timed=True)
         self._from = np.zeros(1024, np.int64)
@@ -59,7 +63,7 @@ class Load:
         self.send_late_max_s = 0.0
         self.transit = np.zeros(_N_BINS, np.int64)
 
-    def aim(self, targets: list[int], n_frames: int) -> None:
+    def aim(self, targets: list[int], n_frames: int, *, is_mixed: bool) -> None:
         """Prepares to send `n_frames` packets of each leg to its port of the switch."""
         ports = np.array(targets, np.int64)
         distinct = np.unique(ports)
@@ -73,6 +77,11 @@ class Load:
         self._seen = np.zeros((self.n_legs, n_frames), np.uint8)
         self._offset = np.full((self.n_legs, 2), -1, np.int64)
         self._slots = [self._make_slot(slot) for slot in range(SLOTS)]
+        self._is_mixed = is_mixed
+        self._began = np.full(self.n_legs, np.inf)
+        self._first_seq = np.full(self.n_legs, -1, np.int64)
+        self._count = np.zeros(self.n_legs, np.int64)
+        self._furthest = np.zeros(self.n_legs, np.int64)
 
     def _make_slot(self, slot: int) -> list[tuple[int, NDArray[np.int64], MessageBatch]]:
         legs = np.arange(slot, self.n_legs, SLOTS)
@@ -89,6 +98,7 @@ class Load:
 
     def run(self, n_frames: int) -> None:
         """Sends and receives until everything is sent and a moment longer."""
+        self._throw_away()
         start = time.monotonic() + 0.05
         for k in range(n_frames):
             for slot in range(SLOTS):
@@ -105,6 +115,14 @@ class Load:
             time.sleep(0.001)
             self._receive()
         self.lost = int((self._seen == 0).sum())
+        if self._is_mixed:
+            self.lost = int((self._furthest + 1 - self._count).sum())
+
+    def _throw_away(self) -> None:
+        """What came before we began to listen."""
+        for s in self.sockets:
+            while self._in.receive(s.fileno()):
+                pass
 
     def _send(self, slot: int, k: int) -> None:
         for fd, legs, batch in self._slots[slot]:
@@ -134,6 +152,9 @@ class Load:
         arrived = self._in.arrivals[:n]
         # RTCP of the switch comes to the odd port, where nobody listens; what is here must be audio of a call.
         port = self._port_index[self._in.names["port"][:n]]
+        if self._is_mixed:
+            self._check_mixed(packets, lengths, self._leg_at[index, port], arrived)
+            return
         fields = packets[:, 12:20].copy().view(">u4").astype(np.int64)
         speaker, number = fields[:, 0], fields[:, 1]
         is_ours = (lengths == PACKET) & (port >= 0) & (speaker < self.n_legs) & (number < self._seen.shape[1])
@@ -154,6 +175,32 @@ class Load:
         self.duplicated += int((self._seen[speaker, number] > 0).sum())
         self._seen[speaker, number] = 1
         self._check_stream(packets, number, listener)
+
+    def _check_mixed(
+        self,
+        packets: NDArray[np.uint8],
+        lengths: NDArray[np.uint32],
+        listener: NDArray[np.int64],
+        arrived: NDArray[np.float64],
+    ) -> None:
+        good = (listener >= 0) & (lengths == PACKET)
+        self.corrupt += int((~good).sum())
+        listener, packets, arrived = listener[good], packets[good], arrived[good]
+        seq = packets[:, 2:4].copy().view(">u2").astype(np.int64)[:, 0]
+        is_new = self._first_seq[listener] < 0
+        self._first_seq[listener[is_new]] = seq[is_new]
+        # A run is shorter than the sequence numbers' way round.
+        number = (seq - self._first_seq[listener]) & 0xFFFF
+        early = number > 0x8000
+        self.breaks += int(early.sum())
+        listener, number, arrived = listener[~early], number[~early], arrived[~early]
+        np.add.at(self._count, listener, 1)
+        np.maximum.at(self._furthest, listener, number)
+        nominal = arrived - number * 0.02
+        np.minimum.at(self._began, listener, nominal)
+        transit = nominal - self._began[listener]
+        self.late += int((transit > LATE_S).sum())
+        np.add.at(self.transit, np.minimum((transit / _BIN_S).astype(np.int64), _N_BINS - 1), 1)
 
     def _check_stream(self, packets: NDArray[np.uint8], number: NDArray[np.int64], listener: NDArray[np.int64]) -> None:
         seq = packets[:, 2:4].copy().view(">u2").astype(np.int64)[:, 0]
@@ -203,13 +250,13 @@ def main() -> int:
     """Serves one run."""
     setup = json.loads(sys.stdin.readline())
     load = Load(setup["sockets"], setup["legs"], setup["host"])
-    print(json.dumps({"ports": load.ports}), flush=True)
+    print(json.dumps({"ports": load.ports, "reports": load.reports.getsockname()[1]}), flush=True)
     line = sys.stdin.readline()
     if not line:
         return 0
     order = json.loads(line)
     n_frames = round(order["seconds"] * 50)
-    load.aim(order["targets"], n_frames)
+    load.aim(order["targets"], n_frames, is_mixed=order["is_mixed"])
     raise_priority()
     gc.collect()
     gc.freeze()

@@ -4,14 +4,13 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from media.client import MediaClient
 from model.media import (
     CommandRefused,
     ConfigureLeg,
     ConnectMatrix,
-    Edge,
     Event,
     GetStatistics,
     Health,
@@ -19,6 +18,7 @@ from model.media import (
     LegReleased,
     RecordingFinished,
     ReleaseSession,
+    Room,
     StartRecording,
     Statistics,
 )
@@ -26,6 +26,13 @@ from model.media import (
 HOST = "127.0.0.1"
 ANSWER_S = 30.0
 """How long anything asked of another process may take."""
+
+
+class Peers(Protocol):
+    """Where the phones of the load are."""
+
+    ports: list[int]
+    report_port: int
 
 
 class Switch:
@@ -41,6 +48,7 @@ class Switch:
         self._recordings: list[RecordingFinished] = []
         self._tick_late_ms = 0.0
         self._is_ready = False
+        self._n_sessions = 0
 
     async def __aenter__(self) -> "Switch":
         self._task = asyncio.create_task(self._client.run())
@@ -57,35 +65,53 @@ class Switch:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
-    async def configure(self, calls: int, load_ports: list[int]) -> None:
-        """All calls, both legs each, joined."""
-        for call in range(calls):
-            session = f"call-{call:08d}-0000-7000-8000-000000000000"
-            for side in (0, 1):
-                leg = 2 * call + side
-                port = self._client.allocate_port()
-                assert port is not None
-                self.ports.append(port)
-                peer = load_ports[leg % len(load_ports)]
-                self._client.send(
-                    ConfigureLeg(session, str(side), port, remote_host=HOST, remote_port=peer, learn_from=HOST)
+    async def configure(
+        self, n_legs: int, load: "Peers", *, legs_of_session: int = 2, detect: tuple[str, ...] = ()
+    ) -> None:
+        """Sessions in which everybody hears everybody else; all legs on shared ports where the worker has those."""
+        for leg in range(n_legs):
+            port = self._port(leg, len(load.ports))
+            self.ports.append(port)
+            self._client.send(
+                ConfigureLeg(
+                    _session(leg // legs_of_session),
+                    str(leg % legs_of_session),
+                    port,
+                    remote_host=HOST,
+                    remote_port=load.ports[leg % len(load.ports)],
+                    remote_rtcp_port=load.report_port,
+                    learn_from=HOST,
+                    dtmf_payload_type=101,
+                    detect=detect,
                 )
-            self._client.send(ConnectMatrix(session, [Edge("0", "1"), Edge("1", "0")]))
-        # Commands are carried out in order: when the last call can be asked about, all are ready.
-        self._client.send(GetStatistics(session))
+            )
+        self._n_sessions = n_legs // legs_of_session
+        names = [str(leg) for leg in range(legs_of_session)]
+        for number in range(self._n_sessions):
+            self._client.send(ConnectMatrix(_session(number), rooms=[Room(names, names)]))
+        # Commands are carried out in order: when the last session can be asked about, all are ready.
+        self._client.send(GetStatistics(_session(self._n_sessions - 1)))
         await self._until(lambda: self._is_ready)
 
-    def record(self, calls: int, folder: str) -> None:
-        """Every call, in stereo."""
-        for call in range(calls):
-            session, path = f"call-{call:08d}-0000-7000-8000-000000000000", os.path.join(folder, "rec", f"{call}.wav")
-            self._client.send(StartRecording(session, f"recording-{call}", path, [["0"], ["1"]]))
+    def _port(self, leg: int, n_peers: int) -> int:
+        assert self._hello is not None
+        shared = self._hello.shared_ports
+        # Legs with the same peer's address are on different ports.
+        port = shared[leg // n_peers] if shared else self._client.allocate_port()
+        assert port is not None
+        return port
 
-    async def release(self, calls: int, n_recordings: int) -> None:
+    def record(self, folder: str) -> None:
+        """Every session of two, in stereo."""
+        for number in range(self._n_sessions):
+            path = os.path.join(folder, "rec", f"{number}.wav")
+            self._client.send(StartRecording(_session(number), f"recording-{number}", path, [["0"], ["1"]]))
+
+    async def release(self, n_recordings: int) -> None:
         """Ends all calls and waits until the worker has let go of everything."""
-        for call in range(calls):
-            self._client.send(ReleaseSession(f"call-{call:08d}-0000-7000-8000-000000000000"))
-        await self._until(lambda: len(self._released) == 2 * calls and len(self._recordings) == n_recordings)
+        for number in range(self._n_sessions):
+            self._client.send(ReleaseSession(_session(number)))
+        await self._until(lambda: len(self._released) == len(self.ports) and len(self._recordings) == n_recordings)
 
     def summary(self) -> dict[str, Any]:
         """What the worker said of itself."""
@@ -130,3 +156,7 @@ class Switch:
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
+
+
+def _session(number: int) -> str:
+    return f"call-{number:08d}-0000-7000-8000-000000000000"
