@@ -27,7 +27,7 @@ class Planner:
         self._waiting: set[int] = set()
         """Rows that were relayed to and whose first mixed packet is not due yet."""
         self._awaited: dict[int, int] = {}
-        """Of those the ones that go on hearing the speaker that was relayed, and his row."""
+        """Of those the ones whose speaker is still there, to go on or to fade, and his row."""
         self._read: set[int] = set()
         """Rows whose audio the tick reads."""
         self._is_mix_stale = False
@@ -50,8 +50,8 @@ class Planner:
             self._settle_changes()
 
     def _wait_no_longer(self, now: float) -> None:
-        """A leg that was relayed to is sent its first mixed packet when that is due, not just when the tick comes; and
-        while it goes on hearing the same speaker, when there is something of him, but no packet later than that."""
+        """A leg that was relayed to is sent its first mixed packet when there is something of the speaker it heard, who
+        goes on in it or fades, but no packet later than it is due; without him when it is due."""
         table, clock = self._engine.table, self._engine.clock
         for row in list(self._waiting):
             waited_s = now - float(table.sent_at[row])
@@ -116,7 +116,7 @@ class Planner:
             speaker = relayed_before.get(leg.row, -1)
             if speaker >= 0:
                 self._waiting.add(leg.row)
-                if any(row == speaker for row, _ in leg.wanted.speakers):
+                if any(row == speaker for row, _ in leg.sounding.speakers):
                     self._awaited[leg.row] = speaker
                 engine.inputs_of(speaker).start(speaker)
         ringed = paths.ringed | analysed | engine.taps.rows_of(session)
