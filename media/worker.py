@@ -130,7 +130,7 @@ class Worker:
             self._next_health = now + HEALTH_S
         self._beat.promise(now + BEAT_S)
         wait = min(self._next_poll, self._next_tick) - now
-        if wait > 0:
+        if wait > 0 and not self._commands:
             time.sleep(wait)
             now = time.monotonic()
         engine.poll(now)

@@ -36,6 +36,7 @@ LOOK_MAX_S = 2.0
 HANG_S = 2.0
 CANNOT_START = 2
 """A child's exit status that no restart would change; it has said why in one line."""
+NICE = -10
 PR_SET_PDEATHSIG = 1
 
 
@@ -43,6 +44,13 @@ def die_with_parent() -> None:
     """In a child, before its program: a supervisor that is killed must leave nobody behind that holds its ports."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _prepare() -> None:
+    # A spare must be ready soon even when the machine is busy; the worker raises itself further.
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    die_with_parent()
 
 
 @dataclass(slots=True)
@@ -122,7 +130,7 @@ class MediaWorkers:
             command += ["--slot", slot.argument]
         fds = [fd for slot in self.slots for fd in slot.fds]
         return await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.PIPE, pass_fds=fds, start_new_session=True, preexec_fn=die_with_parent
+            *command, stdin=asyncio.subprocess.PIPE, pass_fds=fds, start_new_session=True, preexec_fn=_prepare
         )
 
     # -- slots ---------------------------------------------------------------------------------------------------------
