@@ -177,7 +177,7 @@ class Inputs:
         elif self._is_plain[row]:
             begin = int(self.play[row])
         else:
-            begin = int(min(self._begin_at[row], (clock + DEPTH) * c))
+            begin = int(self._begin_at[row])
         end = min(int(self._ring.end[row]), clock + DEPTH + MAX_DELAY_CHUNKS) * c
         if not is_still_read:
             self._halt(row)

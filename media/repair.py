@@ -115,8 +115,7 @@ class Repair:
             is_filled = self.made[now] >= (self.next[now] + later - self._from[now]) * c
             has_later &= ~is_quiet | (in_gap & is_filled)
             self._take(now[here & ~in_gap])
-            for is_two in (False, True):
-                self._rejoin(now[here & in_gap & (came[:, 1] == is_two)], is_two=is_two)
+            self._rejoin(now[here & in_gap])
             if has_later.any():
                 self._bridge(now[has_later], later[has_later], is_quiet[has_later])
             dry = ~here & ~has_later
@@ -169,32 +168,32 @@ class Repair:
         self.next[rows] += 1
         self._good[rows] += 1
 
-    def _rejoin(self, rows: Rows, *, is_two: bool) -> None:
-        """What was waited for has come: crossfade, where two chunks are there at the most similar place."""
+    def _rejoin(self, rows: Rows) -> None:
+        """What was waited for has come: crossfade. If it was only late, what was made up goes on until it is most like
+        what came, so that the voice does not stumble; if something is lost, it goes on where it must."""
         if not len(rows):
             return
         c, merge = self._ring.chunk, self.conceal.merge
-        samples = self._chunks(rows, self.next[rows], 1 + is_two)
         match = round(_MATCH_S * self.conceal.rate)
-        going = self.conceal.extend(self._past[rows], self._lag[rows], self.made[rows], match)
-        begin: Rows | int = 0
-        if is_two:
-            places = sliding_window_view(samples, match, axis=1)[:, :c]
-            likeness = correlate(going, places)
-            best = likeness.argmax(axis=1)
-            begin = np.where(likeness[np.arange(len(rows)), best] > _SIMILAR, best, 0)
-            at = begin[:, None] + np.arange(merge)
-        else:
-            at = np.broadcast_to(np.arange(merge), (len(rows), merge))
-        met = np.take_along_axis(samples, at, axis=1)
-        np.put_along_axis(samples, at, going[:, :merge] + (met - going[:, :merge]) * self.conceal.rise, axis=1)
+        samples = self._chunks(rows, self.next[rows], 1)
+        going = self.conceal.extend(self._past[rows], self._lag[rows], self.made[rows], c + match)
+        likeness = correlate(samples[:, :match], sliding_window_view(going, match, axis=1)[:, :c])
+        best = likeness.argmax(axis=1)
+        is_late = self.next[rows] == self._from[rows]
+        more = np.where(is_late & (likeness[np.arange(len(rows)), best] > _SIMILAR), best, 0)
+        whole = np.empty((len(rows), 2 * c), np.float32)
+        at = np.arange(c + merge)[None, :] - c + more[:, None]
+        before = np.take_along_axis(going, np.maximum(at, 0), axis=1)
+        whole[:, :c] = before[:, :c]
+        whole[:, c:] = samples
+        whole[:, c : c + merge] = before[:, c:] + (samples[:, :merge] - before[:, c:]) * self.conceal.rise
         self.noise.is_on[rows] = False
-        self._push(rows, samples, begin)
+        self._push(rows, whole, c - more)
         is_quiet = (self.quiet[rows, 0] < self.next[rows]) & (self.next[rows] <= self.quiet[rows, 1])
         self.concealed[rows] += np.where(is_quiet, 0, self.made[rows])
-        self.next[rows] += 1 + is_two
+        self.next[rows] += 1
         self.made[rows] = 0
-        self._good[rows] = 1 + is_two
+        self._good[rows] = 1
 
     def _remember(self, rows: Rows) -> None:
         """Gaps begin: keeps what was heard last."""
