@@ -257,6 +257,14 @@ class Extension(Section, frozen=True):
         str,
         Meta(pattern=r"^(|off|optional|required)$", description="off, optional or required; empty: as media.srtp."),
     ] = ""
+    dtmf: Annotated[
+        str,
+        Meta(
+            pattern=r"^(auto|rfc4733|inband|info)$",
+            description="How it sends and wants digits: rfc4733 (telephone-event), inband (tones), info (SIP INFO); auto: "
+            "telephone-event where it was agreed, else tones, and INFO is understood.",
+        ),
+    ] = "auto"
 
 
 class Trunk(Section, frozen=True):
@@ -292,12 +300,24 @@ class Trunk(Section, frozen=True):
     recording_channels: RecordingChannels = ""
     media: Annotated[str, Meta(pattern=r"^(relay|direct)$")] = "relay"
     codecs: Annotated[
-        tuple[Text, ...], Meta(max_length=6, description="Codecs in order of preference; empty: as media.codecs.")
+        tuple[Text, ...],
+        Meta(max_length=6, description="Codecs in order of preference; empty: PCMA and PCMU as in media.codecs."),
     ] = ()
     srtp: Annotated[
         str,
         Meta(pattern=r"^(|off|optional|required)$", description="off, optional or required; empty: as media.srtp."),
     ] = ""
+    dtmf: Annotated[
+        str,
+        Meta(
+            pattern=r"^(auto|rfc4733|inband|info)$",
+            description="How it sends and wants digits: rfc4733 (telephone-event), inband (tones), info (SIP INFO); auto: "
+            "telephone-event where it was agreed, else tones, and INFO is understood.",
+        ),
+    ] = "auto"
+    detect_tones: Annotated[
+        bool, Meta(description="Listen for busy, congestion, information and fax tones (event call.tone_detected).")
+    ] = False
     rtp_ports: Annotated[
         str,
         Meta(

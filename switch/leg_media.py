@@ -46,6 +46,8 @@ class LegMedia:
         self._pool = pool
         self._missing = {name for name in CODECS if not find_codec(name).is_transcodable}
         self._default = self._available(config.media.codecs)
+        # What carriers have: more would only make INVITEs too long for UDP (RFC 3261 §18.1.1).
+        self._narrow = tuple(name for name in self._default if name in _NARROW) or self._default
         for name in self._missing.intersection(config.media.codecs):
             log.warning("! codec %s is not offered: its library is missing", name)
         self._suites = config.media.srtp_suites
@@ -62,7 +64,8 @@ class LegMedia:
         if kind == "trunk":
             trunk = self._directory.trunks.get(name)
             own = trunk.config.codecs if trunk is not None else ()
-        elif name in self._directory.extensions:
+            return self._available(own) or self._narrow
+        if name in self._directory.extensions:
             own = self._directory.extensions[name].codecs
         return self._available(own) or self._default
 
@@ -185,12 +188,21 @@ class LegMedia:
         is_narrow = spoken in _NARROW
         return next((name for name in names if (name in _NARROW) == is_narrow), names[0] if names else "")
 
+    def _note_digits(self, leg: Leg) -> None:
+        if leg.kind == "trunk":
+            trunk = self._directory.trunks.get(leg.name)
+            if trunk is not None:
+                leg.dtmf, leg.detects_tones = trunk.config.dtmf, trunk.config.detect_tones
+        elif leg.name in self._directory.extensions:
+            leg.dtmf = self._directory.extensions[leg.name].dtmf
+
     # -- the media worker ---------------------------------------------------------------------------------------------
 
     def configure(self, leg: Leg, negotiated: Negotiated) -> None:
         """Tells the leg's worker what was agreed."""
         leg.negotiated = negotiated
         leg.is_configured = True
+        self._note_digits(leg)
         host = leg.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
         self._pool.send(leg.worker, configure_command(leg, negotiated, host, self._config.media.inactivity_s))
 
@@ -211,7 +223,9 @@ def configure_command(
         clock_hz=negotiated.clock_rate,
         fmtp=negotiated.fmtp,
         payload_type=negotiated.payload_type,
-        dtmf_payload_type=negotiated.dtmf_payload_type,
+        dtmf_payload_type=negotiated.dtmf_payload_type if leg.dtmf in ("auto", "rfc4733") else -1,
+        takes_digits=leg.dtmf != "info",
+        detect=_detected(leg, negotiated),
         cn_payload_type=negotiated.cn_payload_type,
         ptime_ms=negotiated.ptime_ms,
         remote_host=negotiated.remote_host,
@@ -225,6 +239,11 @@ def configure_command(
     )
 
 
+def _detected(leg: Leg, negotiated: Negotiated) -> tuple[str, ...]:
+    is_inband = leg.dtmf == "inband" or (leg.dtmf == "auto" and negotiated.dtmf_payload_type < 0)
+    return ("dtmf",) * is_inband + ("tones",) * leg.detects_tones
+
+
 def _foreign_codec(leg: Leg | None) -> Codec | None:
     """The codec the leg speaks when we do not decode it, with the parameters its phone gave."""
     if leg is None or leg.negotiated is None or leg.capabilities is None or leg.negotiated.codec in CODECS:
@@ -236,10 +255,9 @@ def _foreign_codec(leg: Leg | None) -> Codec | None:
 
 
 def _ordered(theirs: list[str], foreign: tuple[Codec, ...], ours: tuple[str, ...]) -> tuple[str | Codec, ...]:
-    """Ours that they have in their order, then what would pass through, then the rest of ours: a wider codec than any
-    of theirs only where we have no narrow one, since it could bring nothing but work."""
+    """Ours that they have in their order, then what would pass through, then the rest of ours for who has nothing else:
+    narrow before wide, since a wider codec than theirs could bring nothing but work."""
     shared = [name for name in theirs if name in ours]
     rest = [name for name in ours if name not in shared]
-    if all(name in _NARROW for name in shared):
-        rest = [name for name in rest if name in _NARROW] or rest
+    rest.sort(key=lambda name: name not in _NARROW)
     return (*shared, *foreign, *rest)

@@ -5,6 +5,7 @@ What SIPp 3.6 from Debian needs: `rtp_stream` wants raw µ-law and a port from `
 
 import csv
 import itertools
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,18 +20,25 @@ def scenario(name: str, *pieces: str) -> str:
     return f'{HEAD}<scenario name="{name}">\n' + "\n".join(pieces) + "\n</scenario>\n"
 
 
-def sdp(direction: str = "sendrecv", payloads: str = "0 8 101", version: int = 1) -> str:
+def sdp(
+    direction: str = "sendrecv",
+    payloads: str = "0 8 101",
+    version: int = 1,
+    *,
+    ptime_ms: int = 20,
+    port: str = "[rtpstream_audio_port]",
+) -> str:
     return f"""v=0
       o=sipp 53655765 {version} IN IP4 [local_ip]
       s=-
       c=IN IP4 [media_ip]
       t=0 0
-      m=audio [rtpstream_audio_port] RTP/AVP {payloads}
+      m=audio {port} RTP/AVP {payloads}
       a=rtpmap:0 PCMU/8000
       a=rtpmap:8 PCMA/8000
       a=rtpmap:101 telephone-event/8000
       a=fmtp:101 0-15
-      a=ptime:20
+      a=ptime:{ptime_ms}
       a={direction}
 """
 
@@ -66,6 +74,26 @@ def play(folder: Path, hz: float, *, payload_type: int = 0) -> str:
         encode = encode_alaw if payload_type == 8 else encode_ulaw
         file.write_bytes(encode(tone(hz, 4.0)))
     return f'  <nop><action><exec rtp_stream="{file},-1,{payload_type}"/></action></nop>'
+
+
+def play_packets(folder: Path, hz: float, *, ptime_ms: int, payload_type: int = 0, seconds: float = 3.0) -> str:
+    """Speak a tone in packets of any length, from the port `[media_port]`: `rtp_stream` knows 20 ms alone."""
+    file = folder / f"tone-{hz:g}-{ptime_ms}.{payload_type}.pcap"
+    encode = encode_alaw if payload_type == 8 else encode_ulaw
+    codes, size = encode(tone(hz, seconds)), 8 * ptime_ms
+    frames = [codes[at : at + size] for at in range(0, len(codes) - size + 1, size)]
+    with open(file, "wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for n, frame in enumerate(frames):
+            rtp = struct.pack(">BBHII", 0x80, payload_type, n, n * size, 0x51990000 + ptime_ms) + frame
+            udp = struct.pack(">HHHH", 6000, 6000, 8 + len(rtp), 0) + rtp
+            ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), n, 0, 64, 17, 0, bytes(4), bytes(4)) + udp
+            packet = bytes(12) + b"\x08\x00" + ip
+            at_us = n * ptime_ms * 1000
+            out.write(
+                struct.pack("<IIII", 1 + at_us // 1_000_000, at_us % 1_000_000, len(packet), len(packet)) + packet
+            )
+    return f'  <nop><action><exec play_pcap_audio="{file}"/></action></nop>'
 
 
 # -- requests and responses -------------------------------------------------------------------------------------------
