@@ -151,6 +151,7 @@ class Commands:
             engine.sender.forget(row)
         table.audio_type[row] = command.payload_type
         table.event_type[row] = command.dtmf_payload_type
+        table.noise_type[row] = command.cn_payload_type
         table.kind[row] = kind
         table.law[row] = LAWS.get(command.codec, PCMU)
         table.step[row], table.ptime[row] = step, find_codec(command.codec).ptime(command.ptime_ms) // 10
