@@ -246,7 +246,6 @@ async def measure(
         clock = asyncio.create_task(stage.clock.run())
         try:
             await stage.call_all(n_calls)
-            began = loop.time()
             await asyncio.sleep(settle_s)
             quiet = (loop.time() - settle_s / 2, loop.time())
             kills = await provoke(stage, rounds, settle_s, with_hang=with_hang)
@@ -260,7 +259,7 @@ async def measure(
             await control.close()
     finally:
         await switch.stop()
-    return summarise(stage, kills, recordings, n_lost, quiet, (began, ended))
+    return summarise(stage, kills, recordings, n_lost, quiet, ended)
 
 
 async def finished_recordings(control: ControlClient, n_calls: int) -> list[dict[str, Any]]:
@@ -279,13 +278,14 @@ def summarise(
     recordings: list[dict[str, Any]],
     n_lost: int,
     quiet: tuple[float, float],
-    talked: tuple[float, float],
+    ended: float,
 ) -> dict[str, Any]:
     gaps = Gaps(stage.lines)
     for kill in kills:
         kill.gap_ms = gaps.longest_ms(kill.at, kill.at + kill.watched_s)
-    last_s = talked[1] - kills[-1].at - kills[-1].up_s
-    judged = [judge_recording(Path(one["path"]), talked[1] - talked[0], last_s) for one in recordings]
+    last_s = ended - kills[-1].at - kills[-1].up_s
+    talked_s = {event.phone: event.duration_s for event in stage.ended}
+    judged = [judge_recording(Path(one["path"]), talked_s.get(one["caller"], 0.0), last_s) for one in recordings]
     errors = [one["error"] for one in judged if one["error"]]
     errors += [f"{one['path']}: {one['state']}: {one['error']}" for one in recordings if one["state"] != "finished"]
     single = [kill for kill in kills if kill.what == "worker"]
