@@ -25,6 +25,8 @@ CONTESTED = 1 << 40
 MAX_PORTS = 256
 MAX_REPORT = 1500
 _FAMILY_BITS = np.uint64(0xFFFF)
+_OUR_PORT = np.uint64(0xFF)
+_BITS = np.uint64(16)
 _NO_FLOW = np.uint64(0xFFFF_FFFF)
 
 
@@ -97,7 +99,9 @@ class SharedPorts:
             each.rtcp.setblocking(False)
         self._free = list(range(first_row + capacity - 1, first_row - 1, -1))
         n_words = 1 if self._family == socket.AF_INET else 3
-        self._by_address = KeyTable(capacity, n_words)
+        self._by_address = KeyTable(
+            capacity, n_words, _by_ports, max(1 << 16, 1 << (16 + (len(pairs) - 1).bit_length()))
+        )
         self._by_ssrc = KeyTable(capacity, n_words + 1)
         self._contested: dict[tuple[int, ...], list[int]] = {}
         """Rows of an address that several legs share."""
@@ -342,6 +346,12 @@ class SharedPorts:
                 n_failed += sender.send(shared.fd, begin, end)
                 begin = end
         return n_failed
+
+
+def _by_ports(words: Words) -> NDArray[np.int64]:
+    """Where an address belongs: told by our port and its port alone, so the many ports of one host never collide."""
+    first = words[0]
+    return (((first & _OUR_PORT) << _BITS) | ((first >> _BITS) & _FAMILY_BITS)).view(np.int64)
 
 
 class FrameBatch:

@@ -20,9 +20,8 @@ def words_of(keys, n_words):
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS, is_crowded=st.booleans())
 def test_like_a_dict(n_words, steps, is_crowded):
-    table, plain = KeyTable(64, n_words), {}
-    if is_crowded:  # every key belongs into one of four slots
-        table._multipliers = [np.uint64(1 << 60)] * n_words
+    homes = (lambda words: (words[0] & np.uint64(3)).view(np.int64) + 120) if is_crowded else None
+    table, plain = KeyTable(64, n_words, homes, 128 if is_crowded else 0), {}
     for is_put, a, b, value in steps:
         key = (a, b, 7, 9)[:n_words]
         if is_put:
