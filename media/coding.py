@@ -114,6 +114,11 @@ class Coding:
         """What happened on the leg at the desk; None when it has none."""
         return self._desk.counters(row)
 
+    @property
+    def n_dropped(self) -> int:
+        """Packets and frames that no codec thread had time for."""
+        return self._desk.n_dropped
+
     def late(self, row: int) -> int:
         """Packets that came after the desk had filled their place."""
         counters = self._desk.counters(row)

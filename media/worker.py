@@ -217,7 +217,7 @@ class Worker:
                 sessions=len(engine.sessions),
                 legs=engine.n_legs,
                 tick_late_ms_max=round(self._late_max_s * 1000, 3),
-                packets_dropped=self._ports.n_send_failures,
+                packets_dropped=self._ports.n_send_failures + engine.coding.n_dropped,
                 packets_strange=engine.n_strangers,
                 writer_backlog=self._writer.backlog,
                 is_disk_failing=self._writer.is_failing,

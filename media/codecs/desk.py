@@ -67,6 +67,7 @@ class _Lane:
         self.pending: dict[DecodeStream, list[Packet]] = {}
         """Gathered by the engine's thread until it hands them over."""
         self.is_holding = False
+        self._is_full = False
         self._decoded = decoded
         self._encoded = encoded
         self._holding: dict[DecodeStream, None] = {}
@@ -82,8 +83,14 @@ class _Lane:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
-        if self._jobs.qsize() >= MAX_JOBS:
+        n_waiting = self._jobs.qsize()
+        if n_waiting >= MAX_JOBS:
+            if not self._is_full:
+                self._is_full = True
+                log.warning("%s has too much to do: audio of legs with other codecs is dropped", self._name)
             return False
+        if n_waiting < MAX_JOBS // 4:
+            self._is_full = False
         self._jobs.put(job)
         return True
 
@@ -169,6 +176,8 @@ class CodecDesk:
         self._encoded: deque[Encoded] = deque()
         self._lanes = [_Lane(f"codec-{i}", self._decoded, self._encoded) for i in range(max(1, n_threads))]
         self._seats: dict[int, _Seat] = {}
+        self.n_dropped = 0
+        """Packets and frames of all legs that found their thread's queue full."""
 
     # -- legs ---------------------------------------------------------------------------------------------------------
 
@@ -242,6 +251,7 @@ class CodecDesk:
             if not lane.put(_Decode(packets, now), is_threaded=self._is_threaded):
                 for stream, lost in packets.items():
                     stream.counters.dropped += len(lost)
+                    self.n_dropped += len(lost)
 
     def collect(self) -> list[DecodedBatch]:
         """What has been decoded since the last call, in order."""
@@ -277,6 +287,7 @@ class CodecDesk:
         for lane, (streams, places) in lanes.items():
             part = pcm if len(places) == len(pcm) else pcm[places]
             if not lane.put(_Encode(streams, part, now), is_threaded=self._is_threaded):
+                self.n_dropped += len(streams)
                 for stream in streams:
                     stream.counters.dropped += 1
                     self._encoded.append(stream.skip())

@@ -225,7 +225,7 @@ def test_a_held_packet_is_let_go_by_the_polls(desk):
     assert [int(batch.ts[0]) for batch in desk.collect()] == [4 * 320]
 
 
-def test_a_full_queue_drops_and_counts_and_time_goes_on(threaded, monkeypatch):
+def test_a_full_queue_drops_and_counts_and_time_goes_on(threaded, caplog):
     gate, entered = threading.Event(), threading.Event()
 
     class Stuck:
@@ -247,7 +247,8 @@ def test_a_full_queue_drops_and_counts_and_time_goes_on(threaded, monkeypatch):
     threaded.receive(0, 0, 0, bytes(640), 0.0)
     threaded.flush(0.0)
     counters = threaded.counters(0)
-    assert counters.dropped == 4
+    assert counters.dropped == threaded.n_dropped == 4
+    assert caplog.text.count("too much to do") == 1
     gate.set()
     packets = []
 
