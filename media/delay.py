@@ -24,8 +24,9 @@ MAX_DELAY_CHUNKS = 40
 _CALM_S = 0.0025
 """Mean jitter that comes from our own polling."""
 TURNS = 50
-_GAIN = 0.1
-_SLOPE_GAIN = 0.003
+_GAIN = 0.05
+_SLOPE_GAIN = 0.0006
+"""Critically damped, some 40 s: arrivals are only known to a poll of 10 ms, which drift turns into a slow sawtooth."""
 _EXPLAINED_CHUNKS = 2.5
 MAX_DRIFT = 1e-3
 """Slope that is believed at most: 1000 ppm."""
