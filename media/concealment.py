@@ -78,12 +78,12 @@ class Concealer:
         cycle = self._cycle(past, lags)
         at = offset[:, None] + np.arange(count)
         turn = at % lags[:, None] + (self.history - lags[:, None])
-        made = np.take_along_axis(cycle, turn, axis=1)
+        made = pick(cycle, turn)
         begins = offset < self._ring
         if begins.any():
             ring = np.zeros((n, self._ring + count), np.float32)
             ring[begins, : self._ring] = self._ringing(past[begins], lags[begins])
-            made += np.take_along_axis(ring, np.minimum(at, self._ring + count - 1), axis=1)
+            made += pick(ring, np.minimum(at, self._ring + count - 1))
         gain = 1.0 - np.clip((at - self._hold) / (self._fade - self._hold), 0.0, 1.0)
         made *= gain.astype(np.float32)
         return made
@@ -105,19 +105,25 @@ class Concealer:
         back = np.arange(self.history - 1, -1, -1)[None, :]
         # 1/(q+1) … q/(q+1) over the last quarter, 0 before it
         weight = np.clip((quarter - back) / (quarter + 1), 0.0, 1.0).astype(np.float32)
-        before = np.take_along_axis(past, np.maximum(np.arange(self.history)[None, :] - lags[:, None], 0), axis=1)
+        before = pick(past, np.maximum(np.arange(self.history)[None, :] - lags[:, None], 0))
         return cast("Signal", past + (before - past) * weight)
 
     def _ringing(self, past: Signal, lags: Lags) -> Signal:
         """How the difference between what was heard and the period before it dies out: `[n, ring]`."""
         predictor = linear_prediction(past[:, -len(self._taper) :] * self._taper, _ORDER)
         at = np.arange(self.history - _ORDER, self.history)
-        state = past[:, -_ORDER:] - np.take_along_axis(past, at[None, :] - lags[:, None], axis=1)
+        state = past[:, -_ORDER:] - pick(past, at[None, :] - lags[:, None])
         out = np.concatenate((state, np.zeros((len(past), self._ring), np.float32)), axis=1)
         backwards = predictor[:, ::-1]
         for t in range(_ORDER, out.shape[1]):
             np.einsum("ij,ij->i", out[:, t - _ORDER : t], backwards, out=out[:, t])
         return out[:, _ORDER:] * self._ring_window
+
+
+def pick(signal: Signal, at: NDArray[np.int64]) -> Signal:
+    """`signal[n, at[n, m]]`, as `np.take_along_axis` but twice as fast."""
+    flat = at + (np.arange(len(signal)) * signal.shape[1])[:, None]
+    return cast("Signal", signal.reshape(-1).take(flat, mode="clip"))
 
 
 def linear_prediction(windowed: Signal, order: int) -> Signal:

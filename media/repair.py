@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from media.comfort_noise import ComfortNoise
-from media.concealment import FADE_S, Concealer, Signal, correlate
+from media.concealment import FADE_S, Concealer, Signal, correlate, pick
 from rtp.ring import SLOTS, JitterRing
 
 Rows = NDArray[np.int64]
@@ -95,7 +95,7 @@ class Repair:
         came = self._stamps[slots] == chunks
         if not came.all():
             samples.reshape(len(rows), -1, c)[~came] = 0
-        return np.take_along_axis(samples, phase[:, None] + np.arange(count), axis=1)
+        return pick(samples, phase[:, None] + np.arange(count))
 
     def run(self, rows: Rows) -> tuple[Signal, NDArray[np.bool_], NDArray[np.bool_]]:
         """The next frame of each of `rows`; which of them are in order again, and which have nothing more to say."""
@@ -136,7 +136,7 @@ class Repair:
         self._queue[rows[:, None], at[:, None] + np.arange(count)] = (
             samples
             if isinstance(begin, int)
-            else np.take_along_axis(samples, np.minimum(begin[:, None] + np.arange(count), count - 1), axis=1)
+            else pick(samples, np.minimum(begin[:, None] + np.arange(count), count - 1))
         )
         self.queued[rows] = at + count - begin
 
@@ -183,7 +183,7 @@ class Repair:
         more = np.where(is_late & (likeness[np.arange(len(rows)), best] > _SIMILAR), best, 0)
         whole = np.empty((len(rows), 2 * c), np.float32)
         at = np.arange(c + merge)[None, :] - c + more[:, None]
-        before = np.take_along_axis(going, np.maximum(at, 0), axis=1)
+        before = pick(going, np.maximum(at, 0))
         whole[:, :c] = before[:, :c]
         whole[:, c:] = samples
         whole[:, c : c + merge] = before[:, c:] + (samples[:, :merge] - before[:, c:]) * self.conceal.rise
@@ -231,7 +231,7 @@ class Repair:
         has = np.logical_and.accumulate(self._stamps[slots] == wanted, axis=1).sum(axis=1) * c
         at = np.arange(n * c)[None, :] % (2 * has[:, None])
         at = np.minimum(at, 2 * has[:, None] - 1 - at)
-        return np.take_along_axis(self._decode(rows, self._slots[slots].reshape(len(rows), -1)), at, axis=1)[:, :count]
+        return pick(self._decode(rows, self._slots[slots].reshape(len(rows), -1)), at)[:, :count]
 
     def _go_on(self, rows: Rows, is_quiet: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Nothing is there: another chunk of what was heard before, a frame of silence when that has died away. Returns

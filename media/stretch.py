@@ -8,7 +8,7 @@ has no seam. Any sample rate, many legs at once.
 import numpy as np
 from numpy.typing import NDArray
 
-from media.concealment import Lags, Signal, find_lags
+from media.concealment import Lags, Signal, find_lags, pick
 
 MIN_LAG_S = 0.0025
 MAX_LAG_S = 0.015
@@ -51,6 +51,6 @@ class Stretcher:
         frame = context[:, self.margin : self.margin + self.frame]
         lags = np.where(likeness >= least, lags, 0)
         at = np.arange(self.frame)
-        moved = np.take_along_axis(context, self.margin + at[None, :] + direction * lags[:, None], axis=1)
+        moved = pick(context, self.margin + at[None, :] + direction * lags[:, None])
         rise = np.clip((at[None, :] + 0.5) / np.maximum(lags, 1)[:, None], 0.0, 1.0).astype(np.float32)
         return frame + (moved - frame) * rise, lags
