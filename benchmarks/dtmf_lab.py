@@ -1,8 +1,7 @@
 """Keys pressed on many legs through a lossy network and a whole engine in virtual time, and who heard which.
 
 In every call phone `a` presses keys, 100 ms with 100 ms between them, as telephone-events or as tones in its audio;
-phone `b` hears them. What `a` sends loses packets at random, what `b` is sent loses as many (but not where `b` is told
-tones: how well those survive is a matter of the receiver's concealment, which is not ours).
+phone `b` hears them. What `a` sends loses packets at random, what `b` is sent loses as many, where `b` is told events.
 """
 
 import random
@@ -89,7 +88,8 @@ def press(
     if hears == "rfc4733":
         heard = [_events_of(listener, loss, rng) for listener in listeners]
     else:
-        heard = listen([_audio_of(listener) for listener in listeners])
+        audio = [_audio_of(listener) for listener in listeners]
+        heard = listen([samples for samples, _ in audio], [came for _, came in audio])
     result = {"pressed": 0, "lost": 0, "doubled": 0, "listener_lost": 0, "listener_doubled": 0}
     for presser, digits in zip(pressers, heard, strict=True):
         result["pressed"] += len(presser.keys)
@@ -121,7 +121,16 @@ def _events_of(phone: Phone, loss: float, rng: random.Random) -> str:
     return digits + "".join(one.digit for one in receiver.finish())
 
 
-def _audio_of(phone: Phone) -> np.ndarray:
-    codec = next(name for name, kind in TYPES.items() if kind == TYPES[phone.codec])
-    codes = b"".join(each.payload for each in phone.heard if each.type == TYPES[phone.codec])
-    return g711.decoder(codec)[np.frombuffer(codes, np.uint8)].astype(float)
+def _audio_of(phone: Phone) -> tuple[np.ndarray, np.ndarray]:
+    """What the listener's own jitter buffer makes of it: samples, and of each 20 ms whether they came (relayed packets
+    that were lost on their way to us are holes in its stream as well)."""
+    type_ = TYPES[phone.codec]
+    packets = [each for each in phone.heard if each.type == type_]
+    if not packets:
+        return np.zeros(0), np.zeros(0, np.bool_)
+    places = [((each.ts - packets[0].ts) & 0xFFFFFFFF) // 160 for each in packets]
+    audio, came = np.zeros((max(places) + 1, 160)), np.zeros(max(places) + 1, np.bool_)
+    for place, each in zip(places, packets, strict=True):
+        audio[place] = g711.decoder(phone.codec)[np.frombuffer(each.payload, np.uint8)]
+        came[place] = True
+    return audio.reshape(-1), came

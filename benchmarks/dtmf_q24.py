@@ -98,18 +98,21 @@ def measure(n_each: int = 8, seed: int = 1) -> list[dict[str, object]]:
     ]
 
 
-def listen(signals: list[Signal]) -> list[str]:
-    """The digits in each of the signals, through µ-law."""
+def listen(signals: list[Signal], heard: list[NDArray[np.bool_]] | None = None) -> list[str]:
+    """The digits in each of the signals, through µ-law; `heard` is of each whether its frames of 20 ms came."""
     n = max(map(len, signals)) // 160 + 6
     pcm = np.zeros((len(signals), n * 160), np.int16)
     for i, signal in enumerate(signals):
         pcm[i, : len(signal)] = np.clip(np.rint(signal), -32768, 32767)
-    heard = g711.decoder("PCMU")[g711.encoder("PCMU")[pcm.view(np.uint16)]].astype(np.float32)
+    coded = g711.decoder("PCMU")[g711.encoder("PCMU")[pcm.view(np.uint16)]].astype(np.float32)
+    came = np.ones((len(signals), n), np.bool_)
+    for i, each in enumerate(heard or []):
+        came[i, : len(each)] = each
     detector, rows_ = InbandDetector(), np.arange(len(signals))
     found = [""] * len(signals)
     for k in range(n):
-        for each in detector.run(rows_, np.ascontiguousarray(heard[:, 160 * k : 160 * k + 160])):
-            found[each.row] += each.digit
+        for found_digit in detector.run(rows_, np.ascontiguousarray(coded[:, 160 * k : 160 * k + 160]), came[:, k]):
+            found[found_digit.row] += found_digit.digit
     return found
 
 
