@@ -125,7 +125,8 @@ class Engine:
         for listener in self.sessions[leg.session].listeners_of(leg):
             row = listener.row
             has_relay = int(self.table.relay_to[leg.row]) == row and (is_inband or self.table.event_type[row] >= 0)
-            if has_relay or row in self.players.by_row or not listener.settings.may_send:
+            settings = listener.settings
+            if has_relay or row in self.players.by_row or not (settings.may_send and settings.takes_digits):
                 continue
             for each in pressed:
                 try:

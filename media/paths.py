@@ -69,7 +69,8 @@ def _relay_of(leg: Leg, paths: Paths) -> Leg | None:
     if gain != 1.0 or row in paths.relays:
         return None
     speaker = next(each for each, _ in leg.hears if each.row == row)
-    if "dtmf" in speaker.settings.detect and leg.settings.dtmf_payload_type >= 0:
+    is_told = leg.settings.dtmf_payload_type >= 0 or not leg.settings.takes_digits
+    if "dtmf" in speaker.settings.detect and is_told:
         return None  # It is told the digits, so it may not hear them as tones as well.
     return speaker if are_compatible(speaker.settings, leg.settings) else None
 

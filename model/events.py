@@ -75,6 +75,16 @@ class CallDigit(Event, frozen=True, kw_only=True):
     duration_ms: int = 0
 
 
+@event("call.tone_detected")
+class CallToneDetected(Event, frozen=True, kw_only=True):
+    """A tone of the network or of a machine is heard from a leg (where that is listened for)."""
+
+    call_id: str
+    leg_id: str
+    tone: str
+    """busy, congestion, ringback, dial, special_info, fax_cng or fax_ced."""
+
+
 @event("call.answer_detected")
 class CallAnswerDetected(Event, frozen=True, kw_only=True):
     """Who answered, asked for by `call.detect_answer`."""

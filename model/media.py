@@ -49,6 +49,8 @@ class ConfigureLeg(_Tagged, frozen=True):
     """RTP payload type of `codec`, as negotiated."""
     dtmf_payload_type: int = -1
     """RTP payload type of telephone-event (RFC 4733), -1 when the peer has none."""
+    takes_digits: bool = True
+    """False: digits reach the peer by signalling (SIP INFO), so those of other legs are not passed on in its RTP."""
     cn_payload_type: int = -1
     """RTP payload type of comfort noise (RFC 3389), -1 when the peer has none: then silence is sent as audio."""
     ptime_ms: int = 20
@@ -70,7 +72,8 @@ class ConfigureLeg(_Tagged, frozen=True):
     srtp: SrtpKeys | None = None
     """With keys everything is SRTP both ways, and nothing is believed before it is verified."""
     detect: tuple[str, ...] = ()
-    """What to listen for: "dtmf" (in-band digits), "tones" (busy, congestion, fax …), "speech" (begin and end)."""
+    """What to listen for: "dtmf" (in-band digits), "tones" (busy, congestion, fax …; of one plan: "tones/cn"), "speech"
+    (begin and end)."""
 
 
 class Edge(msgspec.Struct, frozen=True, gc=False, array_like=True):

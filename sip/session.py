@@ -49,6 +49,8 @@ class Session(msgspec.Struct, gc=False):
     contact_user: str = ""
     local_cseq: int = 0
     remote_cseq: int = -1
+    infos: list[tuple[str, bytes]] = []
+    """INFO on its way and the ones that wait for its answer: Content-Type, body."""
     invite_key: str = ""
     """Their first INVITE while unanswered; our INVITE or re-INVITE until it is acknowledged."""
     offer_key: str = ""

@@ -23,6 +23,8 @@ from sip.session import ALLOW, Draft, Endpoint, Out, Session
 from sip.session_challenge import with_credentials
 from sip.transaction import Finished, Transaction
 
+MAX_INFOS = 64
+"""INFO requests that may wait for the answer to the one before."""
 MAX_CREDENTIAL_ROUNDS = 2
 
 
@@ -101,8 +103,18 @@ def on_bye_response(
 def info(endpoint: Endpoint, session: Session, content_type: str, body: bytes, now: float, out: Out) -> None:
     # In an early dialog of ours nobody knows yet which fork will answer.
     if session.state == "confirmed" or (session.state == "early" and session.role == "uas"):
-        tail = f"Content-Type: {content_type}\r\n" if body else ""
-        endpoint.request(session, "INFO", "info", now, out, tail, body)
+        # One at a time: a later CSeq that overtakes an earlier one makes the peer refuse that (§12.2.2).
+        if len(session.infos) >= MAX_INFOS:
+            return
+        session.infos.append((content_type, body))
+        if len(session.infos) == 1:
+            _send_info(endpoint, session, now, out)
+
+
+def _send_info(endpoint: Endpoint, session: Session, now: float, out: Out) -> None:
+    content_type, body = session.infos[0]
+    tail = f"Content-Type: {content_type}\r\n" if body else ""
+    endpoint.request(session, "INFO", "info", now, out, tail, body)
 
 
 def on_info(endpoint: Endpoint, session: Session, request: Request, key: str, now: float, out: Out) -> None:
@@ -118,10 +130,14 @@ def on_info_response(
     session = endpoint.sessions.get(t.user)
     if status < 200 or session is None or session.state == "closing":
         return
-    if response is not None and status in (401, 407):
-        retry_with_credentials(endpoint, t, response, now, out)
-    elif status in (408, 481):
+    if response is not None and status in (401, 407) and retry_with_credentials(endpoint, t, response, now, out):
+        return
+    if status in (408, 481):
         lose_dialog(endpoint, session, status, now, out)
+        return
+    del session.infos[:1]
+    if session.infos:
+        _send_info(endpoint, session, now, out)
 
 
 def lose_dialog(endpoint: Endpoint, session: Session, status: int, now: float, out: Out) -> None:

@@ -52,6 +52,13 @@ class RefuseOffer(_LegAction, frozen=True):
     status: int
 
 
+class SendInfoDigits(_LegAction, frozen=True):
+    """Tell the leg digits by SIP INFO, one after the other."""
+
+    digits: str
+    duration_ms: int
+
+
 class ForgetCall(_LegAction, frozen=True):
     """Everything is written; leg_id is empty. `ports` are (worker, RTP port) to be freed."""
 
@@ -67,6 +74,7 @@ Action = (
     | ReofferLeg
     | TakeOffer
     | RefuseOffer
+    | SendInfoDigits
     | ForgetCall
     | media.Command
     | Event

@@ -79,6 +79,11 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     negotiated: Negotiated | None = None
     capabilities: Capabilities | None = None
     """What we offered or answered with, the last time."""
+    dtmf: str = "auto"
+    """auto, rfc4733, inband, info: how its digits come and are sent."""
+    detects_tones: bool = False
+    last_digit: tuple[str, bool, float] = ("", False, 0.0)
+    """Digit, whether it came by INFO, monotonic instant: the same in the other kind right after is the same key."""
     is_tls: bool = False
     """Its signalling cannot be read on the way."""
     srtp_keys: LocalKeys | None = None

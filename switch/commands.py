@@ -14,6 +14,7 @@ from model.records import RecordingRecord
 from storage.errors import CursorError, NotFoundError, UnavailableError
 from storage.filters import CallFilter, RecordingFilter
 from switch import extensions_admin
+from switch.actions import SendInfoDigits
 from switch.call import Call, Leg
 from switch.calls import NoRouteError
 from switch.leg_events import DropLeg, HoldLeg, RecordCall, Release, ResumeLeg
@@ -132,6 +133,10 @@ class CommandHandlers:
     def send_dtmf(self, command: commands.SendDtmf, caller: Caller) -> views.Done:
         call = self._call(command.call_id)
         leg = self._audible_leg(call, command.leg_id)
+        if leg.dtmf == "info":
+            actions = [SendInfoDigits(call.call_id, leg.leg_id, command.digits, command.duration_ms)]
+            self._runtime.run(lambda now: actions)
+            return views.Done()
         self._media(
             call,
             media.SendDigits(

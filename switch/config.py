@@ -261,8 +261,8 @@ class Extension(Section, frozen=True):
         str,
         Meta(
             pattern=r"^(auto|rfc4733|inband|info)$",
-            description="How it sends and wants digits: rfc4733 (telephone-event), inband (tones), info (SIP INFO); auto: "
-            "telephone-event where it was agreed, else tones, and INFO is understood.",
+            description="How it sends and wants digits: rfc4733 (telephone-event), inband (tones), info (SIP INFO); "
+            "auto: telephone-event where it was agreed, else tones, and INFO is understood.",
         ),
     ] = "auto"
 
@@ -311,8 +311,8 @@ class Trunk(Section, frozen=True):
         str,
         Meta(
             pattern=r"^(auto|rfc4733|inband|info)$",
-            description="How it sends and wants digits: rfc4733 (telephone-event), inband (tones), info (SIP INFO); auto: "
-            "telephone-event where it was agreed, else tones, and INFO is understood.",
+            description="How it sends and wants digits: rfc4733 (telephone-event), inband (tones), info (SIP INFO); "
+            "auto: telephone-event where it was agreed, else tones, and INFO is understood.",
         ),
     ] = "auto"
     detect_tones: Annotated[

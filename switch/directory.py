@@ -34,6 +34,7 @@ class ExtensionEntry(msgspec.Struct, frozen=True, kw_only=True):
     media: str = "relay"
     codecs: tuple[str, ...] = ()
     srtp: str = ""
+    dtmf: str = "auto"
     source: str = "file"
     """file: from the configuration (read-only by API); database: made by API."""
 

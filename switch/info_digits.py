@@ -5,6 +5,14 @@ _NUMBERED = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D"}
 DEFAULT_DURATION_MS = 100
 
 
+INFO_TYPE = "application/dtmf-relay"
+
+
+def format_info(digit: str, duration_ms: int) -> bytes:
+    """The body of `INFO_TYPE` for one digit."""
+    return f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode("ascii")
+
+
 def parse_info(content_type: str, body: bytes) -> tuple[str, int] | None:
     """(digit, duration in ms), or None when the body is no digit."""
     text = body[:256].decode("ascii", "replace")

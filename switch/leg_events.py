@@ -60,11 +60,16 @@ class LegRefusesOffer(_CallEvent, frozen=True):
 
 
 class LegDigit(_CallEvent, frozen=True):
-    """A DTMF digit; `by_info` when it came by SIP INFO, so that nobody relayed it in RTP."""
+    """A DTMF digit; `by_info` when it came by SIP INFO, so that nobody relayed it in RTP; `is_secure` when nobody but
+    who asked for it may know it. Its repr, which may be logged, does not tell which."""
 
     digit: str
     duration_ms: int
     by_info: bool = False
+    is_secure: bool = False
+
+    def __repr__(self) -> str:
+        return f"LegDigit({self.call_id}, {self.leg_id})"
 
 
 class LegSilent(_CallEvent, frozen=True):

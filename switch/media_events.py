@@ -31,6 +31,7 @@ class MediaEvents:
             media.Statistics: self._statistics,
             media.AnswerDetected: self._answer_detected,
             media.SpeechChanged: self._speech_changed,
+            media.ToneDetected: self._tone_detected,
             media.OneWayAudio: self._one_way_audio,
             media.QualityChanged: self._quality_changed,
             media.CommandRefused: self._refused,
@@ -43,7 +44,8 @@ class MediaEvents:
             handle(worker, event, now)
 
     def _media_digit(self, worker: int, event: media.Digit, now: float) -> None:
-        self._runtime.dispatch(LegDigit(event.session, event.leg, event.digit, event.duration_ms), now)
+        digit = LegDigit(event.session, event.leg, event.digit, event.duration_ms, is_secure=event.is_secure)
+        self._runtime.dispatch(digit, now)
 
     def _leg_released(self, worker: int, event: media.LegReleased, now: float) -> None:
         found = self._runtime.find(event.session, event.leg)
@@ -69,6 +71,9 @@ class MediaEvents:
                 evidence=event.evidence,
             )
         )
+
+    def _tone_detected(self, worker: int, event: media.ToneDetected, now: float) -> None:
+        self._publish(events.CallToneDetected(call_id=event.session, leg_id=event.leg, tone=event.tone))
 
     def _speech_changed(self, worker: int, event: media.SpeechChanged, now: float) -> None:
         self._publish(events.CallSpeechChanged(call_id=event.session, leg_id=event.leg, is_speaking=event.is_speaking))

@@ -92,6 +92,7 @@ class Runtime:
             act.AnswerLeg: self._answer_leg,
             act.EndLeg: self._on_leg(lambda action, call, leg, now: legs.end(leg, action.cause, now)),
             act.ReofferLeg: self._on_leg(lambda action, call, leg, now: legs.reoffer(leg, action.body, now)),
+            act.SendInfoDigits: self._on_leg(lambda action, call, leg, now: legs.send_digits(leg, action, now)),
             act.TakeOffer: self._on_leg(lambda action, call, leg, now: legs.take_offer(leg, action.body, now)),
             act.RefuseOffer: self._on_leg(lambda action, call, leg, now: legs.refuse_offer(leg, action.status, now)),
             act.ForgetCall: self._forget,

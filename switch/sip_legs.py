@@ -14,12 +14,13 @@ from sip.digest import Credentials
 from sip.offer_answer import LocalMedia, NoCommonCodec
 from sip.sdp import SdpError
 from sip.stack import SipStack
+from switch.actions import SendInfoDigits
 from switch.call import Call, Leg
 from switch.causes import cause_of_reason, cause_of_status, reason_header, status_of_cause
 from switch.cdr import mask
 from switch.config import Config
 from switch.directory import Directory
-from switch.info_digits import parse_info
+from switch.info_digits import INFO_TYPE, format_info, parse_info
 from switch.leg_events import (
     CallEvent,
     LegAnswered,
@@ -150,6 +151,13 @@ class SipLegs:
 
     def refuse_offer(self, leg: Leg, status: int, now: float) -> list[sip.Action]:
         return self._stack.refuse_offer(leg.session, status, "Not Acceptable Here", now)
+
+    def send_digits(self, leg: Leg, action: SendInfoDigits, now: float) -> list[sip.Action]:
+        """Digits by SIP INFO."""
+        out: list[sip.Action] = []
+        for digit in action.digits:
+            out += self._stack.info(leg.session, INFO_TYPE, format_info(digit, action.duration_ms), now)
+        return out
 
     # -- what the stack tells -----------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from model import events, media
 from model.causes import HangupCause
 from switch import recordings
-from switch.actions import Action, RefuseOffer, ReofferLeg, TakeOffer
+from switch.actions import Action, RefuseOffer, ReofferLeg, SendInfoDigits, TakeOffer
 from switch.call import HELD_BY_API, HELD_BY_PEER, Call, Hold, Leg
 from switch.environment import Environment
 from switch.leg_events import (
@@ -33,6 +33,8 @@ from switch.release import end_leg, leg_left
 
 HOLD_PLAY = "hold"
 """Play id of the music a held leg hears."""
+_SAME_KEY_S = 1.0
+"""The same digit by INFO and in RTP within this time is one key."""
 
 
 def enter(call: Call, now: float, env: Environment) -> Outcome:
@@ -67,7 +69,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
                 return releasing(call, cause, "system", now, env, actions)
             return stay(actions)
         case LegDigit() if leg is not None:
-            return stay(_digit(call, leg, event))
+            return stay(_digit(call, leg, event, now))
         case LegHolds() if (held := call.other(event.leg_id)) is not None:
             return stay(_hold(call, held, HELD_BY_PEER, now, env))
         case LegResumes() if (held := call.other(event.leg_id)) is not None:
@@ -153,16 +155,32 @@ def _resume(call: Call, leg: Leg, by: int, now: float, env: Environment) -> list
     ]
 
 
-def _digit(call: Call, leg: Leg, event: LegDigit) -> list[Action]:
+def _digit(call: Call, leg: Leg, event: LegDigit, now: float) -> list[Action]:
+    if (event.by_info and leg.dtmf in ("rfc4733", "inband")) or _is_told(leg, event, now):
+        return []
+    if event.is_secure:
+        return []
     actions: list[Action] = [
         events.CallDigit(call_id=call.call_id, leg_id=leg.leg_id, digit=event.digit, duration_ms=event.duration_ms)
     ]
     other = call.other(leg.leg_id)
-    if event.by_info and other is not None and not other.hold:
-        # RTP events are relayed by the media worker itself; INFO is known here alone.
+    if other is None or other.hold or call.is_direct:
+        return actions
+    # RTP events are relayed by the media worker itself; INFO is known here alone.
+    if other.dtmf == "info":
+        actions.append(SendInfoDigits(call.call_id, other.leg_id, event.digit, event.duration_ms or 100))
+    elif event.by_info:
         actions.append(
             media.SendDigits(
                 session=call.call_id, leg=other.leg_id, digits=event.digit, duration_ms=event.duration_ms or 100
             )
         )
     return actions
+
+
+def _is_told(leg: Leg, event: LegDigit, now: float) -> bool:
+    """Some phones send a key both by INFO and in RTP."""
+    digit, by_info, at = leg.last_digit
+    is_same = digit == event.digit and by_info != event.by_info and now - at < _SAME_KEY_S
+    leg.last_digit = ("", False, 0.0) if is_same else (event.digit, event.by_info, now)
+    return is_same

@@ -8,7 +8,7 @@ from control.auth import Caller
 from model import commands, errors, events, media
 from model.declare import Command
 from switch.commands import make_handlers
-from tests.harness.sim_switch import EXTENSIONS, TRUNKS, SimSwitch
+from tests.harness.sim_switch import EXTENSIONS, HOST, TRUNKS, SimSwitch
 from tests.harness.simnet import SimNet
 from tests.harness.virtual_loop import run_virtual
 
@@ -228,6 +228,61 @@ def test_a_trunks_digits_by_info_are_relayed_as_rtp_events():
         await switch.until(lambda: switch.of(events.CallDigit))
         (sent,) = switch.worker.of(media.SendDigits)
         assert (sent.leg, sent.digits, sent.duration_ms) == (call.b, "7", 120)
+        alice.agent.hang_up(alice.the_call.id)
+        await switch.close()
+
+    run_virtual(main())
+
+
+def test_digits_reach_a_peer_that_wants_info_by_info_one_after_the_other():
+    async def main():
+        net = SimNet()
+        info = EXTENSIONS.replace('number = "1002"\n', 'number = "1002"\ndtmf = "info"\n')
+        switch = SimSwitch(net, info + TRUNKS)
+        alice = await switch.phone("1001")
+        bob = await switch.phone("1002", answer_after_s=0.5)
+        await alice.talk_to("1002", bob)
+        (call,) = switch.core.calls.calls.values()
+        settings = {each.leg: each for each in switch.worker.of(media.ConfigureLeg)}
+        assert not settings[call.b].takes_digits and settings[call.b].dtmf_payload_type == -1
+        assert settings[call.a].takes_digits
+        net.worsen(loss=0.3)
+        for digit in "12#":
+            switch.worker.tell(media.Digit(call.call_id, call.a, digit, 90))
+        await switch.until(lambda: any(each.fate == "sent" for each in net.sent(source=HOST, containing=b"Signal=#")))
+        net.worsen(loss=0.0)
+        sent = [each for each in net.sent(source=HOST, containing=b"Signal=") if each.fate == "sent"]
+        assert list(dict.fromkeys(each.data.partition(b"Signal=")[2][:1] for each in sent)) == [b"1", b"2", b"#"]
+        assert not switch.worker.of(media.SendDigits)
+        alice.agent.hang_up(alice.the_call.id)
+        await switch.close()
+
+    run_virtual(main())
+
+
+def test_a_key_by_info_and_in_rtp_is_one_and_secure_digits_are_told_to_nobody():
+    async def main():
+        switch = SimSwitch(SimNet(), EXTENSIONS + TRUNKS)
+        alice = await switch.phone("1001")
+        bob = await switch.phone("1002", answer_after_s=0.5)
+        await alice.talk_to("1002", bob)
+        (call,) = switch.core.calls.calls.values()
+        for _ in range(2):
+            switch.worker.tell(media.Digit(call.call_id, call.a, "7", 90))
+            await switch.until(lambda: len(switch.of(events.CallDigit)) >= 1)
+            alice.agent.driver.perform(
+                alice.agent.stack.info(
+                    alice.the_call.session, "application/dtmf-relay", b"Signal=7\r\nDuration=90\r\n", switch.loop.time()
+                )
+            )
+            await asyncio.sleep(0.5)
+        assert [event.digit for event in switch.of(events.CallDigit)] == ["7", "7"]
+        assert not switch.worker.of(media.SendDigits)
+        switch.worker.tell(media.Digit(call.call_id, call.a, "4", 90, is_secure=True))
+        await asyncio.sleep(0.5)
+        assert len(switch.of(events.CallDigit)) == 2
+        switch.worker.tell(media.ToneDetected(call.call_id, call.b, "busy"))
+        await switch.until(lambda: switch.of(events.CallToneDetected))
         alice.agent.hang_up(alice.the_call.id)
         await switch.close()
 
