@@ -28,6 +28,11 @@ class Listener:
     column: Column
     before: Column
 
+    @property
+    def is_changing(self) -> bool:
+        """Its next packet goes from what it heard to what it is to hear."""
+        return self.before is not self.column and bool(self.before) and self.before != self.column
+
 
 class _Round:
     """The k-th speaker of each listener of a group: `y[:n] += x[speakers] * gains`."""
@@ -56,15 +61,12 @@ class _Mix:
         self._limited: list[slice] = []
         self._is_unheard: list[int] = []
         for group in groups:
-            self._lay_out([each for each in group if each.column.can_clip], is_limited=True)
-            self._lay_out([each for each in group if not each.column.can_clip], is_limited=False)
+            loud = [each.column.can_clip or each.is_changing for each in group]
+            self._lay_out([each for each, can_clip in zip(group, loud, strict=True) if can_clip], is_limited=True)
+            self._lay_out([each for each, can_clip in zip(group, loud, strict=True) if not can_clip], is_limited=False)
         self.rows = np.array([each.row for each in self.listeners], np.int64)
         self.place = {row: i for i, row in enumerate(self.rows.tolist())}
-        self.fading = {
-            i: each
-            for i, each in enumerate(self.listeners)
-            if each.before is not each.column and each.before and each.before != each.column
-        }
+        self.fading = {i: each for i, each in enumerate(self.listeners) if each.is_changing}
         self._use_rooms()
         n = len(self.rows)
         self._part = np.zeros((n, length), np.float32)
