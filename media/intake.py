@@ -9,11 +9,13 @@ from media import relay
 from media.arrays import DECODED
 from media.strangers import MAX_OF_PORT, Strangers
 from model.media import FirstPacket
-from rtp.header import HEADER_BYTES, MAX_PACKET, PLAIN, strip_options
+from rtp.header import HEADER_BYTES, MAX_PACKET, PLAIN, rows_at, strip_options
 
 if TYPE_CHECKING:
     from media.engine import Engine
 
+RTCP_TYPES = 0xC0
+"""192 to 223: RTCP that is multiplexed onto the RTP port (RFC 5761 §4), by the three highest bits."""
 MAX_ROUNDS = 16
 """Packets taken of one leg in one poll."""
 
@@ -66,8 +68,9 @@ class Intake:
         headers = self._ports.headers
         legs, lengths = self._ports.legs[:n], self._ports.lengths[:n]
         rows = self._all_rows[:n]
-        odd = (headers["flags"][:n] != PLAIN) | (lengths < HEADER_BYTES) | (lengths >= MAX_PACKET)
-        odd |= (headers["marker_type"][:n] >= 192) & (headers["marker_type"][:n] <= 223)
+        odd = (headers["flags"][:n] != PLAIN) | ((headers["marker_type"][:n] & 0xE0) == RTCP_TYPES)
+        if lengths.min() < HEADER_BYTES or lengths.max() >= MAX_PACKET:
+            odd |= (lengths < HEADER_BYTES) | (lengths >= MAX_PACKET)
         is_strange = len(self._ports.unknown) > 0
         if is_strange:
             odd &= legs >= 0
@@ -95,12 +98,12 @@ class Intake:
     ) -> None:
         """As `_receive`, of packets among which there may be several of one leg: they are taken one after the other."""
         while self._ports.has_doubles:
+            if np.bincount(legs).max() < 2:
+                break
             order = self._all_rows[: len(legs)]
             # Where a leg is named twice the assignment that comes last stays: that of its first packet.
             self._first[legs[::-1]] = order[::-1]
             is_first = self._first[legs] == order
-            if is_first.all():
-                break
             self._receive(rows[is_first], legs[is_first], lengths[is_first], now)
             rows, legs, lengths = rows[~is_first], legs[~is_first], lengths[~is_first]
         self._receive(rows, legs, lengths, now)
@@ -116,21 +119,25 @@ class Intake:
     def _receive(
         self, rows: NDArray[np.int64], legs: NDArray[np.int64], lengths: NDArray[np.int64], now: float
     ) -> None:
-        """Counts, keeps and forwards the packets in arena rows `rows`: all RTP, accepted, each leg once."""
+        """Counts, keeps and forwards the packets in arena rows `rows`, which rise: all RTP, accepted, each leg once."""
         table, headers = self._table, self._ports.headers
-        h = headers[rows]
+        h = headers[rows_at(rows)]
         types = h["marker_type"] & 0x7F
-        is_audio = types == table.audio_type[legs]
-        is_event = types == table.event_type[legs]
+        is_audio = types == table.audio_type.take(legs)
+        is_all_audio = bool(is_audio.all())
+        is_event = ~is_audio if is_all_audio else types == table.event_type[legs]
         ts = h["ts"].astype(np.uint32)
         valid, fresh = self._receiver.update(
             legs, h["seq"].astype(np.uint16), ts, h["ssrc"].astype(np.int64), lengths - HEADER_BYTES, is_audio, now
         )
         table.received_at[legs] = now
-        table.is_inactive[legs] = False
+        if table.is_inactive.any():
+            table.is_inactive[legs] = False
         if fresh is not None:
             self._streams_begin(legs[fresh], now)
-        wanted = (is_audio | is_event) & table.may_receive[legs]
+        wanted = table.may_receive.take(legs)
+        if not is_all_audio:
+            wanted &= is_audio | is_event
         if valid is not None:
             wanted &= valid
         if not wanted.all():
@@ -142,7 +149,7 @@ class Intake:
             rows, legs, lengths, ts = rows[wanted], legs[wanted], lengths[wanted], ts[wanted]
             is_audio, is_event = is_audio[wanted], is_event[wanted]
             fresh = fresh[wanted] if fresh is not None else None
-        kept = table.is_ringed[legs] & is_audio
+        kept = table.is_ringed.take(legs) & is_audio
         if kept.any():
             is_decoded = kept & (table.kind[legs] >= DECODED)
             if is_decoded.any():
@@ -150,8 +157,8 @@ class Intake:
                 kept &= ~is_decoded
         if kept.any():
             self._keep(rows, legs, lengths, ts, fresh, kept, now)
-        relayed = table.relay_to[legs] >= 0
-        if is_event.any():
+        relayed = table.relay_to.take(legs) >= 0
+        if not is_all_audio and is_event.any():
             self._take_events(rows, legs, lengths, is_event, relayed, now)
         if not relayed.all():
             rows, legs, lengths, is_audio = rows[relayed], legs[relayed], lengths[relayed], is_audio[relayed]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.arrays import LegTable
-from rtp.header import HEADER_BYTES, Headers
+from rtp.header import HEADER_BYTES, Headers, rows_at
 
 MARKER = 0x80
 
@@ -44,27 +44,32 @@ def rewrite(
     is_audio: NDArray[np.bool_],
     now: float,
 ) -> NDArray[np.int64]:
-    """Makes the packets in arena rows `rows` (from `legs`, all relayed, each leg once) ours; returns the listeners."""
-    listeners = table.relay_to[legs]
-    types = np.where(is_audio, table.audio_type[listeners], table.event_type[listeners])
-    marker_type = (headers["marker_type"][rows] & MARKER) | types
-    if not table.is_relay_set[legs].all():
+    """Makes the packets in arena rows `rows`, which rise, ours (from `legs`, all relayed, each leg once); returns the
+    listeners."""
+    listeners = table.relay_to.take(legs)
+    at = rows_at(rows)
+    h = headers[at]
+    types = table.audio_type.take(listeners)
+    if not is_audio.all():
+        types = np.where(is_audio, types, table.event_type[listeners])
+    marker_type = (h["marker_type"] & MARKER) | types
+    if not table.is_relay_set.take(legs).all():
         for k in np.flatnonzero(~table.is_relay_set[legs]).tolist():
             row = int(rows[k])
             enter(table, int(legs[k]), int(listeners[k]), int(headers["seq"][row]), int(headers["ts"][row]), now)
             if is_audio[k]:
                 marker_type[k] |= MARKER
-    seq = cast("NDArray[np.uint16]", headers["seq"][rows].astype(np.uint16) + table.relay_seq[legs])
-    ts = cast("NDArray[np.uint32]", headers["ts"][rows].astype(np.uint32) + table.relay_ts[legs])
-    headers["marker_type"][rows] = marker_type
-    headers["seq"][rows] = seq
-    headers["ts"][rows] = ts
-    headers["ssrc"][rows] = table.out_ssrc[listeners]
+    seq = cast("NDArray[np.uint16]", h["seq"].astype(np.uint16) + table.relay_seq.take(legs))
+    ts = cast("NDArray[np.uint32]", h["ts"].astype(np.uint32) + table.relay_ts.take(legs))
+    headers["marker_type"][at] = marker_type
+    headers["seq"][at] = seq
+    headers["ts"][at] = ts
+    headers["ssrc"][at] = table.out_ssrc.take(listeners)
     payload = lengths - HEADER_BYTES
     # The clock of `next_timestamp` starts where a timestamp was first used: the packets of one event share theirs.
-    moved = listeners[ts != table.out_ts[listeners]]
-    table.sent_at[moved] = now
-    newer = (seq - table.out_seq[listeners]).view(np.int16) > 0
+    is_moved = ts != table.out_ts.take(listeners)
+    table.sent_at[listeners if is_moved.all() else listeners[is_moved]] = now
+    newer = (seq - table.out_seq.take(listeners)).view(np.int16) > 0
     if newer.all():
         table.out_seq[listeners] = seq
         table.out_ts[listeners] = ts

@@ -169,9 +169,12 @@ class Reports:
                 int(table.bytes_sent[row]),
             )
         blocks = (self._block(leg, now),) if receiver.ssrc[row] >= 0 else ()
-        report = rtcp.Report(ssrc, sender, blocks, self._cname, (ssrc,) if is_leaving else ())
         assert leg.report_to is not None
-        self._ports.send_report(row, rtcp.build(report), leg.report_to)
+        if sender is not None and blocks and not is_leaving:
+            packet = rtcp.build_sender_report(ssrc, sender, blocks[0], self._cname)
+        else:
+            packet = rtcp.build(rtcp.Report(ssrc, sender, blocks, self._cname, (ssrc,) if is_leaving else ()))
+        self._ports.send_report(row, packet, leg.report_to)
 
     def _block(self, leg: Leg, now: float) -> rtcp.ReportBlock:
         receiver, row, state = self._receiver, leg.row, self._states[leg.row]

@@ -23,6 +23,11 @@ def header_view(arena: NDArray[np.uint8]) -> Headers:
     return np.ndarray((arena.shape[0],), HEADER, arena.data, strides=(arena.strides[0],))
 
 
+def rows_at(rows: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    """An index for the rows `rows`, one or more and rising: a slice, which is much cheaper, where they are the first."""
+    return slice(len(rows)) if rows[-1] == len(rows) - 1 else rows
+
+
 def strip_options(packet: "memoryview[int]", length: int) -> int:
     """Removes CSRC list, header extension and padding in place; the new length, 0 when the packet is no RTP.
 

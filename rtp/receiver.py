@@ -67,8 +67,11 @@ class ReceiverTable:
         so far off that it is ignored until a second one follows it (A.1); `fresh` is None or True where a new stream
         began with this packet.
         """
-        step = (seq - self.max_seq[legs]).view(np.int16)
-        known = (self.ssrc[legs] == ssrc) & (step > -MAX_MISORDER) & (step < MAX_DROPOUT)
+        step = (seq - self.max_seq.take(legs)).view(np.int16)
+        known = self.ssrc.take(legs) == ssrc
+        is_in_order = bool((step == 1).all())
+        if not is_in_order:
+            known &= (step > -MAX_MISORDER) & (step < MAX_DROPOUT)
         valid = fresh = None
         if not known.all():
             fresh = np.zeros(len(legs), np.bool_)
@@ -82,19 +85,25 @@ class ReceiverTable:
                 legs, seq, ts, lengths = legs[keep], seq[keep], ts[keep], lengths[keep]
                 is_audio = is_audio[keep]
             step = (seq - self.max_seq[legs]).view(np.int16)
-        self._count(legs, seq, step, lengths)
+            is_in_order = False
+        self._count(legs, seq, None if is_in_order else step, lengths)
         self._time(legs, ts, is_audio, now)
         return valid, fresh
 
     def _count(
-        self, legs: NDArray[np.int64], seq: NDArray[np.uint16], step: NDArray[np.int16], lengths: NDArray[np.int64]
+        self,
+        legs: NDArray[np.int64],
+        seq: NDArray[np.uint16],
+        step: NDArray[np.int16] | None,
+        lengths: NDArray[np.int64],
     ) -> None:
+        """`step`: how far ahead of the highest each sequence number is; None = all by one."""
         self.packets[legs] += 1
         self.bytes[legs] += lengths
-        if (step == 1).all():  # everything in order: no bit can be set twice
+        if step is None:  # no bit can be set twice
             self.max_seq[legs] = seq
             self.highest[legs] += 1
-            self.seen[legs] = (self.seen[legs] << _ONE) | _ONE
+            self.seen[legs] = (self.seen.take(legs) << _ONE) | _ONE
             self.unique[legs] += 1
             return
         ahead = np.maximum(step, 0)
@@ -112,21 +121,28 @@ class ReceiverTable:
 
     def _time(self, legs: NDArray[np.int64], ts: NDArray[np.uint32], is_audio: NDArray[np.bool_], now: float) -> None:
         wide = ts.astype(np.int64)
-        moved = is_audio & (wide != self.last_ts[legs])  # the packets of one telephone-event share their timestamp
+        moved = is_audio & (wide != self.last_ts.take(legs))  # the packets of one telephone-event share their timestamp
         if not moved.all():
             legs, wide = legs[moved], wide[moved]
-        clock_hz = self.clock_hz[legs]
+        clock_hz = self.clock_hz.take(legs)
         transit = (now * clock_hz).astype(np.int64) - wide
-        change = (transit - self.transit[legs]).astype(np.int32)  # modulo 2**32, like the timestamps themselves
-        deviation = np.where(self.is_timed[legs], np.abs(change.astype(np.float64)), 0.0)
-        deviation[deviation > clock_hz] = 0.0  # a second: the sender's clock was set, not the network slow
-        jitter = self.jitter[legs]
-        jitter += (deviation - jitter) / 16.0
+        change = (transit - self.transit.take(legs)).astype(np.int32)  # modulo 2**32, like the timestamps themselves
+        deviation = np.abs(change.astype(np.int64))
+        is_jump = deviation > clock_hz  # a second: the sender's clock was set, not the network slow
+        is_timed = self.is_timed.take(legs)
+        if not is_timed.all():
+            is_jump |= ~is_timed
+            self.is_timed[legs] = True
+        if is_jump.any():
+            deviation[is_jump] = 0
+        jitter = self.jitter.take(legs)
+        jitter += (deviation - jitter) * (1 / 16)
         self.jitter[legs] = jitter
-        self.max_jitter[legs] = np.maximum(self.max_jitter[legs], jitter)
+        is_worst = jitter > self.max_jitter.take(legs)
+        if is_worst.any():
+            self.max_jitter[legs[is_worst]] = jitter[is_worst]
         self.transit[legs] = transit
         self.last_ts[legs] = wide
-        self.is_timed[legs] = True
 
     def _begin(self, row: int, seq: int, ssrc: int) -> bool:
         if self.ssrc[row] == ssrc and self.bad_seq[row] != seq:

@@ -10,9 +10,10 @@ NTP_OFFSET_S = 2_208_988_800
 
 _BLOCK = struct.Struct("!IIIIII")
 _SENDER = struct.Struct("!QIII")
+_COMMON = struct.Struct("!BBHIQIIIIIIIII")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReportBlock:
     """How a stream arrives (§6.4.1). `lost` is negative when duplicates outnumber losses; jitter in timestamp units;
     `last_sr` is the middle of that report's NTP time, `delay` since then in 1/65536 s (both 0: none came)."""
@@ -26,7 +27,7 @@ class ReportBlock:
     delay: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SenderInfo:
     """What was sent (§6.4.1): 64-bit NTP time, the RTP timestamp of that instant, packets, payload bytes."""
 
@@ -71,12 +72,27 @@ def build(report: Report) -> bytes:
     kind = RR if report.sender is None else SR
     packet = _packet(kind, len(report.blocks), report.ssrc.to_bytes(4, "big") + body)
     if report.cname:
-        name = report.cname.encode()[:255]
-        item = report.ssrc.to_bytes(4, "big") + bytes((1, len(name))) + name
-        packet += _packet(SDES, 1, item + bytes(4 - len(item) % 4))
+        packet += _description(report.ssrc, report.cname)
     if report.bye:
         packet += _packet(BYE, len(report.bye), b"".join(ssrc.to_bytes(4, "big") for ssrc in report.bye))
     return packet
+
+
+def build_sender_report(ssrc: int, sender: SenderInfo, block: ReportBlock, cname: str) -> bytes:
+    """As `build` of a report with one block and no BYE, for the many of them."""
+    lost = max(-0x800000, min(block.lost, 0x7FFFFF)) & 0xFFFFFF
+    return _COMMON.pack(
+        *(0x81, SR, _COMMON.size // 4 - 1, ssrc),
+        *(sender.ntp, sender.timestamp & 0xFFFFFFFF, sender.packets & 0xFFFFFFFF, sender.bytes & 0xFFFFFFFF),
+        *(block.ssrc, block.fraction_lost << 24 | lost, block.highest_seq & 0xFFFFFFFF),
+        *(block.jitter & 0xFFFFFFFF, block.last_sr, block.delay),
+    ) + _description(ssrc, cname)
+
+
+def _description(ssrc: int, cname: str) -> bytes:
+    name = cname.encode()[:255]
+    item = ssrc.to_bytes(4, "big") + bytes((1, len(name))) + name
+    return _packet(SDES, 1, item + bytes(4 - len(item) % 4))
 
 
 def parse(data: bytes) -> Report | None:

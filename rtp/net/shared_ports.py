@@ -283,7 +283,7 @@ class SharedPorts:
         if self._contested:
             self._tell_apart(found, words, at)
         legs[at:end] = found
-        return end - at, bool((found < 0).any())
+        return end - at, bool(found.min() < 0)
 
     def _tell_apart(self, found: NDArray[np.int64], words: Words, at: int) -> None:
         which = np.flatnonzero(found >= CONTESTED)
@@ -309,7 +309,7 @@ class SharedPorts:
         """Sends arena row `rows[i]`, `lengths[i]` bytes long, to leg `legs[i]`; how many could not be sent."""
         n, sender = len(rows), self._sender
         ports = self._port_of.take(legs)
-        if len(self._ports) > 1:
+        if (ports[1:] < ports[:-1]).any():
             order = ports.argsort(kind="stable")
             rows, legs, lengths, ports = rows.take(order), legs.take(order), lengths.take(order), ports.take(order)
         sender.bases[:n] = rows.view(np.uint64) * self._stride + self._arena_at

@@ -35,6 +35,14 @@ def test_what_is_built_is_parsed(report):
     assert rtcp.parse(data) == report
 
 
+@given(reports)
+def test_the_quick_way_builds_the_same(report):
+    if report.sender is None or not report.blocks or not report.cname:
+        return
+    plain = Report(report.ssrc, report.sender, report.blocks[:1], report.cname)
+    assert rtcp.build_sender_report(report.ssrc, report.sender, report.blocks[0], report.cname) == rtcp.build(plain)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes(data):
     rtcp.parse(data)
