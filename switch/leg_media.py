@@ -120,11 +120,14 @@ class LegMedia:
 
     def offer_again(self, leg: Leg, local: LocalMedia) -> bytes:
         """Our offer in a re-INVITE that carried none: what is spoken already comes first."""
-        if leg.capabilities is None or leg.negotiated is None:
+        before = leg.capabilities
+        if before is None or leg.negotiated is None:
             return self.offer(leg, None, local)
-        return make_offer(
-            local, leg.capabilities, prefer=leg.negotiated.codec, keys=self._keys_of(leg, leg.capabilities.srtp)
-        )
+        # The other party is not asked, so nothing may come of it that it does not speak.
+        passed = _foreign_codec(leg)
+        codecs = (passed,) if passed is not None else tuple([name for name in before.codecs if isinstance(name, str)])
+        leg.capabilities = self._capabilities(codecs, before.srtp)
+        return make_offer(local, leg.capabilities, prefer=leg.negotiated.codec, keys=self._keys_of(leg, before.srtp))
 
     def answer(self, leg: Leg, peer: Leg | None, offer: bytes, local: LocalMedia) -> tuple[bytes, Negotiated]:
         """Our answer to the leg's offer, so that `peer` need not be transcoded."""
