@@ -17,6 +17,8 @@ from media.rates import RateConverter
 
 CHUNK = WIDE_HZ // 100
 """Samples of 10 ms: decoded audio leaves in multiples of it."""
+MAX_LENGTH = 6 * CHUNK
+"""Decoded audio leaves in pieces no longer than this: a ring takes no more at a time."""
 MAX_WINDOW = 3
 """Packets that are held back at most while one before them is missing."""
 HOLD_S = 0.06
@@ -202,9 +204,11 @@ class DecodeStream:
         if n < len(pcm):
             self._rest = pcm[n:]
             self._rest_ts = ts + self._to_ticks(n)
-        if n:
+        for begin in range(0, n, MAX_LENGTH):
             self._number += 1
-            out.append(Decoded(self, ts & 0xFFFFFFFF, pcm[:n], is_made_up, self._number & 0xFFFF))
+            part = pcm[begin : min(begin + MAX_LENGTH, n)]
+            place = (ts + self._to_ticks(begin)) & 0xFFFFFFFF
+            out.append(Decoded(self, place, part, is_made_up, self._number & 0xFFFF))
 
     def _to_ticks(self, samples: int) -> int:
         return samples * self._codec.clock_hz // WIDE_HZ

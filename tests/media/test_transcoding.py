@@ -218,6 +218,20 @@ def test_a_leg_changes_its_codec_in_the_call():
         assert 4000 < level_at(ear[len(ear) // 4 :], LOW, phone.ear_rate) < 8000
 
 
+@pytest.mark.parametrize("codec", ["G722", "opus"])
+def test_another_stream_of_a_peer_goes_on_at_once(codec):
+    a, b = Talker("a", 0, codec, two_tones(codec)), Talker("b", 1, "PCMU", np.zeros(0, np.int16))
+    world = call(a, b, 1.0)
+    a.ssrc, a.seq = 4711, 60_000
+    world.run(1.0)
+    b.assert_continuous()
+    ear = b.ear()
+    for part in np.split(ear[4000:12800], 11):  # 0.1 s each, before and after
+        assert level_at(part, LOW, 8000) > 4000
+    counters = world.engine.coding.counters(0)
+    assert (counters.concealed, counters.recovered) == (0, 0)
+
+
 def test_clock_must_be_that_of_the_codec():
     a = Talker("a", 0, "opus", two_tones("opus"))
     world = World(a)
@@ -245,6 +259,23 @@ def test_decoded_legs_are_recorded(codec):
     high = level_at(pcm, HIGH)
     assert high < 60 if codec == "L16/8000" else high > 3000
     assert not any(writer.ending.silent_because)
+
+
+def test_a_relayed_call_is_recorded_and_not_touched():
+    a, b = Talker("a", 0, "opus", two_tones("opus")), Talker("b", 1, "opus", two_tones("opus"))
+    writer = NoWriter()
+    world = World(a, b, writer=writer)
+    world.connect("a-b")
+    world.do(StartRecording(session="s", recording="r", path="/tmp/r.wav", channels=[["a"], ["b"]]))
+    world.run(2.0)
+    world.do(StopRecording(session="s", recording="r"))
+    for i in (0, 1):
+        pcm = np.concatenate([sound.samples for take in writer.takes for sound in take.channels[i]])
+        assert level_at(pcm[8000:24000], HIGH) > 3000
+    again = find_codec("opus").make_encoder("", 20)
+    spoken = two_tones("opus")
+    sent = [again.encode(spoken[i * 320 : i * 320 + 320]) for i in range(len(b.heard))]
+    assert [each.payload for each in b.heard] == sent
 
 
 def test_a_codec_that_is_not_decoded_is_passed_and_the_recording_says_so():

@@ -21,11 +21,12 @@ class Talker(Phone):
         self.lost = set(lost)
         self.events = set(events)
         self.event_type = 101
+        self.ssrc = 1000 + row
         self.is_lost_unsent = is_lost_unsent
         """What is in `lost` was never sent: sequence numbers do not tell."""
         self.is_g711 = self.kind.make_encoder is None
         self._encoder = None if self.is_g711 else self.kind.make_encoder(fmtp, self.kind.ptime(ptime_ms))
-        self._seq = 5000 * row
+        self.seq = 5000 * row
         self.n_sent = 0
 
     @property
@@ -44,16 +45,16 @@ class Talker(Phone):
         payload, kind = self.encode(part) if self.is_g711 else self._encoder.encode(part), TYPES[self.codec]
         if self.n in self.events:
             payload, kind = b"\x05\x0a\x00\xa0", self.event_type
-        self._seq += bool(payload) and not (self.is_lost_unsent and self.n in self.lost)
+        self.seq += bool(payload) and not (self.is_lost_unsent and self.n in self.lost)
         self.is_muted = self.n in self.lost or not payload
         self.n_sent += not self.is_muted
         ts = 77_777 * self.row + self.n * self.clock_hz * self.ptime_ms // 1000
         self.n += 1
         return (
             bytes((0x80, kind))
-            + (self._seq & 0xFFFF).to_bytes(2, "big")
+            + (self.seq & 0xFFFF).to_bytes(2, "big")
             + (ts & 0xFFFFFFFF).to_bytes(4, "big")
-            + (1000 + self.row).to_bytes(4, "big")
+            + self.ssrc.to_bytes(4, "big")
             + payload
         )
 

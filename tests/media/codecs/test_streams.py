@@ -199,6 +199,14 @@ def test_odd_frames_leave_in_whole_chunks(samples):
         at += len(each.pcm)
 
 
+def test_long_packets_leave_in_pieces():
+    """Opus has packets of 120 ms."""
+    decoder, sound = stream(), speech_like(0.12)
+    out = take(decoder, [Packet(0, 5, sound.astype(">i2").tobytes(), 0.0)])
+    assert [(each.ts, len(each.pcm)) for each in out] == [(5, 960), (965, 960)]
+    np.testing.assert_array_equal(np.concatenate([each.pcm for each in out]), sound)
+
+
 def test_broken_packets_are_counted_and_passed_over():
     decoder = stream()
     out = take(decoder, [*packets(0), packets(1)[0]._replace(payload=b"x"), *packets(2)])
