@@ -72,6 +72,7 @@ class Coding:
                 early_s=early_s,
             )
             late[made_up] = before  # a packet that was lost is not late besides
+            self._inputs.note_made_up(made_up, batch.sizes[batch.is_made_up])
         self.send_made(now)
 
     def send_made(self, now: float) -> None:

@@ -124,6 +124,10 @@ class Inputs:
         """By row: packets that came too late to be played."""
         return self._ring.late
 
+    def note_made_up(self, rows: Rows, sizes: NDArray[np.int64]) -> None:
+        """The legs' codec has made up so many samples for lost packets, and they were `put`."""
+        self.repair.concealed[rows] += sizes
+
     def comfort(self, row: int, payload: bytes, seq: int = -1) -> None:
         """A comfort noise packet (RFC 3389): what the leg's silence sounds like from now on."""
         self.repair.noise.set(row, payload, int(self._ring.end[row]))
