@@ -3,7 +3,8 @@
 Judged one by one, in bounded numbers: whose they may be, and whether that leg takes them (`media.learning`). On a
 shared port whose they may be is asked in this order: a leg whose peer's address it is, and if that is several legs, the
 one that was not heard yet or has fallen silent; the leg that has the packet's SSRC (its peer's NAT gave it another
-port); the one leg that was not heard yet and may be sent to from there. Where two could be meant it is nobody's.
+port); the one leg that was not heard yet and may be sent to from there, at once while it waits for its peer's address,
+after some packets when it has one. Where two could be meant it is nobody's.
 """
 
 import logging
@@ -31,6 +32,9 @@ MAX_BACKLOG = 1000
 """Packets that are looked through of one leg that nobody served for a while: its socket holds no more."""
 BACKLOG = 8
 """So many of them are still worth hearing: 160 ms."""
+HINT_PACKETS = 10
+"""Packets of one stream on a shared port before it is taken for that of the only leg that was not heard: 200 ms."""
+MAX_HINTS = 1000
 SILENCE_S = 0.3
 """A leg not heard for so long may have begun another stream."""
 
@@ -50,6 +54,8 @@ class Strangers:
         self.n_dropped = 0
         """Packets to shared ports that were nobody's, since the start."""
         self._n_judged = 0
+        self._hints: dict[tuple[int, Address, int], tuple[int, int]] = {}
+        """Streams (shared port, source, SSRC) that may be those of the leg on that row, and how many packets came."""
         self._unheard: dict[int, list[Leg]] = {}
         """By shared port: legs that were not heard since they were configured."""
         self._hosts: dict[int, set[str]] = {}
@@ -193,7 +199,27 @@ class Strangers:
             leg = self._by_row[int(streams[0])]
             return leg if leg is not None and leg.guard.is_allowed_host(address[0]) else None
         unheard = [leg for leg in self._unheard_of(index) if leg.guard.is_allowed_host(address[0])]
-        return unheard[0] if len(unheard) == 1 else None
+        if len(unheard) != 1:
+            return None
+        leg = unheard[0]
+        # With keys the packet proves itself.
+        is_certain = leg.guard.source is None or self._ports.srtp.has_keys[leg.row]
+        return leg if is_certain or self._is_proven(index, address, ssrc, leg) else None
+
+    def _is_proven(self, index: int, address: Address, ssrc: int, leg: Leg) -> bool:
+        """Whether a stream that nothing ties to the leg has gone on for so long that it is the leg's all the same.
+
+        Audio often comes before the answer that says from where: taken at once, one call would hear another.
+        """
+        stream = (index, address, ssrc)
+        row, n = self._hints.pop(stream, (leg.row, 0))
+        n = n + 1 if row == leg.row else 1
+        if n >= HINT_PACKETS:
+            return True
+        if len(self._hints) >= MAX_HINTS:
+            self._hints.clear()
+        self._hints[stream] = (leg.row, n)
+        return False
 
     def _of_several(self, rows: list[int], now: float) -> Leg | None:
         """Of legs with the same peer's address, the one whose stream a new SSRC can be."""

@@ -11,7 +11,7 @@ import pytest
 
 from media.engine import Engine
 from media.learning import PROOF_PACKETS
-from media.strangers import MAX_IN_ALL, SILENCE_S
+from media.strangers import HINT_PACKETS, MAX_IN_ALL, SILENCE_S
 from model.media import CommandRefused, ConfigureLeg, ConnectMatrix, Edge, FirstPacket, LegReleased, ReleaseSession
 from rtp import rtcp
 from rtp.net.ports import Ports
@@ -180,7 +180,8 @@ def test_one_leg_a_port_waits_for_its_peer_and_learns_it(rig):
 
 
 def test_peer_that_sends_from_another_port_than_it_says(rig):
-    """Its first packet tells, as long as only one leg can be meant."""
+    """Some packets of it tell, as long as only one leg can be meant: fewer may be early ones of a call whose answer is
+    still on its way."""
     a, b, other = rig.peer(1), rig.peer(2), rig.peer(3)
     rig.leg("a", a, learn_from=HOST)
     rig.leg("b", b, learn_from=HOST)
@@ -189,9 +190,27 @@ def test_peer_that_sends_from_another_port_than_it_says(rig):
     assert rig.packets("a") == rig.packets("b") == 0
     b.send(rig.port)
     rig.poll()
+    for _ in range(HINT_PACKETS - 1):
+        other.send(rig.port)
+    rig.poll(HINT_PACKETS - 1)
+    assert rig.packets("a") == 0
     other.send(rig.port)
     rig.poll()
     assert rig.packets("a") == 1 and rig.remote("a") == f"{HOST}:{other.port}"
+
+
+def test_audio_that_comes_before_the_answer_is_not_taken_for_another_calls(rig):
+    a, early = rig.peer(1), rig.peer(2)
+    rig.leg("a", a, learn_from=HOST)
+    for _ in range(HINT_PACKETS - 1):
+        early.send(rig.port)
+    rig.poll(HINT_PACKETS - 1)
+    rig.leg("b", early, learn_from=HOST)
+    early.send(rig.port)
+    a.send(rig.port)
+    rig.poll(2)
+    assert (rig.packets("a"), rig.packets("b")) == (1, 1)
+    assert rig.remote("a") == f"{HOST}:{a.port}" and rig.remote("b") == f"{HOST}:{early.port}"
 
 
 def test_rebinding_needs_the_same_proof_as_on_a_port_of_its_own(rig):
