@@ -93,7 +93,8 @@ def _start(call: Call, step: Step, now: float, env: Environment) -> list[Action]
     if step.extension:
         call.extension = step.extension
     # Audio goes directly only if every party of the step wants it so: the caller can be offered only one address.
-    call.is_direct = call.is_direct and all(_prefers_direct(target, env) for target in step.targets)
+    offer = call.legs[call.a].offer
+    call.is_direct = call.is_direct and all(may_go_directly(target, offer, env) for target in step.targets)
     actions: list[Action] = []
     for target in step.targets:
         leg = _new_leg(call, target, now, env)
@@ -102,10 +103,18 @@ def _start(call: Call, step: Step, now: float, env: Environment) -> list[Action]
     return actions
 
 
-def _prefers_direct(target: Target, env: Environment) -> bool:
+def may_go_directly(target: Target, offer: bytes, env: Environment) -> bool:
+    """Whether the party wants it, SRTP is not demanded of a caller who offers none, and no key is shown on the way."""
     if target.kind == "trunk":
-        return env.directory.trunks[target.name].config.media == "direct"
-    return env.directory.extensions[target.name].media == "direct"
+        config = env.directory.trunks[target.name].config
+        media_, srtp = config.media, config.srtp
+    else:
+        entry = env.directory.extensions[target.name]
+        media_, srtp = entry.media, entry.srtp
+    has_keys = b"a=crypto:" in offer
+    if (srtp or env.config.media.srtp) == "required" and not has_keys:
+        return False
+    return media_ == "direct" and (not has_keys or target.flow.transport == "tls")
 
 
 def _new_leg(call: Call, target: Target, now: float, env: Environment) -> Leg:

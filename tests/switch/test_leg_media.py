@@ -4,8 +4,11 @@ SRTP policies by configuration, extension, trunk and transport, and what the wor
 Not here: SDP itself (tests/sip/test_offer_answer…, test_sdes.py), real phones (tests/live/test_codecs.py and others).
 """
 
+from types import SimpleNamespace
+
 import pytest
 
+from sip.flow import Flow
 from sip.offer_answer import Capabilities as Caps
 from sip.offer_answer import LocalMedia, NoCommonCodec, SecurityMismatch, answer_offer, make_offer
 from sip.sdes import LocalKeys
@@ -14,6 +17,7 @@ from switch.call import Call, Leg
 from switch.config_file import parse_config
 from switch.directory import Directory, extension_entries
 from switch.leg_media import LegMedia
+from switch.phases.ring import may_go_directly
 from tests.sip.test_offer_answer import offer
 
 CONFIG = """
@@ -282,3 +286,27 @@ def test_a_missing_library_takes_its_codec_out(monkeypatch):
 def test_configuration_that_makes_no_sense(text, what):
     with pytest.raises(ValueError, match=what):
         parse_config(text)
+
+
+@pytest.mark.parametrize(
+    ("srtp", "transport", "offer_", "expected"),
+    [
+        ("", "udp", b"m=audio 4000 RTP/AVP 0\r\n", True),
+        ("", "udp", b"m=audio 4000 RTP/SAVP 0\r\na=crypto:1 x\r\n", False),
+        ("", "tls", b"m=audio 4000 RTP/SAVP 0\r\na=crypto:1 x\r\n", True),
+        ("required", "tls", b"m=audio 4000 RTP/AVP 0\r\n", False),
+        ("required", "tls", b"m=audio 4000 RTP/SAVP 0\r\na=crypto:1 x\r\n", True),
+    ],
+)
+def test_when_audio_may_go_directly(srtp, transport, offer_, expected):
+    """Never with keys on a readable way, nor plainly to who demands SRTP."""
+    text = CONFIG + f'[[extension]]\nnumber = "1009"\npassword = "12345678"\nmedia = "direct"\nsrtp = "{srtp}"\n'
+    config = parse_config(text)
+    directory = Directory(config)
+    for entry in extension_entries(config, lambda *_: ("", "")):
+        directory.extensions[entry.number] = entry
+    env = SimpleNamespace(directory=directory, config=config)
+    flow = Flow(transport, "192.0.2.1", 5060)
+    target = SimpleNamespace(kind="extension", name="1009", flow=flow)
+    assert may_go_directly(target, offer_, env) is expected
+    assert not may_go_directly(SimpleNamespace(kind="extension", name="1001", flow=flow), offer_, env)
