@@ -30,7 +30,8 @@ HISTORY = 100
 MAX_LATE_RUN = 5
 IDLE = 10
 """After this many empty chunks a packet as far behind restarts the stream at once."""
-MAX_CHUNKS = 9
+MAX_CHUNKS = 12
+"""Of one packet: Opus has no longer ones (RFC 6716 §2.1.4)."""
 PAD = 4
 """Chunks after the last row, so that a window of some chunks may begin at any sample."""
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtp.ring import CHUNK, DEPTH, HISTORY, IDLE, MAX_AHEAD, MAX_BEHIND, SLOTS, JitterRing
+from rtp.ring import CHUNK, DEPTH, HISTORY, IDLE, MAX_AHEAD, MAX_BEHIND, MAX_CHUNKS, SLOTS, JitterRing
 
 SILENCE = 0xFF
 
@@ -90,14 +90,14 @@ def test_anything_is_survived(packets):
         clock += pause
         put(ring, ts, bytes(length), clock, fresh=fresh)
         assert (
-            ring.end[0] <= clock + DEPTH + MAX_AHEAD + 9
+            ring.end[0] <= clock + DEPTH + MAX_AHEAD + MAX_CHUNKS
             or length < CHUNK
-            or ring.stamp[0].max() <= clock + DEPTH + MAX_AHEAD + 9
+            or ring.stamp[0].max() <= clock + DEPTH + MAX_AHEAD + MAX_CHUNKS
         )
         stamps = ring.stamp[0]
         used = np.flatnonzero(stamps >= 0)
         assert ((stamps[used] & (SLOTS - 1)) == used).all()
-        assert stamps.max() <= clock + DEPTH + MAX_AHEAD + 9
+        assert stamps.max() <= clock + DEPTH + MAX_AHEAD + MAX_CHUNKS
 
 
 def test_late_packet_is_still_in_the_history():
