@@ -22,7 +22,9 @@ LANGUAGES = ("en-us", "cmn", "en-gb", "de", "fr", "es", "yue", "it", "pt-br", "r
 VARIANTS = ("", "f2", "m3", "klatt2", "f5", "m7", "klatt4", "f1")
 _ROOT = Path(__file__).parents[1]
 _CHUNK_S = 300
-_VERSION = 1
+_ROW_S = 30
+"""Speech is listened to in rows of this length at the same time."""
+_VERSION = 2
 
 
 def make_speech(hours: float) -> tuple[NDArray[np.int16], str]:
@@ -47,6 +49,7 @@ def make_speech(hours: float) -> tuple[NDArray[np.int16], str]:
 def false_digits(hours: float) -> dict[str, object]:
     """Digits and tones found in speech that has none."""
     speech, source = make_speech(hours)
+    speech = speech.reshape(-1, _ROW_S * 8000)
     digits, tones = InbandDetector(), ToneDetector(len(speech))
     rows = np.arange(len(speech))
     for row in rows.tolist():
@@ -105,10 +108,11 @@ def _formants(i: int) -> NDArray[np.float32]:
             formants = ends[0] + (ends[1] - ends[0]) * time[:, None] / time[-1]
             wave_ = np.zeros(length)
             for k in range(1, int(3800 / bend.max()) + 1):
-                near = ((k * bend[:, None] - formants) / (60, 90, 150)) ** 2
-                wave_ += np.sin(k * turns) * (1 / (1 + near) @ (1.0, 0.5, 0.2) + 0.01) / k**0.3
-            swell = np.minimum(1, np.minimum(np.arange(length), np.arange(length)[::-1]) / rng.uniform(80, 500))
-            part = wave_ * swell
+                near = ((k * bend[:, None] - formants) / (90, 120, 200)) ** 2
+                wave_ += np.sin(k * turns) * (1 / (1 + near) @ (1.0, 0.5, 0.2) + 0.3 / k)
+            swell = np.minimum(1, np.minimum(np.arange(length), np.arange(length)[::-1]) / rng.uniform(250, 900))
+            shimmer = np.interp(time, np.arange(0, 0.5, 0.008), rng.normal(1, 0.1, 63))
+            part = (wave_ * shimmer + rng.normal(0, 0.03, length)) * swell
         else:
             part = rng.normal(0, 0.1 if kind < 0.87 else 0.001, length)
         said[at : at + length] = part[: n - at]

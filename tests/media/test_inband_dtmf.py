@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.dtmf_lab import EVENT_TYPE, Presser, compare, press
 from benchmarks.dtmf_q24 import dual_tone, listen, measure
+from benchmarks.dtmf_speech import false_digits
 from media.inband_dtmf import KEYPAD, InbandDetector
 from model.media import ConnectMatrix, Digit, Edge, SecureLeg
 from rtp.events import EventReceiver
@@ -168,3 +169,11 @@ def test_digits_of_a_secure_leg_are_told_to_the_switch_alone(kind):
 
 def test_every_key_is_a_digit():
     assert listen([padded(dual_tone(key, 60)) for key in KEYPAD]) == list(KEYPAD)
+
+
+def test_speech_has_no_digits(tmp_path, monkeypatch):
+    """Talk-off, ten minutes in English and Chinese."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    result = false_digits(1 / 6)
+    assert (result["speech"], result["hours"]) == ("espeak-ng", 0.17)
+    assert (result["false_digits"], result["false_tones"]) == (0, 0)
