@@ -220,8 +220,8 @@ class Mixer:
         """Mixes what the planes hold. Listeners in `waiting` are sent nothing this time: their change is to come."""
         planes, narrow, wide = self._planes, self._narrow, self._wide
         for key in self._rooms:
-            if not narrow.select(key, planes.narrow):
-                wide.select(key, planes.wide)
+            if not wide.select(key, planes.wide):
+                narrow.select(key, planes.narrow)
         if len(wide.rows):
             wide.run(planes.wide, self.limiter, waiting)
         if not len(narrow.rows):

@@ -119,6 +119,24 @@ def test_conference_of_20():
         phone.assert_continuous()
 
 
+def test_big_room_of_narrow_and_wide_legs():
+    """Three of twelve speak, one of them above 4 kHz: that is for wide legs alone."""
+    world = World(*phones(12, "PCMU", "L16/16000", "L16/8000"))
+    for i, phone in enumerate(world.phones.values()):
+        phone.level = 4000.0 if i < 3 else 20.0
+    world.phones["p1"].hz = 6000.0
+    names = list(world.phones)
+    world.connect(rooms=[Room(names, names)])
+    began = world.run(0.8)
+    for listener in names:
+        for speaker in names[:3]:
+            is_heard = speaker != listener and (speaker != "p1" or world.phones[listener].rate == 16000)
+            level = world.phones[listener].hears(world.phones[speaker], began + SETTLED_S)
+            assert level == pytest.approx(float(is_heard), abs=0.04), (listener, speaker)
+    for phone in world.phones.values():
+        phone.assert_continuous()
+
+
 def test_conference_of_200_lets_the_loudest_speak():
     n = 200
     world = World(*phones(n))
