@@ -12,7 +12,7 @@ second). Rounds are interleaved and their medians reported.
   `floor_shared`: four sockets, `recvmmsg` and `sendmmsg` in batches and one array look-up for the address. No parsing,
   no counting, no RTCP, no tick; both look at their sockets every 10 ms, as the worker does.
 - `relay`, `relay_shared`: calls joined two by two, legs on ports of their own and on four shared ports; with RTCP.
-- `record`: as `relay`, each call in a stereo WAV. `dtmf`: in-band and RFC 4733 digits listened for on every leg.
+- `record`: as `relay`, each call in a stereo WAV. `dtmf`: in-band digits listened for on every leg.
 - `mix`: four legs a session, each hears the mix of the three others, encoded for it alone. (Own ports, these three.)
 - `busy`: as `record`, with as many calls as took 75 % of a processor in that row, if the load can send so many.
 

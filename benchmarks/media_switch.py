@@ -81,7 +81,8 @@ class Switch:
                     remote_port=load.ports[leg % len(load.ports)],
                     remote_rtcp_port=load.report_port,
                     learn_from=HOST,
-                    dtmf_payload_type=101,
+                    # Whoever is told the digits may not hear them too, and cannot be relayed to.
+                    dtmf_payload_type=-1 if detect else 101,
                     detect=detect,
                 )
             )

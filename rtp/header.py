@@ -24,7 +24,7 @@ def header_view(arena: NDArray[np.uint8]) -> Headers:
 
 
 def rows_at(rows: NDArray[np.int64]) -> slice | NDArray[np.int64]:
-    """An index for the rows `rows`, one or more and rising: a slice, which is much cheaper, where they are the first."""
+    """An index for `rows`, one or more and rising: a slice, which is much cheaper, where they are the first ones."""
     return slice(len(rows)) if rows[-1] == len(rows) - 1 else rows
 
 
