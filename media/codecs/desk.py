@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.codecs.base import WIDE_HZ, Codec, Pcm
-from media.codecs.registry import find_codec
+from media.codecs.registry import codecs, find_codec
 from media.codecs.streams import CodecCounters, Decoded, DecodeStream, Encoded, EncodeStream, Packet
 
 log = logging.getLogger(__name__)
@@ -171,6 +171,7 @@ class CodecDesk:
     def __init__(self, n_threads: int | None = None) -> None:
         if n_threads is None:
             n_threads = min(MAX_THREADS, len(os.sched_getaffinity(0)))
+        codecs()  # loads the libraries before there is a call
         self._is_threaded = n_threads > 0
         self._decoded: deque[Decoded] = deque()
         self._encoded: deque[Encoded] = deque()

@@ -7,6 +7,7 @@ system's. A stereo stream comes out as mono, and whatever its frame length and b
 import ctypes
 import ctypes.util
 import importlib.util
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,15 +55,15 @@ def load_library() -> ctypes.CDLL:
     raise OpusMissingError(f"Opus is not offered: no libopus ({looked})")
 
 
-def _candidates() -> list[str]:
-    found = []
+def _candidates() -> Iterator[str]:
     spec = importlib.util.find_spec("av")
     if spec is not None and spec.origin:
         package = Path(spec.origin).parent
         for folder in (package.parent / "av.libs", package / ".dylibs"):
-            found += sorted(str(path) for path in folder.glob("libopus*"))
-    system = ctypes.util.find_library("opus")
-    return found + ([system] if system else [])
+            yield from sorted(str(path) for path in folder.glob("libopus*"))
+    system = ctypes.util.find_library("opus")  # runs programs, so only when it must
+    if system:
+        yield system
 
 
 def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
