@@ -40,8 +40,7 @@ _MIN_LEVEL_DBM0 = -33.0  # of each tone; Q.24: -25 dBm must be accepted
 _MAX_OFFSET = 0.0235  # of each frequency; Q.24: 1.5 % accepted, 3.5 % rejected
 _MIN_TWIST_DB, _MAX_TWIST_DB = -9.5, 5.5
 """High tone over low tone; Q.24: -8 to 4 dB."""
-_SCREEN = 0.65
-"""Share of a block's energy at the two frequencies below which nobody looks closer."""
+_SCREEN = 0.65  # share of a block's energy at the two frequencies below which nobody looks closer
 _MIN_SHARE = 0.72
 """Share of a block's energy in the two fitted tones, for the block to count."""
 _MIN_PURITY = 0.88
@@ -64,8 +63,7 @@ _MAX_GAP = 2
 _MAX_UNHEARD = 6
 """Blocks of packets that never came which a digit may be interrupted for besides."""
 _BLOCKS_TO_BEGIN = 4
-_MAX_BLOCKS = 3000
-"""A digit that lasts 30 s ends there."""
+_MAX_BLOCKS = 3000  # a digit that lasts 30 s ends there
 
 
 class HeardDigit(NamedTuple):
