@@ -139,7 +139,7 @@ class Inputs:
         self._ring.reset(row, ticks)
         self.delays.reset(row)
         self.repair.reset(row)
-        self.stretched[row] = 0
+        self.stretched[row] = self._may_cut_at[row] = self._n_refused[row] = 0
         self._last_seq[row] = -1
         self._loud[row] = 0.0
         self._halt(row)
