@@ -104,17 +104,20 @@ def foreign_codecs(formats: list[str], rtpmaps: dict[str, RtpMap], fmtps: dict[s
     Each keeps its payload type unless that is one of ours. Of one codec in several variants the first is taken.
     """
     found: dict[str, Codec] = {}
-    used = {int(text) for text in formats if text.isdigit()} | _TAKEN
+    given: set[int] = set()
     for text in formats:
         rtpmap = rtpmaps.get(text) or STATIC_PAYLOAD_TYPES.get(text)
-        if rtpmap is None or rtpmap.key in BY_KEY or rtpmap.key in found or not speech_name(rtpmap):
+        if rtpmap is None or rtpmap.clock_rate % 100 or not speech_name(rtpmap):
+            continue
+        if rtpmap.key in BY_KEY or rtpmap.key in found:
             continue
         payload_type = int(text)
         if payload_type in _TAKEN:
+            used = given.union(_TAKEN, [int(each) for each in formats if each.isdigit()])
             free = next((each for each in _DYNAMIC if each not in used), None)
             if free is None:
                 continue
-            used.add(free)
+            given.add(free)
             payload_type = free
         found[rtpmap.key] = Codec(
             foreign_name(rtpmap), rtpmap.clock_rate, payload_type, rtpmap.channels, fmtps.get(text, ""), rtpmap.name

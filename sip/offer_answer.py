@@ -31,7 +31,7 @@ from sip.sdp import MediaDescription, SdpError, SessionDescription, check_unicas
 
 __all__ = [
     "CODECS", "Capabilities", "Codec", "LocalMedia", "Negotiated", "NoCommonCodec", "SdpError", "SecurityMismatch",
-    "answer_offer", "apply_answer", "check_offer", "make_offer", "offered_codecs", "passable_codecs",
+    "answer_offer", "apply_answer", "check_security", "make_offer", "offered_codecs", "passable_codecs",
 ]  # fmt: skip
 
 
@@ -213,9 +213,11 @@ def apply_answer(
     raise _why_not(session, capabilities)
 
 
-def check_offer(offer: bytes, capabilities: Capabilities, keys: LocalKeys | None = None) -> None:
-    """Raises what `answer_offer` would raise."""
-    _choose(_read(offer), capabilities, keys, "", "sendrecv")
+def check_security(offer: bytes, capabilities: Capabilities, keys: LocalKeys | None = None) -> None:
+    """Raises as `answer_offer` does (NoCommonCodec, SdpError) when no stream of the offer suits us as to SRTP."""
+    session = _read(offer)
+    if next(_acceptable(session, capabilities, keys), None) is None:
+        raise _why_not(session, capabilities)
 
 
 def offered_codecs(offer: bytes) -> list[str]:

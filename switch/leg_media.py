@@ -17,10 +17,11 @@ from sip.offer_answer import (
     Capabilities,
     LocalMedia,
     Negotiated,
+    NoCommonCodec,
     SecurityMismatch,
     answer_offer,
     apply_answer,
-    check_offer,
+    check_security,
     make_offer,
     offered_codecs,
     passable_codecs,
@@ -86,9 +87,11 @@ class LegMedia:
 
     def check(self, offer: bytes, kind: str, name: str, *, is_tls: bool) -> None:
         """Whether a party's first offer can lead to anything, before anybody rings."""
-        codecs: tuple[str | Codec, ...] = (*self._codecs_of(kind, name), *passable_codecs(offer))
         security = self.security_of(kind, name, is_tls=is_tls)
-        check_offer(offer, self._capabilities(codecs, security), self._some_keys)
+        check_security(offer, self._capabilities((), security), self._some_keys)
+        ours = self._codecs_of(kind, name)
+        if not any(codec in ours for codec in offered_codecs(offer)) and not passable_codecs(offer):
+            raise NoCommonCodec("no codec in common")
 
     def _capabilities(self, codecs: tuple[str | Codec, ...], security: str) -> Capabilities:
         config = self._config.media
