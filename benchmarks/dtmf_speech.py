@@ -76,11 +76,16 @@ def _espeak(i: int) -> NDArray[np.float32]:
     lines = [line for line in (_ROOT / name).read_text(encoding="utf-8").splitlines() if line.strip()]
     rng.shuffle(lines)
     text = "\n".join(lines * 4)
-    command = ["espeak-ng", "-v", f"{language}+{variant}" if variant else language, "--stdout"]
-    command += ["-p", str(rng.randrange(15, 95)), "-s", str(rng.randrange(120, 230)), "--stdin"]
+    manner = ["-p", str(rng.randrange(15, 95)), "-s", str(rng.randrange(120, 230))]
+    voice = f"{language}+{variant}" if variant else language
     said = np.zeros(0, np.float32)
     while len(said) < _CHUNK_S * 8000:
-        done = subprocess.run(command, input=text.encode(), capture_output=True, check=True, timeout=120)
+        command = ["espeak-ng", "-v", voice, *manner, "--stdout", "--stdin"]
+        done = subprocess.run(command, input=text.encode(), capture_output=True, check=False, timeout=120)
+        if done.returncode and voice != language:
+            voice = language  # some variants crash in some languages
+            continue
+        done.check_returncode()
         # Streamed: the header does not know the length.
         with wave.open(BytesIO(done.stdout)) as file:
             rate = file.getframerate()
