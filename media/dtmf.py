@@ -19,6 +19,8 @@ from rtp.events import DIGITS, EventPacket, EventReceiver, EventSender, Pressed,
 if TYPE_CHECKING:
     from media.engine import Engine
 
+MAX_UNNOTED = 25
+"""Event packets that a worker may have sent since it noted what it sends: it does so every tick."""
 HEARD = 320
 """Samples of a tone after which a receiver may have taken it for a digit (ITU-T Q.24: 40 ms)."""
 _AMPLITUDE = 32768 * 10 ** (-10 / 20)
@@ -223,12 +225,16 @@ class DigitDesk:
 
     def go_on(self, leg: Leg, note: DigitsNote) -> None:
         """Sends what an earlier worker could not finish."""
-        sender: EventSender | ToneSender
         if note.is_tones:
-            sender = self.tone_senders[leg.row] = ToneSender()
+            tones = self.tone_senders[leg.row] = ToneSender()
+            tones.go_on(note.state)
         else:
             sender = self.senders[leg.row] = self._event_sender(leg.row)
-        sender.go_on(note.state)
+            sender.go_on(note.state)
+            # Sent after it was noted, in the tick in which the worker died.
+            n_more = (int(self._table.out_seq[leg.row]) - note.seq) & 0xFFFF
+            while 0 < n_more <= MAX_UNNOTED and sender.is_busy:
+                n_more -= sender.step() is not None
         self._changed(leg.session)
 
     def _event_sender(self, row: int) -> EventSender:
@@ -236,8 +242,9 @@ class DigitDesk:
 
     def notes(self) -> dict[int, DigitsNote]:
         """What is being sent, by row."""
-        events = {row: DigitsNote(False, sender.state) for row, sender in self.senders.items()}
-        return events | {row: DigitsNote(True, sender.state) for row, sender in self.tone_senders.items()}
+        seq = self._table.out_seq
+        events = {row: DigitsNote(False, int(seq[row]), one.state) for row, one in self.senders.items()}
+        return events | {row: DigitsNote(True, int(seq[row]), one.state) for row, one in self.tone_senders.items()}
 
     @property
     def is_sending(self) -> bool:

@@ -47,6 +47,8 @@ class DigitsNote(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Digits on their way to the leg."""
 
     is_tones: bool
+    seq: int
+    """Newest sequence number of the leg at that time."""
     state: SenderState
 
 

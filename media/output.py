@@ -156,11 +156,12 @@ class FrameSender:
             + ts.to_bytes(4, "big")
             + int(table.out_ssrc[row]).to_bytes(4, "big")
         )
-        self._ports.send(row, header + payload)
-        table.out_seq[row] = seq
+        # Before it is sent, in this order: should we die now, no number is used twice (media.legacy).
         if is_new:
             table.out_ts[row] = ts
             table.out_samples[row] = len(payload)
             table.sent_at[row] = now
+        table.out_seq[row] = seq
         table.packets_sent[row] += 1
         table.bytes_sent[row] += len(payload)
+        self._ports.send(row, header + payload)

@@ -223,7 +223,7 @@ def memory():
 
 
 NOTE = AddressNote(("10.0.0.1", 4000), "10.0.0.1", ("10.0.0.1", 4002), ("10.0.0.1", 4002), False, 3, 0.5, 90.0)
-DIGITS = DigitsNote(False, ([(1, 800, 480)], (2, 800, 480), 320, 0, 0, 0))
+DIGITS = DigitsNote(False, 7, ([(1, 800, 480)], (2, 800, 480), 320, 0, 0, 0))
 
 
 def test_a_successor_finds_what_was_there(memory):
