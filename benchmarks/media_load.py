@@ -188,7 +188,8 @@ class Load:
         listener, packets, arrived = listener[good], packets[good], arrived[good]
         seq = packets[:, 2:4].copy().view(">u2").astype(np.int64)[:, 0]
         is_new = self._first_seq[listener] < 0
-        self._first_seq[listener[is_new]] = seq[is_new]
+        # Of several packets of a leg the assignment that comes last stays: that of the first of them.
+        self._first_seq[listener[is_new][::-1]] = seq[is_new][::-1]
         # A run is shorter than the sequence numbers' way round.
         number = (seq - self._first_seq[listener]) & 0xFFFF
         early = number > 0x8000
