@@ -37,9 +37,9 @@ check: setup
 bench: setup
 	$(BIN)/python -m benchmarks.signalling --quick
 	$(BIN)/python -m benchmarks.media --quick
+	$(BIN)/python -m pytest benchmarks/micro --benchmark-only
 	scripts/setup-quality $(VENV)
 	$(BIN)/python -m benchmarks.media_quality --quick
-	$(BIN)/python -m pytest benchmarks/micro --benchmark-only
 
 # The lock holds versions and hashes and no registry address: pip asks whatever index the machine is set up for.
 lock:
