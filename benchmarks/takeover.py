@@ -247,7 +247,8 @@ async def measure(
         try:
             await stage.call_all(n_calls)
             await asyncio.sleep(settle_s)
-            quiet = (loop.time() - settle_s / 2, loop.time())
+            # Not up to the first kill: what begins before it would count.
+            quiet = (loop.time() - settle_s / 2, loop.time() - settle_s / 4)
             kills = await provoke(stage, rounds, settle_s, with_hang=with_hang)
             n_lost = len(stage.ended)
             ended = loop.time()
