@@ -1,12 +1,15 @@
 """SRTP of real workers' legs, with libsrtp on the phones' side: relay to and from plain legs bit by bit, mix, digits,
-reports, keys that change; nothing is learned, counted or relayed of what is not verified. Both transports.
+reports, keys that change; nothing is learned, counted or relayed of what is not verified. Both transports. A worker that
+is killed: roll-over counters and replay windows outlive it.
 
-Not here: the transform itself (tests/rtp/test_srtp.py); takeover (test_recording_survives.py has the way).
+Not here: the transform itself (tests/rtp/test_srtp.py).
 """
 
 import contextlib
 import socket
 import struct
+import tempfile
+from pathlib import Path
 
 import pylibsrtp
 import pytest
@@ -23,6 +26,7 @@ from model.media import (
     SrtpKeys,
     Statistics,
 )
+from tests.media.test_takeover import Succession
 from tests.media.worker_process import Phone, Worker, bridge, configure, fields
 
 SUITE = "AES_CM_128_HMAC_SHA1_80"
@@ -63,6 +67,16 @@ def worker(request):
         if extra:
             made.ports = [made.switch.hello.shared_ports[0]] * 4
         yield made
+
+
+@pytest.fixture
+def succession():
+    with tempfile.TemporaryDirectory() as folder:
+        one = Succession(Path(folder))
+        try:
+            yield one
+        finally:
+            one.close()
 
 
 def settle(worker):
@@ -245,6 +259,33 @@ def test_a_snapshot_tells_the_roll_over_counters(worker):
     legs = {settings.leg: state for settings, state in worker.switch.wait(SnapshotTaken).snapshot.legs}
     assert legs["a"].srtp_roll_over == (0, 1)
     assert legs["b"].srtp_roll_over == (0, 0)
+
+
+def test_the_worker_is_killed_beyond_a_wrap(succession):
+    """Both ways go on in roll-over 1; what the dead worker took is not taken again."""
+    a, b = SecurePhone(ssrc=1), Phone(ssrc=2)
+    succession.tell(configure(succession, a, "a", 0, srtp=a.keys), configure(succession, b, "b", 1), bridge(("a", "b")))
+    a.seq = 65500
+    sent = [a.send(bytes([i]) * 160) for i in range(60)]
+    b.wait_for(60)
+    b.send(b"\x05" * 160)
+    a.wait_for(1)
+    succession.kill()
+    succession.take_place()
+    succession.adopt()
+    for packet in sent[-20:]:
+        a.socket.sendto(packet, a.target)
+    a.send(b"\xee" * 160)
+    b.wait_for(61)
+    for i in range(3):
+        b.send(bytes([i]) * 160)
+    a.wait_for(4)
+    got = [fields(packet) for packet in a.plain()]
+    assert [each[4][0] for each in got] == [5, 0, 1, 2]
+    assert [(each[1] - got[0][1]) & 0xFFFF for each in got] == [0, 1, 2, 3]
+    succession.switch.send(GetStatistics("s1"))
+    assert succession.switch.wait(Statistics).legs["a"].packets_rejected == 20
+    assert [fields(packet)[4][0] for packet in b.collect()] == [*range(60), 0xEE]
 
 
 @pytest.mark.parametrize("keys", [SrtpKeys("NULL", OURS, THEIRS), SrtpKeys(SUITE, OURS[:16], THEIRS)])
