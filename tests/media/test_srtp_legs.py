@@ -1,6 +1,6 @@
 """SRTP of real workers' legs, with libsrtp on the phones' side: relay to and from plain legs bit by bit, mix, digits,
-reports, keys that change; nothing is learned, counted or relayed of what is not verified. Both transports. A worker that
-is killed: roll-over counters and replay windows outlive it.
+reports, keys that change; nothing is learned, counted or relayed of what is not verified. Both transports. Roll-over
+counters and replay windows outlive a worker that is killed.
 
 Not here: the transform itself (tests/rtp/test_srtp.py).
 """
