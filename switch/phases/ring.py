@@ -93,7 +93,7 @@ def _start(call: Call, step: Step, now: float, env: Environment) -> list[Action]
     if step.extension:
         call.extension = step.extension
     # Audio goes directly only if every party of the step wants it so: the caller can be offered only one address.
-    offer = call.legs[call.a].offer
+    offer = call.legs[call.a].offer if call.a else b""
     call.is_direct = call.is_direct and all(may_go_directly(target, offer, env) for target in step.targets)
     actions: list[Action] = []
     for target in step.targets:
