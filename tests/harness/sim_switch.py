@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from media.client import PortPool
+from media.client import PortPool, SharedPortPool
 from model import media
 from model.declare import Event
 from model.ids import IdSource
@@ -61,6 +61,7 @@ class NotedWorker:
     def __init__(self, switch: "SimSwitch", n_ports: int = 200) -> None:
         self.ports = PortPool(5.0)
         self.ports.reset(list(range(20000, 20000 + 2 * n_ports, 2)))
+        self.shared_ports = SharedPortPool()
         self.is_connected = True
         self.commands: list[media.Command] = []
         self.legs: dict[str, set[str]] = {}
@@ -72,10 +73,14 @@ class NotedWorker:
         return self.ports.n_total - self.ports.n_taken
 
     def allocate_port(self, trunk: str = "") -> int | None:
-        return self.ports.allocate(self._switch.loop.time())
+        port = self.shared_ports.allocate(trunk) if trunk else None
+        return port or self.ports.allocate(self._switch.loop.time())
 
     def free_port(self, port: int, now: float) -> None:
-        self.ports.free(port, now)
+        if port in self.shared_ports:
+            self.shared_ports.free(port)
+        else:
+            self.ports.free(port, now)
 
     def send(self, command: media.Command) -> bool:
         self.commands.append(msgspec.msgpack.decode(msgspec.msgpack.encode(command), type=media.Command))

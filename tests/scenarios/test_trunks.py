@@ -6,6 +6,7 @@ import asyncio
 import pytest
 
 from model import events
+from model.media import ConfigureLeg
 from tests.harness.sim_switch import EXTENSIONS, TRUNKS, SimSwitch
 from tests.harness.simnet import SimNet
 from tests.harness.virtual_loop import run_virtual
@@ -24,6 +25,26 @@ def test_a_call_from_the_trunk_reaches_the_extension_of_the_access_number():
         record = await switch.cdr()
         assert (record.direction, record.trunk, record.access_number) == ("inbound", "carrier", "02188886666")
         assert record.extension == "1001"
+        await switch.close()
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(("choice", "trunks_port"), [("shared", 30000), ("own", 20002)])
+def test_a_trunks_calls_share_ports_and_a_phone_has_its_own(choice, trunks_port):
+    async def main():
+        trunks = TRUNKS.replace('name = "carrier"', f'name = "carrier"\nrtp_ports = "{choice}"', 1)
+        switch = SimSwitch(SimNet(), EXTENSIONS + trunks)
+        switch.worker.shared_ports.reset([30000])
+        phone = await switch.phone("1001")
+        switch.carrier(answer_after_s=0.5)
+        phone.call("913800138000")
+        await phone.wait("answered")
+        ports = {each.leg: each.port for each in switch.worker.of(ConfigureLeg)}
+        assert sorted(ports.values()) == [20000, trunks_port]
+        phone.agent.hang_up(phone.the_call.id)
+        await switch.cdr()
+        assert switch.worker.shared_ports.n_taken == 0
         await switch.close()
 
     run_virtual(main())
