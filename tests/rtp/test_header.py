@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtp.header import MAX_PACKET, header_view, strip_options
+from rtp.header import MAX_PACKET, header_view, rows_at, strip_options
 
 FIXED = bytes.fromhex("80001234 00000abc deadbeef")
 BODY = b"audio" * 4
@@ -72,3 +72,10 @@ def test_view_reads_and_writes_the_arena():
     assert (view["seq"][1], view["ts"][1], view["ssrc"][1]) == (0x1234, 0xABC, 0xDEADBEEF)
     view["seq"][np.array([2])] = np.array([0x0102], np.uint16)
     assert arena[2, 2:4].tolist() == [1, 2]
+
+
+@given(st.sets(st.integers(0, 30), min_size=1))
+def test_rows_by_slice_or_by_number_are_the_same(chosen):
+    rows = np.array(sorted(chosen), np.int64)
+    assert np.arange(31)[rows_at(rows)].tolist() == rows.tolist()
+    assert isinstance(rows_at(np.arange(5)), slice)
