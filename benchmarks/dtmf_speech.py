@@ -18,7 +18,7 @@ from media.inband_dtmf import InbandDetector
 from media.resample import resample
 from media.tone_detector import ToneDetector
 
-LANGUAGES = ("en-us", "cmn", "en-gb", "de", "fr", "es", "yue", "it", "pt-br", "ru", "hi", "ar", "tr", "pl", "vi", "sv")
+LANGUAGES = ("en-us", "cmn", "en-gb", "de", "fr", "es", "yue", "it", "pt-br", "ru", "hi", "ar", "tr", "pl", "nl", "sv")
 VARIANTS = ("", "f2", "m3", "klatt2", "f5", "m7", "klatt4", "f1")
 _ROOT = Path(__file__).parents[1]
 _CHUNK_S = 300
@@ -82,8 +82,8 @@ def _espeak(i: int) -> NDArray[np.float32]:
     while len(said) < _CHUNK_S * 8000:
         command = ["espeak-ng", "-v", voice, *manner, "--stdout", "--stdin"]
         done = subprocess.run(command, input=text.encode(), capture_output=True, check=False, timeout=120)
-        if done.returncode and voice != language:
-            voice = language  # some variants crash in some languages
+        if done.returncode and voice != "en-us":
+            voice = language if voice != language else "en-us"  # some crash on some texts
             continue
         done.check_returncode()
         # Streamed: the header does not know the length.
