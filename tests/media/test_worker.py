@@ -4,7 +4,10 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import wave
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -253,3 +256,21 @@ def test_protocol_round_trip():
     """What this test speaks is what the switch speaks."""
     command = ConfigureLeg(session="s", leg="a", port=2)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(command), type=Command) == command
+
+
+def test_freed_memory_is_kept():
+    """Large temporary arrays, of which a tick makes many, must not be mapped anew each time."""
+    script = """
+import resource, numpy, media.worker
+def use():
+    return len([numpy.ones(size) for size in (50_000, 200_000, 400_000)])
+media.worker.keep_memory()
+use()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    use()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
+    assert int(done.stdout) < 300
