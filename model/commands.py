@@ -128,6 +128,19 @@ class SendDtmf(Command, frozen=True, kw_only=True):
     """Between digits."""
 
 
+@command("call.secure", role="operator", result=views.SecureDigits, errors=(NoSuchCall, NoSuchLeg, WrongState))
+class Secure(Command, frozen=True, kw_only=True):
+    """Collects digits that nobody may hear or keep, such as a card number.
+
+    While a leg is secure nobody hears it, no recording holds it, its digits are neither relayed nor told; the command
+    that ends it returns them, once.
+    """
+
+    call_id: Id
+    leg_id: Id
+    is_secure: bool
+
+
 @command("call.detect_answer", role="operator", result=views.Done, errors=(NoSuchCall, NoSuchLeg, WrongState))
 class DetectAnswer(Command, frozen=True, kw_only=True):
     """Finds out whether a human or a machine speaks on a leg; `call.answer_detected` follows once."""

@@ -75,6 +75,25 @@ class CallDigit(Event, frozen=True, kw_only=True):
     duration_ms: int = 0
 
 
+@event("call.secured")
+class CallSecured(Event, frozen=True, kw_only=True):
+    """A leg is secure from now on, or no longer: nobody hears it or gets its digits."""
+
+    call_id: str
+    leg_id: str
+    is_secure: bool
+
+
+@event("call.secure_digit")
+class CallSecureDigit(Event, frozen=True, kw_only=True):
+    """Another key was pressed on a secure leg; which one is nobody's business."""
+
+    call_id: str
+    leg_id: str
+    n_digits: int
+    """So far."""
+
+
 @event("call.tone_detected")
 class CallToneDetected(Event, frozen=True, kw_only=True):
     """A tone of the network or of a machine is heard from a leg (where that is listened for)."""

@@ -303,5 +303,15 @@ class DrainState(View, frozen=True, kw_only=True):
     """Seconds until the calls that are left are ended; 0 = never."""
 
 
+class SecureDigits(View, frozen=True, kw_only=True):
+    """What was typed while the leg was secure."""
+
+    digits: str = ""
+    """Empty when it begins; at most 64."""
+
+    def __repr__(self) -> str:
+        return f"SecureDigits({len(self.digits)} digits)"
+
+
 class Done(View, frozen=True, kw_only=True):
     """It is done; there is nothing to tell."""

@@ -81,6 +81,10 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     """What we offered or answered with, the last time."""
     dtmf: str = "auto"
     """auto, rfc4733, inband, info: how its digits come and are sent."""
+    is_secure: bool = False
+    """Nobody hears it or gets its digits."""
+    secure_digits: str = ""
+    """What was typed meanwhile."""
     detects_tones: bool = False
     last_digit: tuple[str, bool, float] = ("", False, 0.0)
     """Digit, whether it came by INFO, monotonic instant: the same in the other kind right after is the same key."""

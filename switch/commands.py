@@ -17,7 +17,7 @@ from switch import extensions_admin
 from switch.actions import SendInfoDigits
 from switch.call import Call, Leg
 from switch.calls import NoRouteError
-from switch.leg_events import DropLeg, HoldLeg, RecordCall, Release, ResumeLeg
+from switch.leg_events import DropLeg, HoldLeg, RecordCall, Release, ResumeLeg, SecureLeg
 from switch.status import system_status
 from switch.views import call_view, trunk_view
 
@@ -40,6 +40,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         commands.Resume: handlers.resume,
         commands.SendDtmf: handlers.send_dtmf,
         commands.DetectAnswer: handlers.detect_answer,
+        commands.Secure: handlers.secure,
         commands.Play: handlers.play,
         commands.StopPlay: handlers.stop_play,
         commands.SearchHistory: handlers.search_history,
@@ -117,6 +118,12 @@ class CommandHandlers:
         else:
             self._runtime.tell(Release(call.call_id, "", command.cause))
         return self._view(call)
+
+    def secure(self, command: commands.Secure, caller: Caller) -> views.SecureDigits:
+        call, leg = self._bridged_leg(command.call_id, command.leg_id)
+        digits = "" if command.is_secure else leg.secure_digits
+        self._runtime.tell(SecureLeg(call.call_id, leg.leg_id, command.is_secure))
+        return views.SecureDigits(digits=digits)
 
     def hold(self, command: commands.Hold, caller: Caller) -> views.CallView:
         call, leg = self._bridged_leg(command.call_id, command.leg_id)

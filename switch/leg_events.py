@@ -104,6 +104,12 @@ class DropLeg(_CallEvent, frozen=True):
     cause: HangupCause
 
 
+class SecureLeg(_CallEvent, frozen=True):
+    """API: nobody shall hear the leg or get its digits, or all may again."""
+
+    is_secure: bool
+
+
 class HoldLeg(_CallEvent, frozen=True):
     """API: the leg shall hear music."""
 
@@ -139,6 +145,7 @@ CallEvent = (
     | Timeout
     | Release
     | DropLeg
+    | SecureLeg
     | HoldLeg
     | ResumeLeg
     | RecordCall

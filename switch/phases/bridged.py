@@ -26,11 +26,13 @@ from switch.leg_events import (
     RecordCall,
     Release,
     ResumeLeg,
+    SecureLeg,
     Timeout,
 )
 from switch.phases.outcome import Outcome, releasing, stay
 from switch.release import end_leg, leg_left
 
+MAX_SECURE_DIGITS = 64
 HOLD_PLAY = "hold"
 """Play id of the music a held leg hears."""
 _SAME_KEY_S = 1.0
@@ -74,6 +76,8 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return stay(_hold(call, held, HELD_BY_PEER, now, env))
         case LegResumes() if (held := call.other(event.leg_id)) is not None:
             return stay(_resume(call, held, HELD_BY_PEER, now, env))
+        case SecureLeg(is_secure=is_secure) if leg is not None:
+            return stay(_secure(call, leg, is_secure))
         case HoldLeg() if leg is not None:
             return stay(_hold(call, leg, HELD_BY_API, now, env))
         case ResumeLeg() if leg is not None:
@@ -155,10 +159,24 @@ def _resume(call: Call, leg: Leg, by: int, now: float, env: Environment) -> list
     ]
 
 
+def _secure(call: Call, leg: Leg, is_secure: bool) -> list[Action]:
+    if leg.is_secure == is_secure:
+        return []
+    leg.is_secure = is_secure
+    leg.secure_digits = ""
+    return [
+        media.SecureLeg(call.call_id, leg.leg_id, is_secure),
+        events.CallSecured(call_id=call.call_id, leg_id=leg.leg_id, is_secure=is_secure),
+    ]
+
+
 def _digit(call: Call, leg: Leg, event: LegDigit, now: float) -> list[Action]:
     if (event.by_info and leg.dtmf in ("rfc4733", "inband")) or _is_told(leg, event, now):
         return []
-    if event.is_secure:
+    if leg.is_secure:
+        leg.secure_digits = (leg.secure_digits + event.digit)[:MAX_SECURE_DIGITS]
+        return [events.CallSecureDigit(call_id=call.call_id, leg_id=leg.leg_id, n_digits=len(leg.secure_digits))]
+    if event.is_secure:  # typed before the end, told after it
         return []
     actions: list[Action] = [
         events.CallDigit(call_id=call.call_id, leg_id=leg.leg_id, digit=event.digit, duration_ms=event.duration_ms)

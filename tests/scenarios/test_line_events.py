@@ -103,3 +103,38 @@ def test_quality_stands_in_the_record():
         await switch.close()
 
     run_virtual(main())
+
+
+def test_secure_digits_are_nobodys_but_his_who_collects_them():
+    async def main():
+        switch = SimSwitch(SimNet())
+        app = SimApp(switch)
+        alice = await switch.phone("1001")
+        bob = await switch.phone("1002", answer_after_s=1.0)
+        call = alice.call("1002")
+        await bob.wait("answered")
+        await asyncio.sleep(0.5)
+        [view] = (await app.do(commands.ListCalls())).calls
+        leg = next(leg.leg_id for leg in view.legs if leg.name == "1001")
+        secure = {"call_id": view.call_id, "leg_id": leg}
+        assert (await app.do(commands.Secure(**secure, is_secure=True))).digits == ""
+        for digit in "4711":
+            switch.worker.tell(media.Digit(view.call_id, leg, digit, 100, is_secure=True))
+        await asyncio.sleep(0.1)
+        ended = await app.do(commands.Secure(**secure, is_secure=False))
+        assert ended.digits == "4711" and "4711" not in repr(ended)
+        switch.worker.tell(media.Digit(view.call_id, leg, "9", 100, is_secure=True))
+        await asyncio.sleep(0.1)
+        assert (await app.do(commands.Secure(**secure, is_secure=False))).digits == "", "returned once"
+        assert [c.is_secure for c in switch.worker.of(media.SecureLeg)] == [True, False]
+        assert [event.is_secure for event in switch.of(events.CallSecured)] == [True, False]
+        assert [event.n_digits for event in switch.of(events.CallSecureDigit)] == [1, 2, 3, 4]
+        assert switch.of(events.CallDigit) == []
+        switch.worker.tell(media.Digit(view.call_id, leg, "5", 100))
+        await asyncio.sleep(0.1)
+        assert [event.digit for event in switch.of(events.CallDigit)] == ["5"]
+        alice.agent.hang_up(call.id)
+        await switch.cdr()
+        await switch.close()
+
+    run_virtual(main())
