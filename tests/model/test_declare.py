@@ -137,7 +137,14 @@ def test_command_is_frozen_strict_and_keyword_only(spec) -> None:
 
 @pytest.mark.parametrize("spec", OUR_EVENTS, ids=lambda spec: spec.name)
 def test_event_survives_json(spec) -> None:
-    samples = {str: "x", int: 7, float: 1.5, bool: True, HangupCause: HangupCause.USER_BUSY}
+    samples = {
+        str: "x",
+        int: 7,
+        float: 1.5,
+        bool: True,
+        dict[str, float]: {"ms": 1.5},
+        HangupCause: HangupCause.USER_BUSY,
+    }
     made = spec.params(**{field.name: samples[field.type] for field in msgspec.structs.fields(spec.params)})
     assert msgspec.json.decode(msgspec.json.encode(made), type=spec.params) == made
 
