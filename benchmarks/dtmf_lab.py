@@ -40,7 +40,7 @@ class Presser(Phone):
 
     def make_packet(self) -> bytes:
         tick = self.n
-        packet = super().make_packet()
+        packet: bytes = super().make_packet()
         self.sent.clear()
         self.is_muted = self.rng.random() < self.loss
         if self.kind == "inband" or tick < _LEAD_TICKS:
