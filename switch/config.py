@@ -103,6 +103,9 @@ class Media(Section, frozen=True):
     comfort_noise: Annotated[
         bool, Meta(description="Let peers send comfort noise instead of silence (RFC 3389), and send it to them.")
     ] = False
+    detect_speech: Annotated[
+        bool, Meta(description="Tell when each party begins and stops to speak (event call.speech_changed).")
+    ] = False
     srtp: Annotated[
         str,
         Meta(

@@ -29,7 +29,7 @@ from sip.offer_answer import (
 from sip.sdes import LocalKeys
 from sip.sdp import SdpError
 from switch.call import Call, Leg
-from switch.config import Config
+from switch.config import Config, Media
 from switch.directory import Directory
 from switch.media_pool import MediaPool
 
@@ -210,12 +210,10 @@ class LegMedia:
         leg.is_configured = True
         self._note_digits(leg)
         host = leg.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
-        self._pool.send(leg.worker, configure_command(leg, negotiated, host, self._config.media.inactivity_s))
+        self._pool.send(leg.worker, configure_command(leg, negotiated, host, self._config.media))
 
 
-def configure_command(
-    leg: Leg, negotiated: Negotiated, signalling_host: str, inactivity_s: float
-) -> media.ConfigureLeg:
+def configure_command(leg: Leg, negotiated: Negotiated, signalling_host: str, settings: Media) -> media.ConfigureLeg:
     """What the worker must know of the leg; said again in full when the worker was restarted.
 
     A phone that holds may send nothing for as long as it holds, so its silence ends no call.
@@ -231,7 +229,7 @@ def configure_command(
         payload_type=negotiated.payload_type,
         dtmf_payload_type=negotiated.dtmf_payload_type if leg.dtmf in ("auto", "rfc4733") else -1,
         takes_digits=leg.dtmf != "info",
-        detect=_detected(leg, negotiated),
+        detect=_detected(leg, negotiated, settings),
         cn_payload_type=negotiated.cn_payload_type,
         ptime_ms=negotiated.ptime_ms,
         remote_host=negotiated.remote_host,
@@ -240,14 +238,14 @@ def configure_command(
         learn_from=signalling_host,
         may_send=direction in ("sendrecv", "sendonly"),
         may_receive=direction in ("sendrecv", "recvonly"),
-        inactivity_s=inactivity_s if direction == "sendrecv" else 0.0,
+        inactivity_s=settings.inactivity_s if direction == "sendrecv" else 0.0,
         srtp=media.SrtpKeys(srtp.suite, srtp.send, srtp.receive) if srtp is not None else None,
     )
 
 
-def _detected(leg: Leg, negotiated: Negotiated) -> tuple[str, ...]:
+def _detected(leg: Leg, negotiated: Negotiated, settings: Media) -> tuple[str, ...]:
     is_inband = leg.dtmf == "inband" or (leg.dtmf == "auto" and negotiated.dtmf_payload_type < 0)
-    return ("dtmf",) * is_inband + ("tones",) * leg.detects_tones
+    return ("dtmf",) * is_inband + ("tones",) * leg.detects_tones + ("speech",) * settings.detect_speech
 
 
 def _foreign_codec(leg: Leg | None) -> Codec | None:

@@ -6,7 +6,7 @@ import asyncio
 import pytest
 
 from model import commands, errors, events, media
-from tests.harness.sim_switch import SimSwitch
+from tests.harness.sim_switch import EXTENSIONS, SimSwitch
 from tests.harness.simnet import SimNet
 from tests.harness.virtual_loop import run_virtual
 from tests.scenarios.test_control import SimApp
@@ -133,6 +133,25 @@ def test_secure_digits_are_nobodys_but_his_who_collects_them():
         switch.worker.tell(media.Digit(view.call_id, leg, "5", 100))
         await asyncio.sleep(0.1)
         assert [event.digit for event in switch.of(events.CallDigit)] == ["5"]
+        alice.agent.hang_up(call.id)
+        await switch.cdr()
+        await switch.close()
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("is_wanted", [False, True])
+def test_speech_is_listened_for_when_the_configuration_says_so(is_wanted: bool):
+    async def main():
+        wish = "[media]\ndetect_speech = true\n" if is_wanted else ""
+        switch = SimSwitch(SimNet(), EXTENSIONS + wish)
+        alice = await switch.phone("1001")
+        bob = await switch.phone("1002", answer_after_s=1.0)
+        call = alice.call("1002")
+        await bob.wait("answered")
+        await asyncio.sleep(0.5)
+        legs = switch.worker.of(media.ConfigureLeg)
+        assert legs and all(("speech" in leg.detect) == is_wanted for leg in legs)
         alice.agent.hang_up(call.id)
         await switch.cdr()
         await switch.close()
