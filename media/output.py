@@ -18,6 +18,8 @@ class FrameSender:
         self._table = table
         self._ports = ports
         self._plain_before: set[int] = set()
+        self._starting: set[int] = set()
+        """Rows whose next plain packet is the first after something else."""
         self._parts: dict[int, bytearray] = {}
         """By row: audio that does not fill a packet yet."""
         self._due: dict[int, tuple[int, int, bool]] = {}
@@ -40,8 +42,8 @@ class FrameSender:
         self._outgoing = self._ports.prepare(self._packets, self._positions, self._rows)
         self._types = table.audio_type[self._rows].astype(np.uint8)
         plain = set(self._rows.tolist())
-        self._starting = plain - self._plain_before
-        """Rows whose next plain packet is the first after something else."""
+        # A row that was about to start and has not been sent anything since still is.
+        self._starting = (self._starting & plain) | (plain - self._plain_before)
         self._plain_before = plain
 
     def forget(self, row: int) -> None:
@@ -49,6 +51,7 @@ class FrameSender:
         self._parts.pop(row, None)
         self._due.pop(row, None)
         self._plain_before.discard(row)
+        self._starting.discard(row)
 
     def send(self, payload: NDArray[np.uint8], now: float, digits: DigitDesk, waiting: set[int]) -> None:
         """One frame per row of `build`, encoded in the leg's codec; nothing to the legs in `waiting`."""
