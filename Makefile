@@ -1,14 +1,15 @@
-# make run    set everything up and watch real calls go through the switch
-# make test   set everything up (Debian packages too) and run the whole suite
-# make check  style, types and the quick tests
-# make bench  every benchmark, quick
+# make run      set everything up and watch real calls go through the switch
+# make test     set everything up (Debian packages too) and run the whole suite
+# make check    style, types and the quick tests
+# make explore  the tests with drawn examples, others each time
+# make bench    every benchmark, quick
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup run test check bench lock clean test-packages
+.PHONY: setup run test check explore bench lock clean test-packages
 
 setup: $(READY)
 
@@ -33,6 +34,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 -m "not live" tests
+
+explore: setup
+	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n 2 -m "not live" tests -k "$$(grep -rl '^@given' tests | xargs -n1 basename -s .py | paste -sd' ' | sed 's/ / or /g')"
 
 bench: setup
 	$(BIN)/python -m benchmarks.signalling --quick

@@ -127,6 +127,7 @@ class BothWays(Presser):
     def make_packet(self):
         audio = Phone.make_packet(self)
         self.n -= 1
+        self.spoken_ms -= self.ptime_ms
         event = super().make_packet()
         return event if self.kind == "rfc4733" and self.n % 2 else audio
 

@@ -136,6 +136,7 @@ class Phone:
     heard: list[Heard] = field(default_factory=list)
     sent: list[bytes] = field(default_factory=list)
     n: int = 0
+    spoken_ms: int = 0
     next_at: float = 0.0
 
     @property
@@ -161,14 +162,15 @@ class Phone:
 
     def make_packet(self):
         size = self.rate * self.ptime_ms // 1000
-        place = self.n * size + np.arange(size)
+        place = self.spoken_ms * self.rate // 1000 + np.arange(size)
         if self.voice is not None:
             payload = self.encode(self.voice[place % len(self.voice)])
         else:
             payload = self.encode(self.level * np.sin(2 * np.pi * self.hz * place / self.rate))
-        ts = self.n * self.clock_hz * self.ptime_ms // 1000
+        ts = self.spoken_ms * self.clock_hz // 1000
         self.sent.append(payload)
         self.n += 1
+        self.spoken_ms += self.ptime_ms
         return (
             bytes((0x80, TYPES[self.codec]))
             + ((self.n + 5000 * self.row) & 0xFFFF).to_bytes(4, "big")[2:]
