@@ -14,8 +14,10 @@ from sip.codecs import CODECS
 from sip.media_terms import PTIMES_MS
 from sip.sdes import KEY_BYTES
 from switch.addresses import parse_listen, split_host_port
-from switch.config import AccessNumber, Config, Control, Extension, Route, Section, Trunk, User
+from switch.config import Config, Control, Extension, User
 from switch.config_lines import line_of
+from switch.config_trunks import AccessNumber, Route, Trunk
+from switch.config_types import Section
 
 
 class ConfigError(ValueError):

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from sip.flow import Flow
-from switch.config import AccessNumber, Config, Route, Trunk
+from switch.config import Config
+from switch.config_trunks import AccessNumber, Route, Trunk
 from switch.patterns import PatternTable
 
 

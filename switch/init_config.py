@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from control.auth import hash_token, new_token
-from switch.config import Config, Control, Extension, Trunk, User
+from switch.config import Config, Control, Extension, User
+from switch.config_trunks import Trunk
 
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
 _SECTIONS = ("node", "sip", "media", "recording", "storage", "control", "numbering", "calls")

@@ -3,7 +3,7 @@
 import msgspec
 
 from model.causes import HangupCause
-from switch.config import Route
+from switch.config_trunks import Route
 from switch.directory import Directory, ExtensionEntry, TrunkState
 from switch.numbers import clean, format_number, is_international
 

@@ -11,7 +11,7 @@ from sip import actions as sip
 from sip.digest import Credentials
 from sip.flow import Flow
 from sip.registration import Backoff, RegistrationClient
-from switch.config import Trunk
+from switch.config_trunks import Trunk
 from switch.directory import Directory, TrunkState
 from switch.runtime import Runtime
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sip.flow import Flow
-from switch.config import AccessNumber
 from switch.config_file import parse_config
+from switch.config_trunks import AccessNumber
 from switch.directory import Directory, extension_entries
 from switch.extensions_admin import hash_password
 from switch.numbers import clean, e164, format_number, is_international
