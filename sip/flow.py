@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 
 class Flow(NamedTuple):
-    """`host` is always an IP literal. For tcp and tls `connection` names an open connection; 0 asks for one to be
+    """`host` is always an IP literal. For all but udp `connection` names an open connection; 0 asks for one to be
     opened, or an open one to the same peer to be used."""
 
     transport: str
-    """udp, tcp, tls (ws, wss later)"""
+    """udp, tcp, tls, ws, wss"""
     host: str
     port: int
     listener: int = 0

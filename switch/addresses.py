@@ -16,8 +16,8 @@ class ListenAddress(msgspec.Struct, frozen=True):
 def parse_listen(text: str) -> ListenAddress:
     """ "udp:0.0.0.0:5060" or "tls:[::]:5061". Raises ValueError that says what would be right."""
     transport, _, rest = text.partition(":")
-    if transport not in ("udp", "tcp", "tls"):
-        raise ValueError(f'"{text}" must begin with udp:, tcp: or tls:')
+    if transport not in ("udp", "tcp", "tls", "ws", "wss"):
+        raise ValueError(f'"{text}" must begin with udp:, tcp:, tls:, ws: or wss:')
     host, port = split_host_port(rest)
     return ListenAddress(transport, host, port)
 

@@ -22,6 +22,7 @@ from sip import actions as sip
 from sip.net.dns import Resolver
 from sip.net.tls import TlsConfig
 from sip.net.transports import Transports
+from sip.net.websocket import WebSocketConfig
 from sip.stack import Listener
 from storage.storage import Storage
 from storage.writer import WriterLimits, WriterState
@@ -129,7 +130,13 @@ class App:
             app._own(worker.run())
         await app._wait_for_worker()
         try:
-            app.transports = await Transports.open(listeners, core.runtime, sockets=sip_sockets, tls=_tls(config))
+            app.transports = await Transports.open(
+                listeners,
+                core.runtime,
+                sockets=sip_sockets,
+                tls=_tls(config),
+                websocket=WebSocketConfig(origins=config.webrtc.origins),
+            )
         except (OSError, ValueError) as error:
             raise UnusableError(f"sip.listen, sip.tls_certificate: {error}") from error
         outside.send = app.transports.send

@@ -10,24 +10,21 @@ from msgspec import Meta
 
 from switch.config_trunks import AccessNumber, Numbering, Route, Trunk
 from switch.config_types import Name, Number, RecordingChannels, RecordingFormat, Seconds, Section, Text
+from switch.config_webrtc import WebRtc
 
 
 class Node(Section, frozen=True):
     """Who this switch is and where it keeps things."""
 
     name: Annotated[Name, Meta(description="Name of this switch; it stands in every event.")] = "ringback"
-    directory: Annotated[
-        str,
-        Meta(description="Where database, recordings and sockets live; relative to this file."),
-    ] = "data"
+    directory: Annotated[str, Meta(description="Where database, recordings, sockets live; relative to this file.")] = (
+        "data"
+    )
     log_level: Annotated[
         str,
         Meta(pattern=r"^(debug|info|warning|error)$", description="debug, info, warning or error."),
     ] = "info"
-    drain_s: Annotated[
-        Seconds,
-        Meta(description="Seconds that live calls get to end by themselves after SIGTERM."),
-    ] = 30.0
+    drain_s: Annotated[Seconds, Meta(description="Seconds that live calls get to end by themselves on SIGTERM.")] = 30.0
 
 
 class Sip(Section, frozen=True):
@@ -35,14 +32,16 @@ class Sip(Section, frozen=True):
 
     listen: Annotated[
         tuple[Text, ...],
-        Meta(min_length=1, max_length=16, description='Listeners, each "transport:address:port"; udp, tcp or tls.'),
+        Meta(
+            min_length=1, max_length=16, description='Listeners, each "transport:address:port"; udp, tcp, tls, ws, wss.'
+        ),
     ] = ("udp:0.0.0.0:5060", "tcp:0.0.0.0:5060")
     advertised_host: Annotated[
         Text, Meta(description="Address that peers shall use, when it differs from the listener's (behind NAT).")
     ] = ""
     realm: Annotated[Name, Meta(description="Digest realm; a part of every stored password hash.")] = "ringback"
     user_agent: Annotated[Text, Meta(description="Value of the Server and User-Agent headers.")] = "Ringback"
-    tls_certificate: Annotated[Text, Meta(description="PEM file with the certificate chain for tls listeners.")] = ""
+    tls_certificate: Annotated[Text, Meta(description="PEM file with the certificate chain for tls and wss.")] = ""
     tls_key: Annotated[Text, Meta(description="PEM file with its private key.")] = ""
     tls_ca: Annotated[
         Text,
@@ -251,6 +250,7 @@ class Config(Section, frozen=True):
     node: Node = Node()
     sip: Sip = Sip()
     media: Media = Media()
+    webrtc: WebRtc = WebRtc()
     recording: Recording = Recording()
     storage: Storage = Storage()
     control: Control = Control()

@@ -19,6 +19,8 @@ from switch.config_lines import line_of
 from switch.config_trunks import AccessNumber, Route, Trunk
 from switch.config_types import Section
 
+_ORIGIN = re.compile(r"https?://[^/\s\"]+")
+
 
 class ConfigError(ValueError):
     """The configuration cannot be used; the message is one line: file, line, key, what would be right."""
@@ -108,8 +110,11 @@ def _check(config: Config, text: str, path: str) -> None:
             address = parse_listen(listen)
         except ValueError as error:
             raise wrong(["sip", "listen"], str(error)) from None
-        if address.transport == "tls" and not (config.sip.tls_certificate and config.sip.tls_key):
+        if address.transport in ("tls", "wss") and not (config.sip.tls_certificate and config.sip.tls_key):
             raise wrong(["sip", "listen"], f'"{listen}" needs sip.tls_certificate and sip.tls_key (entry {i + 1})')
+    for origin in config.webrtc.origins:
+        if origin not in ("*", "none") and not _ORIGIN.fullmatch(origin):
+            raise wrong(["webrtc", "origins"], f'"{origin}" must be "https://host[:port]", "*" or "none"')
     try:
         split_host_port(config.control.listen)
     except ValueError as error:

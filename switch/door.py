@@ -73,7 +73,9 @@ class Door:
             log.warning("x INVITE from %s refused: %s", caller, refusal)
             self._reject(action.session, 503, "Service Unavailable", now, f"Retry-After: {RETRY_AFTER_S}\r\n")
             return
-        unusable = self._unusable_offer(request.body, who, request.flow is not None and request.flow.transport == "tls")
+        unusable = self._unusable_offer(
+            request.body, who, request.flow is not None and request.flow.transport in ("tls", "wss")
+        )
         if unusable is not None:
             cause, headers = unusable
             why = headers.partition('"')[2].rstrip('"\r\n')

@@ -76,14 +76,14 @@ class SipLegs:
         """An incoming session is this leg."""
         leg.session = session
         made = self._stack.sessions.get(session)
-        leg.is_tls = made is not None and made.flow.transport == "tls"
+        leg.is_tls = made is not None and made.flow.transport in ("tls", "wss")
         self._legs[session] = (call, leg)
 
     def start(self, call: Call, leg: Leg, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
         """Sends the INVITE to the leg's target."""
         target = leg.target
         assert target is not None
-        leg.is_tls = target.flow.transport == "tls"
+        leg.is_tls = target.flow.transport in ("tls", "wss")
         try:
             body = self._first_offer(call, leg)
         except NoCommonCodec as error:

@@ -1,1 +1,1 @@
-"""The only I/O of `sip`: UDP, TCP and TLS listeners behind one small interface, and asynchronous DNS (RFC 3263)."""
+"""The only I/O of `sip`: UDP, TCP, TLS and WebSocket listeners behind one interface; asynchronous DNS (RFC 3263)."""

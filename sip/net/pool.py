@@ -1,4 +1,4 @@
-"""The stream connections of all TCP and TLS listeners, and those we open (RFC 3261 §18).
+"""The stream connections of all TCP, TLS and WebSocket listeners, and those we open (RFC 3261 §18).
 
 Accepting is done here rather than by `loop.create_server`, so that the caps hold before a TLS handshake costs anything.
 Every task (a handshake, a connect) is owned by the pool, and so is the one timer that ends what is late or idle.
@@ -19,6 +19,7 @@ from sip.flow import Flow
 from sip.net.receiver import Failures, Receiver
 from sip.net.sockets import host_of
 from sip.net.stream import StreamConnection, StreamLimits
+from sip.net.websocket import WebSocketConfig, WebSocketConnection
 
 _ACCEPTS_PER_WAKE_UP = 32
 _PAUSE_S = 1.0
@@ -57,8 +58,10 @@ class StreamPool:
         *,
         server_tls: ssl.SSLContext | None = None,
         client_tls: ssl.SSLContext | None = None,
+        websocket: WebSocketConfig | None = None,
     ) -> None:
         self.limits = limits
+        self._websocket = websocket or WebSocketConfig()
         self.stats = StreamStats()
         self._loop = asyncio.get_running_loop()
         self._receiver = receiver
@@ -221,8 +224,12 @@ class StreamPool:
     async def _welcome(self, client: socket.socket, flow: Flow) -> None:
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = StreamConnection(self, flow, is_outgoing=False)
-        options = self._tls_options(self._server_tls) if flow.transport == "tls" else {}
+        connection = (
+            WebSocketConnection(self, flow, self._websocket)
+            if flow.transport in ("ws", "wss")
+            else StreamConnection(self, flow, is_outgoing=False)
+        )
+        options = self._tls_options(self._server_tls) if flow.transport in ("tls", "wss") else {}
         is_open = False
         try:
             await self._loop.connect_accepted_socket(lambda: connection, client, **options)
@@ -264,6 +271,8 @@ class StreamPool:
             waiting.messages.append(data)
 
     def _why_not(self, flow: Flow) -> str:
+        if flow.transport in ("ws", "wss"):
+            return "browsers connect to us, never we to them"
         if flow.transport == "tls":
             if self._client_tls is None:
                 return "TLS is not configured"

@@ -20,7 +20,7 @@ SocketAddress = tuple[str, int] | tuple[str, int, int, int]
 
 
 class ListenerLike(Protocol):
-    """What of a listener matters here: `transport` udp, tcp or tls; `host` an IP literal ("" is all IPv4)."""
+    """What of a listener matters here: `transport` udp, tcp, tls, ws or wss; `host` an IP literal ("" is all IPv4)."""
 
     @property
     def transport(self) -> str: ...

@@ -25,6 +25,10 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     """From the first byte of a message to its last."""
     idle_s: float = 3900.0
     """Without a byte either way; above the usual registration time, so that a phone without keep-alives stays."""
+    ping_s: float = 30.0
+    """A WebSocket on which nothing came for so long is asked for a sign of life."""
+    pong_s: float = 15.0
+    """What the browser gets to answer that."""
     max_unsent_bytes: int = 1 << 20
     """Waiting for one peer that does not read, or for a connection that is not open yet."""
 

@@ -14,14 +14,21 @@ from sip.net.sockets import ListenerLike, bind_listeners, host_of
 from sip.net.stream import StreamLimits
 from sip.net.tls import TlsConfig, client_context, server_context
 from sip.net.udp import UdpSocket, UdpStats
+from sip.net.websocket import WebSocketConfig
 
-_TRANSPORTS = ("udp", "tcp", "tls")
+_TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
 
 
 class Transports:
     """Made by `open`. Everything happens on the loop's thread."""
 
-    def __init__(self, receiver: Receiver, limits: StreamLimits, tls: TlsConfig | None) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        limits: StreamLimits,
+        tls: TlsConfig | None,
+        websocket: WebSocketConfig | None = None,
+    ) -> None:
         self._failures = Failures(asyncio.get_running_loop(), receiver)
         self._receiver = receiver
         self._udp: dict[int, UdpSocket] = {}
@@ -32,6 +39,7 @@ class Transports:
             limits,
             server_tls=server_context(tls) if tls and tls.certificate else None,
             client_tls=client_context(tls) if tls else None,
+            websocket=websocket,
         )
 
     @classmethod
@@ -43,6 +51,7 @@ class Transports:
         sockets: Sequence[socket.socket] | None = None,
         tls: TlsConfig | None = None,
         limits: StreamLimits | None = None,
+        websocket: WebSocketConfig | None = None,
     ) -> "Transports":
         """Listen on all of `listeners`, on `sockets` (one for each, bound; streams listening) when given.
 
@@ -52,11 +61,11 @@ class Transports:
         for listener in listeners:
             if listener.transport not in _TRANSPORTS:
                 raise ValueError(f"unknown transport {listener.transport}")
-            if listener.transport == "tls" and (tls is None or not tls.certificate):
-                raise ValueError("a tls listener needs a certificate")
+            if listener.transport in ("tls", "wss") and (tls is None or not tls.certificate):
+                raise ValueError(f"a {listener.transport} listener needs a certificate")
         if sockets is not None and len(sockets) != len(listeners):
             raise ValueError(f"{len(sockets)} sockets for {len(listeners)} listeners")
-        transports = cls(receiver, limits or StreamLimits(), tls)
+        transports = cls(receiver, limits or StreamLimits(), tls, websocket)
         bound = list(sockets) if sockets is not None else bind_listeners(listeners)
         for index, (listener, sock) in enumerate(zip(listeners, bound, strict=True)):
             transports._start(index, listener.transport, sock)

@@ -26,6 +26,8 @@ def test_an_empty_file_is_the_defaults():
         ('[sip]\nlisten = ["udp:0.0.0.0:70000"]', 'x.toml:2: sip.listen: "0.0.0.0:70000" must be "address:port"'),
         ('[sip]\nlisten = ["sctp:0.0.0.0:5060"]', 'x.toml:2: sip.listen: "sctp:0.0.0.0:5060" must begin with udp:'),
         ('[sip]\nlisten = ["tls:0.0.0.0:5061"]', "needs sip.tls_certificate and sip.tls_key"),
+        ('[sip]\nlisten = ["wss:0.0.0.0:5066"]', "needs sip.tls_certificate and sip.tls_key"),
+        ('[webrtc]\norigins = ["example.com"]', 'x.toml:2: webrtc.origins: "example.com" must be "https://host'),
         ("[sip]\n\nlistn = []", 'x.toml:3: sip.listn: no such key; did you mean "listen"?'),
         ("[spi]", 'x.toml:1: spi: no such key; did you mean "sip"?'),
         (TRUNK + 'port = "5"', "x.toml:4: trunk[0].port: expected `int`, got `str`"),
