@@ -217,8 +217,6 @@ class Commands:
         for edge in command.edges:
             if not 0.0 <= edge.gain <= 16.0:
                 raise Refused(f"gain {edge.gain} is not between 0 and 16")
-            if edge.speaker == edge.listener:
-                raise Refused(f"leg {edge.speaker} cannot hear itself")
         session.edges, session.rooms = list(command.edges), list(command.rooms)
         session.apply_edges()
         self._engine.changed.add(session.id)

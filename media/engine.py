@@ -120,7 +120,7 @@ class Engine:
 
     def pass_on(self, leg: Leg, pressed: list[Pressed], *, is_inband: bool = False) -> None:
         """Digits to whoever hears the leg and did not get them by relay."""
-        if not pressed:
+        if not pressed or not leg.settings.passes_digits:
             return
         for listener in self.sessions[leg.session].listeners_of(leg):
             row = listener.row

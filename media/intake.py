@@ -261,7 +261,7 @@ class Intake:
             if self._table.is_ringed[row] and self._table.kind[row] >= DECODED:
                 self._engine.coding.receive(row, int.from_bytes(packet[2:4], "big"), ts, b"", now)
             pressed = self._engine.digits.receive(leg, bytes(packet[HEADER_BYTES : int(lengths[k])]), ts, now)
-            if relayed[k] and self._engine.digits.is_secret(leg):
+            if relayed[k] and (not leg.settings.passes_digits or self._engine.digits.is_secret(leg)):
                 relayed[k] = False
                 relay.skip(self._table, row)
             self._engine.pass_on(leg, pressed)

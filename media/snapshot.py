@@ -211,8 +211,10 @@ class SessionBook:
 
     def _record(self, command: StartRecording, now: float, is_delivered: bool) -> None:
         page = self._pages.get(command.session)
-        if page is not None:
-            page.recordings.setdefault(command.recording, _Recording(command, now))
+        if page is None:
+            return
+        running = page.recordings.setdefault(command.recording, _Recording(command, now))
+        running.start = msgspec.structs.replace(running.start, channels=command.channels)
 
     def _pause(self, command: protocol.PauseRecording, now: float, is_delivered: bool) -> None:
         running = self._running(command.session, command.recording)

@@ -136,13 +136,16 @@ class Taps:
     def start(self, session: Session, command: StartRecording) -> None:
         """Begins a recording, or goes on with one of an earlier worker; ValueError when the command makes no sense.
 
-        Done twice it does nothing more. The file is 16-bit linear at 16 kHz when one of its legs is wideband now,
-        else 8 kHz; it keeps that whatever its legs speak later.
+        Done again it changes who is on which channel, and nothing else. The file is 16-bit linear at 16 kHz when one of
+        its legs is wideband now, else 8 kHz; it keeps that whatever its legs speak later.
         """
         known = self._taps.get(command.recording)
         if known is not None and known.session is not session:
             raise ValueError(f"recording {command.recording} belongs to session {known.session.id}")
-        if known is not None or (command.recording in self._ended and command.continues_s < 0):
+        if known is not None:
+            self._regroup(known, command)
+            return
+        if command.recording in self._ended and command.continues_s < 0:
             return
         _check(command)
         encoding, rate = self._form_of(session, command)
@@ -158,9 +161,7 @@ class Taps:
         )
         turn = min(range(TURNS), key=lambda i: len(self._turns[i]))
         tap = _Tap(session, command, rate, self.clock, turn)
-        for leg in self._secure.get(session.id, ()):
-            if tap.has(leg):
-                tap.secure_from[leg] = tap.at_s()
+        self._mark_secure(tap)
         self._taps[tap.id] = tap
         self._turns[turn].append(tap)
 
@@ -254,6 +255,24 @@ class Taps:
         """Once a tick, after `clock` has moved on."""
         for tap in self._turns[(self.clock >> 1) % TURNS]:
             self._take(tap, self.clock - LAG)
+
+    def _regroup(self, tap: _Tap, command: StartRecording) -> None:
+        if len(command.channels) != len(tap.channels):
+            raise ValueError(f"recording {tap.id} has {len(tap.channels)} channels and keeps them")
+        if command.channels == tap.channels:
+            return
+        self._take(tap, self.clock)
+        tap.channels = command.channels
+        tap.command = msgspec.structs.replace(tap.command, channels=command.channels)
+        for leg in [leg for leg in tap.secure_from if not tap.has(leg)]:
+            tap.secure.append((tap.secure_from.pop(leg), tap.at_s()))
+        self._mark_secure(tap)
+
+    def _mark_secure(self, tap: _Tap) -> None:
+        """Notes since when its legs that are secure now are silent in it."""
+        for leg, until in self._secure.get(tap.session.id, {}).items():
+            if until == _FOREVER and tap.has(leg):
+                tap.secure_from.setdefault(leg, tap.at_s())
 
     def _form_of(self, session: Session, command: StartRecording) -> tuple[str, int]:
         """Encoding and sample rate of a new file."""

@@ -51,6 +51,8 @@ class ConfigureLeg(_Tagged, frozen=True):
     """RTP payload type of telephone-event (RFC 4733), -1 when the peer has none."""
     takes_digits: bool = True
     """False: digits reach the peer by signalling (SIP INFO), so those of other legs are not passed on in its RTP."""
+    passes_digits: bool = True
+    """False: its digits are told to the switch alone, whoever hears it."""
     cn_payload_type: int = -1
     """RTP payload type of comfort noise (RFC 3389), -1 when the peer has none: then silence is sent as audio."""
     ptime_ms: int = 20
@@ -77,7 +79,8 @@ class ConfigureLeg(_Tagged, frozen=True):
 
 
 class Edge(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One entry of the hear-matrix: `listener` hears `speaker` with this gain (1.0 = as it is)."""
+    """One entry of the hear-matrix: `listener` hears `speaker` with this gain (1.0 = as it is). Who hears himself
+    has an echo."""
 
     speaker: str
     listener: str
@@ -146,7 +149,10 @@ class SendDigits(_Tagged, frozen=True):
 
 
 class StartRecording(_Tagged, frozen=True):
-    """Records the session into a WAV file; channel i is the mix of what the legs in `channels[i]` say."""
+    """Records the session into a WAV file; channel i is the mix of what the legs in `channels[i]` say.
+
+    Sent again while it runs it changes `channels` from now on (as many as before), and nothing else.
+    """
 
     session: str
     recording: str

@@ -89,6 +89,21 @@ def test_three(codecs, how):
         phone.assert_continuous()
 
 
+@pytest.mark.parametrize("codec", ["PCMU", "L16/16000"])
+def test_echo(codec):
+    """Who hears himself is given back what he says, as he says it; another in the session hears nothing of it."""
+    a, b = phones(2, codec)
+    world = World(a, b)
+    world.connect("p0>p0")
+    world.run(0.6)
+    got = [each.payload for each in a.heard]
+    assert got == a.sent[: len(got)] and len(got) >= 29 and b.heard == []
+    a.assert_continuous()
+    world.connect("p0>p0*0.5")
+    began = world.run(0.6)
+    assert a.hears(a, began + SETTLED_S) == pytest.approx(0.5, abs=0.04)
+
+
 def test_edges_and_rooms_add_up():
     world = World(*phones(4))
     world.connect("p3>p0*0.5", "p1>p0", rooms=[Room(["p0", "p1"], ["p0", "p1", "p2"]), Room(["p2"], ["p3"])])

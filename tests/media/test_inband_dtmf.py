@@ -146,6 +146,23 @@ def test_a_key_in_two_kinds_is_told_once():
     assert compare(keys, events_of(b)) == (0, 0)
 
 
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA"], ids=["relayed", "mixed"])
+@pytest.mark.parametrize("kind", ["rfc4733", "inband"])
+def test_keys_of_a_leg_that_passes_none_are_the_switchs_alone(kind, codec):
+    """A supervisor's keys change what he does; a conference member's are his own."""
+    keys = "159#"
+    a, b = Presser("a", 0), Phone("b", 1, codec)
+    a.prepare(keys, kind, 0.0, 1)
+    world = World(a, b)
+    wanted = {"detect": ("dtmf",)} if kind == "inband" else {"dtmf_payload_type": EVENT_TYPE}
+    world.configure(a, **wanted, passes_digits=False)
+    world.configure(b, dtmf_payload_type=EVENT_TYPE)
+    world.connect("a>b")
+    world.run(1.0 + len(keys) * 0.2 + 1.0)
+    assert compare(keys, digits_of(world, "a")) == (0, 0)
+    assert [each for each in b.heard if each.type == EVENT_TYPE] == []
+
+
 @pytest.mark.parametrize("kind", ["rfc4733", "inband"])
 def test_digits_of_a_secure_leg_are_told_to_the_switch_alone(kind):
     keys = "4111"

@@ -131,6 +131,13 @@ def test_a_recording_runs_on_with_its_pauses():
     assert snapshot.paused == ["r"]
 
 
+def test_a_recording_runs_on_with_who_is_on_its_channels_now():
+    book = book_of(RECORD)
+    book.sent(msgspec.structs.replace(RECORD, channels=[["a"], ["c"]]), 102.0, is_delivered=True)
+    [running] = adopted(book).recordings
+    assert running.channels == [["a"], ["c"]] and running.continues_s == 7.0
+
+
 def test_recordings_that_could_not_tell_how_they_ended():
     book = book_of(RECORD, msgspec.structs.replace(RECORD, recording="r2"), StopRecording("s", "r"))
     assert [start.recording for start in adopted(book).recordings] == ["r2"]

@@ -272,6 +272,27 @@ def test_a_leg_that_leaves_and_one_that_comes():
     assert sum(seconds for _, seconds in parts(column)) == pytest.approx(3.06)
 
 
+def test_a_party_takes_anothers_place_on_its_channel():
+    """A transfer, or a supervisor who takes over: the file goes on, its right channel is somebody else's."""
+    rig = Rig()
+    rig.run(10)
+    rig.taps.secure(rig.session.legs["c"], True)
+    rig.record([["a"], ["b"]])
+    rig.run(50)
+    rig.record([["a"], ["c"]])
+    rig.run(50)
+    rig.taps.secure(rig.session.legs["c"], False)
+    rig.run(50)
+    rig.record([["a"], ["b"]])
+    rig.run(50)
+    with pytest.raises(ValueError, match="2 channels"):
+        rig.record([["a"]])
+    samples = rig.stop()
+    assert parts(samples[:, 0]) == [(0x90, pytest.approx(4.06))]
+    assert [value for value, _ in parts(samples[:, 1])] == [0x20, 0xFF, 0x30, 0x20]
+    assert rig.ending.secure == [(pytest.approx(1.0), pytest.approx(2.0))]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
