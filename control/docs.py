@@ -14,10 +14,10 @@ import msgspec
 from msgspec.inspect import type_info
 
 from control.server import ControlLimits
-from model import commands, errors, events, records, views
-from model import media as media_model
+from model import errors
+from model.catalogue import our_commands, our_events
 from model.causes import HangupCause
-from model.declare import COMMANDS, ERRORS, EVENTS, ROLES, CommandSpec, EventSpec
+from model.declare import ERRORS, ROLES, CommandSpec, EventSpec
 
 _LIMITS = ControlLimits()
 _UNITS = {"_s": "seconds", "_ms": "milliseconds", "_utc": "seconds since 1970, UTC", "_bytes": "bytes"}
@@ -31,8 +31,8 @@ def main() -> None:
 def render() -> str:
     """The whole of docs/API.md."""
     parts = [_INTRODUCTION.strip(), _contents()]
-    parts += ["## Commands", *(_command(spec) for spec in COMMANDS.values() if _is_ours(spec))]
-    parts += ["## Events", _EVENTS_TEXT.strip(), *(_event(spec) for spec in EVENTS.values() if _is_ours(spec))]
+    parts += ["## Commands", *(_command(spec) for spec in our_commands())]
+    parts += ["## Events", _EVENTS_TEXT.strip(), *(_event(spec) for spec in our_events())]
     parts += [
         "## Types",
         "Results and what they are made of.",
@@ -43,13 +43,9 @@ def render() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _is_ours(spec: CommandSpec | EventSpec) -> bool:
-    return spec.params.__module__ in (commands.__name__, events.__name__)
-
-
 def _contents() -> str:
-    listed = ", ".join(f"[`{spec.name}`](#{_anchor(spec.name)})" for spec in COMMANDS.values() if _is_ours(spec))
-    told = ", ".join(f"[`{spec.name}`](#{_anchor(spec.name)})" for spec in EVENTS.values() if _is_ours(spec))
+    listed = ", ".join(f"[`{spec.name}`](#{_anchor(spec.name)})" for spec in our_commands())
+    told = ", ".join(f"[`{spec.name}`](#{_anchor(spec.name)})" for spec in our_events())
     return f"**Commands:** {listed}.\n\n**Events:** {told}."
 
 
@@ -127,6 +123,8 @@ def _type_name(info: msgspec.inspect.Type) -> str:
             return _bounded("number", info.ge, info.le)
         case msgspec.inspect.BoolType():
             return "boolean"
+        case msgspec.inspect.BytesType():
+            return "string (base64)"
         case msgspec.inspect.NoneType():
             return "null"
         case msgspec.inspect.ListType():
@@ -185,9 +183,8 @@ def _result_types() -> Iterable[type[Any]]:
             case _:
                 pass
 
-    for spec in COMMANDS.values():
-        if _is_ours(spec):
-            visit(type_info(spec.result))
+    for spec in our_commands():
+        visit(type_info(spec.result))
     return found
 
 
@@ -196,7 +193,7 @@ def field_docs(kind: type[Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for cls in reversed(kind.__mro__):
         module = sys.modules.get(cls.__module__)
-        if module in (commands, events, views, records, media_model):
+        if module is not None and module.__name__.startswith("model."):
             found |= _module_docs(module).get(cls.__name__, {})
     return found
 

@@ -16,7 +16,8 @@ from control.auth import ApiUser, Caller, FailureTable
 from control.connection import Connection
 from control.hub import EventHub
 from model import commands, errors
-from model.declare import COMMANDS, ApiError, Command, CommandSpec
+from model.catalogue import our_commands
+from model.declare import ApiError, Command, CommandSpec
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class MissingHandler(RuntimeError):
 
 def check_handlers(handlers: Mapping[type[Command], Handler]) -> None:
     """Raises MissingHandler unless every declared command but the built-in ones has exactly one handler."""
-    declared = {spec.params for spec in COMMANDS.values() if spec.params.__module__ == commands.__name__}
+    declared = {spec.params for spec in our_commands()}
     missing = declared - BUILT_IN - handlers.keys()
     unknown = handlers.keys() - (declared - BUILT_IN)
     if missing:

@@ -101,3 +101,8 @@ class Congested(ApiError):
 @error(-32020, "storage_unavailable")
 class StorageUnavailable(ApiError):
     """The database cannot be reached; calls go on, records cannot be read or changed now."""
+
+
+@error(-32021, "no_such_trace")
+class NoSuchTrace(ApiError):
+    """There is no such trace: it was stopped, or nobody read it for a minute."""

@@ -59,6 +59,11 @@ class DriverSide:
         return None if earliest == math.inf else earliest
 
     @property
+    def listeners(self) -> Sequence[Listener]:
+        """The local addresses; `Flow.listener` is an index of them."""
+        return self._endpoint.listeners
+
+    @property
     def stats(self) -> StackStats:
         return self._endpoint.stats
 

@@ -49,6 +49,13 @@ class Door(Protocol):
     def request_done(self, action: sip.RequestDone, now: float) -> None: ...
 
 
+class Tap(Protocol):
+    """Sees every SIP message (switch.trace). Must not raise."""
+
+    def received(self, batch: Sequence[tuple[bytes, Flow]], now: float) -> None: ...
+    def sent(self, data: bytes, flow: Flow) -> None: ...
+
+
 class Outside(msgspec.Struct):
     """Where actions go that leave the core."""
 
@@ -77,6 +84,8 @@ class Runtime:
         self.recordings: dict[str, RecordingRecord] = {}
         """Recordings whose file is not finished, by id; their calls may be over."""
         self.outside = outside
+        self._tap: Tap | None = None
+        self._untapped = outside.send
         self._timer: Any = None
         self._timer_at = 0.0
         self._extra: list[tuple[Machine, Callable[[float], None]]] = []
@@ -123,11 +132,27 @@ class Runtime:
         """Also told when a flow is gone."""
         self._flow_watchers.append(on_failed)
 
+    def tap(self, tap: Tap | None) -> None:
+        """Shows every message to `tap` from now on; None ends that, and it costs nothing again."""
+        if self._tap is not None:
+            self.outside.send = self._untapped
+        self._tap = tap
+        if tap is not None:
+            plain = self._untapped = self.outside.send
+
+            def send(data: bytes, flow: Flow) -> None:
+                tap.sent(data, flow)
+                plain(data, flow)
+
+            self.outside.send = send
+
     # -- inputs -------------------------------------------------------------------------------------------------------
 
     def receive_batch(self, batch: list[tuple[bytes, Flow]]) -> None:
         """Datagrams of one wake-up (sip.net.Receiver)."""
         now = self.outside.clock()
+        if self._tap is not None:
+            self._tap.received(batch, now)
         receive, perform = self.stack.receive, self.perform_sip
         for data, flow in batch:
             try:

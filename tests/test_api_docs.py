@@ -10,20 +10,18 @@ import pytest
 
 from control import docs
 from model import commands, events
-from model.declare import COMMANDS, EVENTS
+from model.catalogue import our_commands, our_events
 
 API = Path(__file__).parent.parent / "docs" / "API.md"
-OUR_COMMANDS = [spec for spec in COMMANDS.values() if spec.params.__module__ == commands.__name__]
-OUR_EVENTS = [spec for spec in EVENTS.values() if spec.params.__module__ == events.__name__]
+OUR_COMMANDS = our_commands()
+OUR_EVENTS = our_events()
 
 
 def test_committed_file_is_what_the_declarations_say() -> None:
     assert API.read_text(encoding="utf-8") == docs.render(), "run: python -m control.docs > docs/API.md"
 
 
-@pytest.mark.parametrize(
-    "spec", [s for s in COMMANDS.values() if s.params.__module__ == commands.__name__], ids=lambda spec: spec.name
-)
+@pytest.mark.parametrize("spec", OUR_COMMANDS, ids=lambda spec: spec.name)
 def test_command_is_in_the_document(spec) -> None:
     section = docs.render().split(f"\n### {spec.name}\n")[1].split("\n### ")[0]
     for name in spec.params.__struct_encode_fields__:
@@ -32,9 +30,7 @@ def test_command_is_in_the_document(spec) -> None:
         assert f"`{problem.name}`" in section
 
 
-@pytest.mark.parametrize(
-    "spec", [s for s in EVENTS.values() if s.params.__module__ == events.__name__], ids=lambda spec: spec.name
-)
+@pytest.mark.parametrize("spec", OUR_EVENTS, ids=lambda spec: spec.name)
 def test_event_is_in_the_document(spec) -> None:
     section = docs.render().split(f"\n### {spec.name}\n")[1].split("\n### ")[0]
     for name in spec.params.__struct_encode_fields__:

@@ -11,8 +11,9 @@ import uvloop
 from control.auth import ApiUser, FailureTable, TokenTable, hash_token, new_token
 from control.hub import EventHub
 from control.server import BUILT_IN, ControlLimits, ControlServer
-from model import commands, errors, views
-from model.declare import COMMANDS, Command, command_spec
+from model import commands, commands_trace, errors, views
+from model.catalogue import our_commands
+from model.declare import Command, command_spec
 from model.media import LegStatistics
 from model.records import CallRecord, LegRecord, RecordingRecord
 
@@ -59,7 +60,17 @@ RECORDING = RecordingRecord(
     recording_id="recording-1", call_id="call-1", path="2026/11/22/a.wav", started_utc=2.0, pauses=[(1.0, 2.5)]
 )
 EXTENSION = views.ExtensionView(extension="1001", name="Ann", may_call_international=True)
+TRACED = commands_trace.TraceMessage(
+    at_utc=1_700_000_000.0,
+    is_sent=False,
+    transport="udp",
+    local="10.0.0.1:5060",
+    remote="10.0.0.11:5060",
+    data=b"OPTIONS sip:x SIP/2.0\r\nCall-ID: one\r\n\r\n",
+)
 SAMPLES: dict[Any, Any] = {
+    commands_trace.TraceStarted: commands_trace.TraceStarted(trace_id="trace-1", node="ringback"),
+    commands_trace.TraceMessages: commands_trace.TraceMessages(messages=[TRACED]),
     views.Done: views.Done(),
     views.CallView: CALL,
     views.CallList: views.CallList(calls=[CALL], n_calls=3),
@@ -102,9 +113,7 @@ class Handlers:
 
     def table(self) -> dict[type[Command], Callable[..., Any]]:
         table: dict[type[Command], Callable[..., Any]] = {
-            spec.params: self.plain
-            for spec in COMMANDS.values()
-            if spec.params.__module__ == commands.__name__ and spec.params not in BUILT_IN
+            spec.params: self.plain for spec in our_commands() if spec.params not in BUILT_IN
         }
         return table | {
             commands.ListTrunks: self.trunks,

@@ -6,12 +6,13 @@ Does not cover decoding (tests/control/test_schema.py) and documentation (tests/
 import msgspec
 import pytest
 
-from model import commands, declare, errors, events
+from model import declare, errors
+from model.catalogue import our_commands, our_events
 from model.causes import HangupCause
-from model.declare import COMMANDS, ERRORS, EVENTS, ROLES, ApiError, Command, Event, command, error, event, may_use
+from model.declare import COMMANDS, ERRORS, ROLES, ApiError, Command, Event, command, error, event, may_use
 
-OUR_COMMANDS = [spec for spec in COMMANDS.values() if spec.params.__module__ == commands.__name__]
-OUR_EVENTS = [spec for spec in EVENTS.values() if spec.params.__module__ == events.__name__]
+OUR_COMMANDS = our_commands()
+OUR_EVENTS = our_events()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from control.client import ReceivedEvent
-from model import commands, events
+from model import commands, commands_trace, events
 from model.causes import HangupCause
 from switch import cli_tables
 from switch.cli_control import app
@@ -152,6 +152,23 @@ def test_events_are_printed_one_a_line(ringback, server) -> None:
     result = ringback("events", "--from-seq", str(first), "--call", "c2", "--count", "1")
     assert "call.ringing" in result.stdout
     assert "call_id=c2" in result.stdout
+
+
+def test_trace_prints_a_ladder_and_writes_a_capture_only_its_owner_reads(ringback, server, tmp_path) -> None:
+    result = ringback("trace", "--extension", "1001", "--pcap", "a.pcap", "--count", "2")
+    assert result.exit_code == 0, result.output
+    assert "OPTIONS" in result.output
+    assert "10.0.0.11:5060" in result.output
+    (start, _), *_, (stop, _) = server.rig.handlers.seen
+    assert start == commands_trace.StartTrace(extension="1001")
+    assert stop == commands_trace.StopTrace(trace_id="trace-1")
+    capture = tmp_path / "a.pcap"
+    assert capture.read_bytes().count(b"OPTIONS sip:x SIP/2.0") == 2
+    assert capture.stat().st_mode & 0o077 == 0
+    shown = [json.loads(line) for line in ringback("trace", "--json", "--count", "1").stdout.splitlines()]
+    assert shown[0]["remote"] == "10.0.0.11:5060"
+    assert "    OPTIONS sip:x SIP/2.0" in ringback("trace", "--full", "--count", "1").output.splitlines()
+    assert ringback("trace", "--pcap", "/no/such/folder/a.pcap").exit_code == 2
 
 
 def test_event_line_leaves_out_what_is_empty() -> None:

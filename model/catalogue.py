@@ -1,0 +1,19 @@
+"""All that the switch declares, from every module of declarations. A new module of commands or events is named here."""
+
+from types import ModuleType
+
+from model import commands, commands_trace, events
+from model.declare import COMMANDS, EVENTS, CommandSpec, EventSpec
+
+_MODULES: tuple[ModuleType, ...] = (commands, commands_trace, events)
+_NAMES = frozenset(module.__name__ for module in _MODULES)
+
+
+def our_commands() -> list[CommandSpec]:
+    """Every command, in the order of declaration; what a test declares is not among them."""
+    return [spec for spec in COMMANDS.values() if spec.params.__module__ in _NAMES]
+
+
+def our_events() -> list[EventSpec]:
+    """Every event, in the order of declaration."""
+    return [spec for spec in EVENTS.values() if spec.params.__module__ in _NAMES]
