@@ -32,6 +32,8 @@ class Target(msgspec.Struct, gc=False, kw_only=True):
     flow: Flow
     route: tuple[str, ...] = ()
     """Path of the binding (RFC 3327), as Route values."""
+    account: str = ""
+    """The extension that pays for a call by trunk (switch.outbound_policy); "" = none does."""
 
 
 class Step(msgspec.Struct, gc=False, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from switch.config_security import Outbound, OutboundLimit
 from switch.config_trunks import AccessNumber, Numbering, Route, Trunk
 from switch.config_types import Name, Number, RecordingChannels, RecordingFormat, Seconds, Section, Text
 from switch.config_webrtc import WebRtc
@@ -220,6 +221,9 @@ class Extension(Section, frozen=True):
     no_answer_to: Annotated[str, Meta(description="Number called instead when it does not answer in time.")] = ""
     may_call_external: Annotated[bool, Meta(description="May call by trunk.")] = True
     may_call_international: Annotated[bool, Meta(description="May call foreign countries by trunk.")] = False
+    max_outbound_calls: OutboundLimit = 0
+    max_outbound_calls_per_day: OutboundLimit = 0
+    max_outbound_minutes_per_day: OutboundLimit = 0
     is_recorded: Annotated[bool, Meta(description="Its calls are recorded (when recording.enabled).")] = True
     recording_format: RecordingFormat = ""
     recording_channels: RecordingChannels = ""
@@ -256,6 +260,7 @@ class Config(Section, frozen=True):
     control: Control = Control()
     numbering: Numbering = Numbering()
     calls: CallLimits = CallLimits()
+    outbound: Outbound = Outbound()
     extension: tuple[Extension, ...] = ()
     trunk: tuple[Trunk, ...] = ()
     access_number: tuple[AccessNumber, ...] = ()

@@ -11,6 +11,7 @@ import msgspec
 from sip.flow import Flow
 from switch.config import Config
 from switch.config_trunks import AccessNumber, Route, Trunk
+from switch.outbound_policy import OutboundPolicy
 from switch.patterns import PatternTable
 
 
@@ -27,6 +28,10 @@ class ExtensionEntry(msgspec.Struct, frozen=True, kw_only=True):
     no_answer_to: str = ""
     may_call_external: bool = True
     may_call_international: bool = False
+    max_outbound_calls: int = 0
+    max_outbound_calls_per_day: int = 0
+    max_outbound_minutes_per_day: int = 0
+    """0: as `[outbound]` says."""
     is_recorded: bool = True
     recording_format: str = ""
     recording_channels: str = ""
@@ -81,6 +86,7 @@ class Directory:
         self.trunks: dict[str, TrunkState] = {}
         self.access_numbers: dict[tuple[str, str], AccessNumber] = {}
         self.routes: PatternTable[Route] = PatternTable((route.pattern, route) for route in config.route)
+        self.outbound = OutboundPolicy(config.outbound, config.numbering.region)
         self.emergency = frozenset(config.numbering.emergency)
         self._by_source: dict[tuple[str, int], TrunkState] = {}
         for trunk in config.trunk:

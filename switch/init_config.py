@@ -13,7 +13,7 @@ from switch.config import Config, Control, Extension, User
 from switch.config_trunks import Trunk
 
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
-_SECTIONS = ("node", "sip", "media", "webrtc", "recording", "storage", "control", "numbering", "calls")
+_SECTIONS = ("node", "sip", "media", "webrtc", "recording", "storage", "control", "numbering", "calls", "outbound")
 
 
 def new_password(length: int = 20) -> str:

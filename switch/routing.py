@@ -5,7 +5,7 @@ import msgspec
 from model.causes import HangupCause
 from switch.config_trunks import Route
 from switch.directory import Directory, ExtensionEntry, TrunkState
-from switch.numbers import clean, format_number, is_international
+from switch.numbers import clean, format_number
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -41,58 +41,62 @@ class ToTrunks(msgspec.Struct, frozen=True, gc=False):
     attempts: tuple[TrunkAttempt, ...]
     failover: tuple[str, ...]
     access_number: str = ""
+    account: str = ""
+    """The extension that pays; "" = none does."""
 
 
 Decision = Refuse | ToExtension | ToTrunks
 
 
-def choose_route(directory: Directory, origin: Origin, dialed: str) -> Decision:
-    """Where `dialed` leads for this caller. Emergency numbers before everything, permissions apply to none of them."""
+def choose_route(directory: Directory, origin: Origin, dialed: str, wall: float) -> Decision:
+    """Where `dialed` leads for this caller at `wall` (UTC seconds).
+
+    Emergency numbers before everything, permissions and limits apply to none of them. Every other way to a trunk is
+    asked of `OutboundPolicy.refusal`, with `origin.extension` as who pays.
+    """
     dialed = clean(dialed)
     if not dialed or len(dialed) > 64:
         return Refuse(HangupCause.INVALID_NUMBER_FORMAT, "no number was dialled" if not dialed else "number too long")
     if origin.trunk is not None:
-        return _from_trunk(directory, origin.trunk, dialed)
+        return _from_trunk(directory, origin.trunk, dialed, wall)
     if dialed in directory.emergency:
         return _emergency(directory, origin, dialed)
     if dialed in directory.extensions:
         return ToExtension(dialed)
     access = directory.access_number("", dialed)
     if access is not None:
-        return _access(directory, access.to, dialed)
+        return _access(directory, access.to, dialed, wall)
     route = directory.routes.find(dialed)
     if route is None:
         return Refuse(HangupCause.UNALLOCATED_NUMBER, f"no extension, access number or route for {dialed}")
-    return _by_route(directory, origin, route, dialed)
+    return _by_route(directory, origin, route, dialed, wall)
 
 
-def _from_trunk(directory: Directory, trunk: TrunkState, dialed: str) -> Decision:
+def _from_trunk(directory: Directory, trunk: TrunkState, dialed: str, wall: float) -> Decision:
     access = directory.access_number(trunk.config.name, dialed)
     if access is None:
         # Only numbers of ours come in by a trunk: it is never a way out again (toll fraud).
         return Refuse(HangupCause.UNALLOCATED_NUMBER, f"{dialed} is no access number of trunk {trunk.config.name}")
-    return _access(directory, access.to, dialed)
+    return _access(directory, access.to, dialed, wall)
 
 
-def _access(directory: Directory, to: str, dialed: str) -> Decision:
+def _access(directory: Directory, to: str, dialed: str, wall: float) -> Decision:
     if to in directory.extensions:
         return ToExtension(to, access_number=dialed)
     route = directory.routes.find(to)
     if route is None:
         return Refuse(HangupCause.NO_ROUTE_DESTINATION, f"access number {dialed} leads to {to}, which leads nowhere")
-    decision = _by_route(directory, Origin(caller=dialed), route, to)
+    decision = _by_route(directory, Origin(caller=dialed), route, to, wall)
     return msgspec.structs.replace(decision, access_number=dialed) if isinstance(decision, ToTrunks) else decision
 
 
-def _by_route(directory: Directory, origin: Origin, route: Route, dialed: str) -> Decision:
+def _by_route(directory: Directory, origin: Origin, route: Route, dialed: str, wall: float) -> Decision:
     number = route.prepend + dialed[route.strip :]
     region = directory.config.numbering.region
-    extension = origin.extension
-    if extension is not None:
-        if not extension.may_call_external:
-            return Refuse(HangupCause.OUTGOING_CALL_BARRED, f"extension {extension.number} may not call by trunk")
-        if not extension.may_call_international and is_international(number, region):
-            return Refuse(HangupCause.OUTGOING_CALL_BARRED, f"extension {extension.number} may not call abroad")
+    barred = directory.outbound.refusal(origin.extension, number, wall)
+    if barred is not None:
+        return Refuse(barred.cause, barred.why)
+    account = origin.extension.number if origin.extension is not None else ""
     attempts = []
     for name in route.trunks:
         trunk = directory.trunks[name]
@@ -103,7 +107,7 @@ def _by_route(directory: Directory, origin: Origin, route: Route, dialed: str) -
         if full:
             return Refuse(HangupCause.NORMAL_CIRCUIT_CONGESTION, f"all trunks of route {route.name} are full")
         return Refuse(HangupCause.GATEWAY_DOWN, f"no trunk of route {route.name} is up")
-    return ToTrunks(route.name, tuple(attempts), route.failover)
+    return ToTrunks(route.name, tuple(attempts), route.failover, account=account)
 
 
 def _emergency(directory: Directory, origin: Origin, dialed: str) -> Decision:

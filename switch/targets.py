@@ -44,6 +44,7 @@ def trunk_steps(call: Call, decision: ToTrunks, env: Environment) -> list[Step]:
                 caller_name=call.caller_name,
                 uri=f"sip:{uri_user(attempt.number)}@{host}{port}{transport}",
                 flow=flow,
+                account=decision.account,
             )
             steps.append(
                 Step(

@@ -142,6 +142,9 @@ def _new_leg(call: Call, target: Target, now: float, env: Environment) -> Leg:
         is_recorded=is_recorded,
         created_utc=env.wall(now),
     )
+    if target.account:
+        is_new_call = all(one.dialed != leg.dialed or one.kind != "trunk" for one in call.legs.values())
+        env.directory.outbound.leg_started(target.account, leg, env.wall(now), is_new_call=is_new_call)
     call.legs[leg.leg_id] = leg
     return leg
 

@@ -1,14 +1,20 @@
 """Phase route: somebody called; decide where it goes. Left at once, for ring or releasing."""
 
+import logging
+
 from model import events
 from model.causes import HangupCause
 from switch.actions import Action
 from switch.call import Call
+from switch.cdr import mask
 from switch.environment import Environment
 from switch.leg_events import CallEvent
 from switch.phases.outcome import Outcome, releasing, to_phase
 from switch.routing import Origin, Refuse, ToExtension, ToTrunks, choose_route
 from switch.targets import extension_step, trunk_steps
+
+
+log = logging.getLogger(__name__)
 
 
 def enter(call: Call, now: float, env: Environment) -> Outcome:
@@ -37,8 +43,9 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
 
 def plan(call: Call, origin: Origin, dialed: str, now: float, env: Environment) -> HangupCause | None:
     """Appends the steps that lead to `dialed`, or says why there are none."""
-    match choose_route(env.directory, origin, dialed):
-        case Refuse(cause=cause):
+    match choose_route(env.directory, origin, dialed, env.wall(now)):
+        case Refuse(cause=cause, why=why):
+            log.info("x call %s may not go to %s: %s", call.call_id, mask(dialed), why)
             return cause
         case ToExtension(number=number, access_number=access_number):
             call.access_number = access_number or call.access_number
