@@ -35,6 +35,7 @@ from switch.environment import Environment
 from switch.extensions_admin import entry_of, hash_password
 from switch.lag import LagMeter
 from switch.media_pool import MediaPool
+from switch.outbound_history import recall_usage
 from switch.recovery import recover, recover_after_start
 from switch.registrations import Registrations
 from switch.runtime import Outside, Runtime
@@ -100,6 +101,7 @@ class App:
             on_state_change=app._storage_changed,
         )
         directory = await app._load_directory()
+        await recall_usage(app.storage, directory.outbound, time.time())
         listeners = _listeners(config)
         resolver = _resolver(config, listeners)
         outside = Outside(

@@ -66,6 +66,8 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     address: str = ""
     user_agent: str = ""
     target: Target | None = None
+    account: str = ""
+    """The extension that pays for it (switch.outbound_policy)."""
     port: int = 0
     """Local RTP port, 0 = none (yet, or audio does not come by us)."""
     worker: int = 0

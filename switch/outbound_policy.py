@@ -191,11 +191,11 @@ def number_kind(number: str, region: str) -> NumberKind:
 def _belongs_to_neighbour(parsed: phonenumbers.PhoneNumber, region: str) -> bool:
     """Whether its first digits are those of another country with the same country code."""
     national = phonenumbers.national_significant_number(parsed)
-    for other in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(parsed.country_code, ()):
+    for other in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(parsed.country_code or 0, ()):
         metadata = phonenumbers.PhoneMetadata.metadata_for_region(other)
-        if other != region and metadata is not None and metadata.leading_digits:
-            if re.match(f"(?:{metadata.leading_digits})", national):
-                return True
+        leading = metadata.leading_digits if metadata is not None and other != region else None
+        if leading and re.match(f"(?:{leading})", national):
+            return True
     return False
 
 

@@ -32,8 +32,8 @@ def _close(leg: Leg, cause: HangupCause, side: str, now: float, env: Environment
     leg.hangup_side = side
     if leg.kind == "trunk" and (trunk := env.directory.trunks.get(leg.name)) is not None:
         trunk.n_calls -= 1
-        if leg.target is not None and leg.target.account:
-            env.directory.outbound.leg_ended(leg.target.account, leg, leg.ended_utc)
+        if leg.account:
+            env.directory.outbound.leg_ended(leg.account, leg, leg.ended_utc)
         trunk.calls_failed += leg.direction == "out" and not leg.answered_utc and side == "remote"
 
 

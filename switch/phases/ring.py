@@ -137,6 +137,7 @@ def _new_leg(call: Call, target: Target, now: float, env: Environment) -> Leg:
         caller=target.caller,
         dialed=target.number,
         target=target,
+        account=target.account,
         worker=call.worker,
         is_direct=call.is_direct,
         is_recorded=is_recorded,

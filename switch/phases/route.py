@@ -13,7 +13,6 @@ from switch.phases.outcome import Outcome, releasing, to_phase
 from switch.routing import Origin, Refuse, ToExtension, ToTrunks, choose_route
 from switch.targets import extension_step, trunk_steps
 
-
 log = logging.getLogger(__name__)
 
 

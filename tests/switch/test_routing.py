@@ -63,14 +63,14 @@ def directory():
 
 def test_extension_before_access_number_before_route(directory):
     origin = Origin("1001", extension=directory.extensions["1001"])
-    assert choose_route(directory, origin, "1001") == ToExtension("1001")
-    assert choose_route(directory, origin, "021 8888-6666") == ToExtension("1001", "02188886666")
-    assert isinstance(choose_route(directory, origin, "9021"), ToTrunks)
+    assert choose_route(directory, origin, "1001", 0.0) == ToExtension("1001")
+    assert choose_route(directory, origin, "021 8888-6666", 0.0) == ToExtension("1001", "02188886666")
+    assert isinstance(choose_route(directory, origin, "9021", 0.0), ToTrunks)
 
 
 def test_numbers_are_written_as_each_trunk_wants_them(directory):
     origin = Origin("1001", extension=directory.extensions["1001"])
-    decision = choose_route(directory, origin, "902012345678")
+    decision = choose_route(directory, origin, "902012345678", 0.0)
     assert isinstance(decision, ToTrunks)
     assert [(a.trunk, a.number, a.caller) for a in decision.attempts] == [
         ("a", "+862012345678", "+862155550001"),
@@ -79,21 +79,21 @@ def test_numbers_are_written_as_each_trunk_wants_them(directory):
 
 
 def test_the_longer_prefix_wins(directory):
-    decision = choose_route(directory, Origin("1001"), "913800138000")
+    decision = choose_route(directory, Origin("1001"), "913800138000", 0.0)
     assert isinstance(decision, ToTrunks)
     assert decision.route == "mobile"
 
 
 @pytest.mark.parametrize("dialed", ["", "   ", "5" * 65, "5555"])
 def test_a_number_that_leads_nowhere_is_refused_with_a_cause(directory, dialed):
-    decision = choose_route(directory, Origin("1001"), dialed)
+    decision = choose_route(directory, Origin("1001"), dialed, 0.0)
     assert isinstance(decision, Refuse)
     assert decision.why
 
 
 def test_an_access_number_of_one_trunk_is_none_of_another(directory):
     for name, reaches in (("a", False), ("b", True)):
-        decision = choose_route(directory, Origin("1", trunk=directory.trunks[name]), "4008000000")
+        decision = choose_route(directory, Origin("1", trunk=directory.trunks[name]), "4008000000", 0.0)
         assert isinstance(decision, ToExtension) is reaches
 
 
@@ -165,6 +165,6 @@ def test_cleaning_and_e164():
 
 def test_an_access_number_that_leads_outside_is_named(directory):
     directory.add_access_number(AccessNumber(number="4009", to="902012345678"))
-    decision = choose_route(directory, Origin("1", trunk=directory.trunks["a"]), "4009")
+    decision = choose_route(directory, Origin("1", trunk=directory.trunks["a"]), "4009", 0.0)
     assert isinstance(decision, ToTrunks)
     assert decision.access_number == "4009"
