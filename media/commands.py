@@ -214,6 +214,9 @@ class Commands:
         n_places = sum(len(room.speakers) + len(room.listeners) for room in command.rooms)
         if len(command.rooms) > MAX_ROOMS or n_places > MAX_EDGES:
             raise Refused(f"more than {MAX_ROOMS} rooms or {MAX_EDGES} places in them")
+        for gain in [gain for room in command.rooms for gain in room.gains.values()]:
+            if not 0.0 <= gain <= 16.0:
+                raise Refused(f"gain {gain} is not between 0 and 16")
         for edge in command.edges:
             if not 0.0 <= edge.gain <= 16.0:
                 raise Refused(f"gain {edge.gain} is not between 0 and 16")

@@ -171,12 +171,12 @@ class Mixer:
     def build(
         self,
         listeners: list[Listener],
-        halls: dict[RoomKey, list[int]],
+        halls: dict[RoomKey, dict[int, float]],
         may_fade: Callable[[RoomKey], set[int]],
         analysed: Iterable[int],
     ) -> None:
-        """Lays out the arrays. `halls` are the speakers of the rooms that are mixed as a whole, by their key;
-        `may_fade(key)` the rows that may be faded out of one; `analysed` are rows needed at 8 kHz though nobody
+        """Lays out the arrays. `halls` are the speakers and gains of the rooms that are mixed as a whole, by their
+        key; `may_fade(key)` the rows that may be faded out of one; `analysed` are rows needed at 8 kHz though nobody
         hears them."""
         self._update_rooms(listeners, halls, may_fade)
         needed: tuple[set[int], set[int]] = (set(analysed), set())
@@ -209,12 +209,15 @@ class Mixer:
         self.payload = np.zeros((n, FRAME), np.uint8)
 
     def _update_rooms(
-        self, listeners: list[Listener], halls: dict[RoomKey, list[int]], may_fade: Callable[[RoomKey], set[int]]
+        self,
+        listeners: list[Listener],
+        halls: dict[RoomKey, dict[int, float]],
+        may_fade: Callable[[RoomKey], set[int]],
     ) -> None:
         used = {key for each in listeners for key in (*each.column.rooms, *each.before.rooms)}
         self._rooms = {key: self._rooms.get(key) or RoomMix() for key in sorted(used)}
         for key, room in self._rooms.items():
-            room.update(halls.get(key, []), may_fade(key))
+            room.update(halls.get(key, {}), may_fade(key))
 
     def run(self, waiting: set[int]) -> None:
         """Mixes what the planes hold. Listeners in `waiting` are sent nothing this time: their change is to come."""

@@ -148,7 +148,7 @@ class Planner:
     def _build_mix(self) -> None:
         engine = self._engine
         listeners: list[Listener] = []
-        halls: dict[RoomKey, list[int]] = {}
+        halls: dict[RoomKey, dict[int, float]] = {}
         self._changing = []
         for session in engine.sessions.values():
             for hall in session.halls:

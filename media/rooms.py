@@ -29,16 +29,24 @@ class RoomMix:
         self._level = np.zeros(0, np.float64)
         self._is_heard = np.zeros(0, np.bool_)
         self._was_heard = np.zeros(0, np.bool_)
+        self._gain = np.ones(0, np.float32)
+        self._old_gain = self._gain
+        """From which the gain is reached within a frame."""
+        self._is_gain_new = False
         self._is_new = True
         self._parts: dict[int, Signal] = {}
         self._total: Signal = np.zeros(0, np.float32)
 
-    def update(self, speakers: list[int], may_fade: set[int]) -> None:
-        """Who may speak now. Who could be heard and is in `may_fade` is faded out; all others are gone at once."""
+    def update(self, speakers: dict[int, float], may_fade: set[int]) -> None:
+        """Who may speak now, and how loud. Who could be heard and is in `may_fade` is faded out; all others are gone
+        at once."""
         known = {row: i for i, row in enumerate(self.rows.tolist())}
         present = set(speakers)
         leaving = [row for row, i in known.items() if self._is_heard[i] and row in may_fade and row not in present]
         rows = [*speakers, *leaving]
+        old = np.array([self._gain[known[row]] if row in known else speakers.get(row, 1.0) for row in rows], np.float32)
+        self._old_gain, self._is_gain_new = old, True
+        self._gain = np.array([speakers.get(row, old[i]) for i, row in enumerate(rows)], np.float32)
         level, is_heard = np.zeros(len(rows)), np.zeros(len(rows), np.bool_)
         for i, row in enumerate(rows):
             before = known.get(row)
@@ -55,7 +63,10 @@ class RoomMix:
 
     def select(self, frames: Signal) -> None:
         """Chooses the speakers of this frame; `frames[i]` is what `rows[i]` says."""
-        power = np.einsum("ij,ij->i", frames, frames) / max(frames.shape[1], 1)
+        if not self._is_gain_new:
+            self._old_gain = self._gain
+        self._is_gain_new = False
+        power = np.einsum("ij,ij->i", frames, frames) / max(frames.shape[1], 1) * self._gain**2
         self._level = np.maximum(power, self._level * _FALL)
         score = np.where(self._is_heard, self._level * _ADVANTAGE, self._level)
         score[~self._is_member] = -1.0
@@ -74,6 +85,7 @@ class RoomMix:
         sounding = np.flatnonzero(self._is_heard | self._was_heard)
         parts = plane[places[sounding]]
         length = plane.shape[1]
+        self._amplify(parts, sounding, length)
         for i in np.flatnonzero(self._is_heard[sounding] != self._was_heard[sounding]).tolist():
             parts[i] *= _rise(length) if self._is_heard[sounding[i]] else _fall(length)
         self._total = parts.sum(axis=0)
@@ -83,6 +95,13 @@ class RoomMix:
             place = listeners.get(row)
             if place is not None:
                 mixed[place] -= part
+
+    def _amplify(self, parts: Signal, sounding: NDArray[np.int64], length: int) -> None:
+        gain, old = self._gain[sounding], self._old_gain[sounding]
+        if (gain != old).any():
+            parts *= old[:, None] + (gain - old)[:, None] * np.linspace(0, 1, length, dtype=np.float32)
+        elif (gain != 1.0).any():
+            parts *= gain[:, None]
 
     def heard_by(self, row: int) -> Signal:
         """After `add`, at the same rate: what the leg on `row` hears of the room."""

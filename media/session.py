@@ -100,8 +100,8 @@ class Hall:
     """A room with too many speakers to be a handful of edges."""
 
     key: RoomKey
-    speakers: list[int]
-    """Rows."""
+    speakers: dict[int, float]
+    """Rows, and how loud each is heard."""
     listeners: set[str]
     """Leg ids."""
 
@@ -143,13 +143,15 @@ class Session:
             speakers = [name for name in dict.fromkeys(room.speakers) if name in self.legs]
             listeners = dict.fromkeys(room.listeners)
             if len(speakers) > LOUDEST:
-                rows = [self.legs[name].row for name in speakers if not self.legs[name].is_secure]
+                audible = [name for name in speakers if not self.legs[name].is_secure and room.gains.get(name, 1.0)]
+                rows = {self.legs[name].row: room.gains.get(name, 1.0) for name in audible}
                 self.halls.append(Hall((self.id, i), rows, set(listeners)))
                 continue
             for listener in listeners:
                 for speaker in speakers:
                     if speaker != listener:
-                        gains[listener, speaker] = gains.get((listener, speaker), 0.0) + 1.0
+                        gain = room.gains.get(speaker, 1.0)
+                        gains[listener, speaker] = gains.get((listener, speaker), 0.0) + gain
         for leg in self.legs.values():
             leg.hears = []
         for (listener, speaker), gain in gains.items():

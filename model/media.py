@@ -93,6 +93,8 @@ class Room(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     speakers: list[str]
     listeners: list[str]
+    gains: dict[str, float] = {}
+    """How loud speakers are heard who are not heard as they are (1.0)."""
 
 
 class ConnectMatrix(_Tagged, frozen=True):

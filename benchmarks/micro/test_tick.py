@@ -108,7 +108,7 @@ def test_mix(benchmark: Any, n_legs: int) -> None:
     table.law[1::2] = table.kind[1::2] = PCMA
     _, planes = _talking(table)
     mixer = Mixer(table, planes)
-    rooms = {("s", first): list(range(first, first + n_legs)) for first in range(0, N, n_legs)}
+    rooms = {("s", first): dict.fromkeys(range(first, first + n_legs), 1.0) for first in range(0, N, n_legs)}
     listeners = []
     for key, rows in rooms.items():
         for row in rows:

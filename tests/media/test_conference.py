@@ -182,6 +182,25 @@ def test_conference_of_200_lets_the_loudest_speak():
     assert sum(level > 0.3 for level in levels) == 1, "one of the others moves up"
 
 
+@pytest.mark.parametrize("n", [3, 12], ids=["edges", "big room"])
+def test_volume_of_a_speaker(n):
+    """One is heard half as loud, and later not at all, by everybody; the step makes no click."""
+    world = World(*phones(n, level=100.0))
+    names = list(world.phones)
+    soft, other = world.phones["p1"], world.phones["p2"]
+    soft.level = other.level = 4000.0
+    world.connect(rooms=[Room(names, names)])
+    world.run(0.4)
+    for gain in (0.5, 0.0):
+        world.connect(rooms=[Room(names, names, {"p1": gain})])
+        began = world.run(0.6)
+        heard = world.phones["p0"].hears(soft, began + SETTLED_S)
+        assert heard == pytest.approx(gain * world.phones["p0"].hears(other, began + SETTLED_S), abs=0.04)
+        assert soft.hears(other, began + SETTLED_S) == pytest.approx(1.0, abs=0.04)
+    steps = np.abs(np.diff(world.phones["p0"].audio()))
+    assert steps.max() <= 4000 * 2 * np.pi * (soft.hz + other.hz) / 8000 + 1200
+
+
 def test_joining_and_leaving_a_big_room():
     world = World(*phones(12, level=1500.0))
     names = list(world.phones)
@@ -305,4 +324,5 @@ def test_matrix_is_bounded():
     world.connect(rooms=[Room(["p0"], ["p0"])] * 65)
     world.connect(rooms=[Room(many, ["p0"])])
     world.connect(rooms=[Room(["nobody"], ["nobody", "p0"])])
-    assert [type(event) for event in world.events if not hasattr(event, "leg")] == [CommandRefused] * 2
+    world.connect(rooms=[Room(["p0"], ["p0"], {"p0": 17.0})])
+    assert [type(event) for event in world.events if not hasattr(event, "leg")] == [CommandRefused] * 3

@@ -269,7 +269,7 @@ def test_quiet_mix_is_untouched():
 
 def room(levels):
     mix = RoomMix()
-    mix.update(list(range(len(levels))), set(range(len(levels))))
+    mix.update(dict.fromkeys(range(len(levels)), 1.0), set(range(len(levels))))
     return mix
 
 
@@ -280,7 +280,7 @@ def frames(levels):
 def test_loudest_are_heard_without_oneself():
     n, key = 30, ("s", 0)
     setting = Setting([PCMU] * n)
-    setting.halls = {key: list(range(n))}
+    setting.halls = {key: dict.fromkeys(range(n), 1.0)}
     setting.build(*((row, column(rooms=(key,))) for row in range(n)))
     levels = np.where(np.arange(n) < LOUDEST, 1000 + np.arange(n), 10 + np.arange(n))
     setting.narrow.said[:] = levels[:, None]
@@ -325,7 +325,7 @@ def test_speaker_who_is_no_longer_heard(may_fade, first):
     mix.select(frames([1000.0] * 10))
     gone = min(mix.heard)
     others = [row for row in range(10) if row != gone]
-    mix.update(others, {gone, *others} if may_fade else set(others))
+    mix.update(dict.fromkeys(others, 1.0), {gone, *others} if may_fade else set(others))
     said = frames([1000.0 if row == gone else 0.0 for row in mix.rows])
     mix.select(said)
     mixed = np.zeros((1, FRAME), np.float32)
