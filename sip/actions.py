@@ -8,6 +8,7 @@ import msgspec
 
 from sip.flow import Flow
 from sip.message import Request, Response
+from sip.refer import ReferTo
 
 
 class _Action(msgspec.Struct, frozen=True, gc=False):
@@ -111,6 +112,33 @@ class InfoReceived(_Action, frozen=True):
     body: bytes
 
 
+class Referred(_Action, frozen=True):
+    """REFER came: the peer wants the other party to call somebody. Answer with `accept_refer` or `refuse_refer`."""
+
+    session: str
+    refer: str
+    target: ReferTo
+    by: str
+    """Value of Referred-By, or ""."""
+
+
+class ReferAnswered(_Action, frozen=True):
+    """The final response to our REFER; `is_watched`: `ReferNotified` will tell how it goes."""
+
+    session: str
+    status: int
+    is_watched: bool
+
+
+class ReferNotified(_Action, frozen=True):
+    """How the transfer goes that we asked for; `status` 0: the peer ended the subscription and did not say."""
+
+    session: str
+    status: int
+    reason: str
+    is_final: bool
+
+
 class Ended(_Action, frozen=True):
     """The session is over: BYE came (200 is sent already), the peer lost the dialog (408, 481), or no ACK came."""
 
@@ -154,6 +182,9 @@ SessionEvent = (
     | OfferAnswered
     | OfferRefused
     | InfoReceived
+    | Referred
+    | ReferAnswered
+    | ReferNotified
     | Ended
     | Closed
 )

@@ -5,19 +5,20 @@ RFC 3261 §8.2, §9.2, §12.2.2, §17.1.3, §17.2.3, §18.1.2. Pure; called by `
 
 import zlib
 
-from sip import session_offer, session_reoffer, session_requests, session_uac, session_uas
+from sip import session_offer, session_refer, session_reoffer, session_requests, session_uac, session_uas
 from sip.actions import Action, Ended, IncomingRequest, RequestDone, Send
 from sip.dialog import response_head
 from sip.errors import SipParseError
 from sip.message import Request, Response, build_response, note_source
 from sip.next_hop import reply_to
-from sip.session import Endpoint, Out, Session
+from sip.session import EXTENSIONS, Endpoint, Out
 from sip.session_ack import on_ack
+from sip.session_state import Session
 from sip.transaction import RESPONSE_INPUT, Transaction
 from sip.validate import Refusal, check_request, check_response
 
 DIALOG_METHODS = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "INFO", "UPDATE"))
-IN_DIALOG_METHODS = DIALOG_METHODS | {"OPTIONS"}
+IN_DIALOG_METHODS = DIALOG_METHODS | {"OPTIONS", "REFER", "NOTIFY", "SUBSCRIBE"}
 
 
 class Limits:
@@ -95,6 +96,8 @@ HANDLERS = {
     "reinvite": session_reoffer.on_response,
     "bye": session_requests.on_bye_response,
     "info": session_requests.on_info_response,
+    "refer": session_refer.on_refer_response,
+    "notify": session_refer.on_notify_response,
     "request": _on_outside_response,
     "cancel": _ignore,
     "detached": _ignore,
@@ -185,20 +188,42 @@ def _on_request_in_dialog(endpoint: Endpoint, request: Request, key: str, now: f
         refuse(endpoint, request, 500, "CSeq Out Of Order", out)
         return
     session.remote_cseq = request.cseq
-    refusal = check_request(request, supported_methods=IN_DIALOG_METHODS)
-    if refusal is not None:
-        refuse(endpoint, request, refusal.status, refusal.reason, out, refusal.headers)
-        return
-    if method == "BYE":
-        session_requests.on_bye(endpoint, session, request, key, now, out)
-    elif method == "INFO":
-        session_requests.on_info(endpoint, session, request, key, now, out)
-    elif method == "OPTIONS":
-        session_requests.on_options(endpoint, session, request, key, now, out)
-    else:
-        head = response_head(request, session.id)
-        t = endpoint.transactions.start_server(key, method, reply_to(request), head, now, out)
-        session_offer.on_offer(endpoint, session, request, t, now, out)
+    refusal = check_request(request, supported_methods=IN_DIALOG_METHODS, supported_extensions=EXTENSIONS)
+    if refusal is None:
+        handle = _IN_DIALOG.get(method)
+        try:
+            if handle is not None:
+                handle(endpoint, session, request, key, now, out)
+                return
+            head = response_head(request, session.id)
+            t = endpoint.transactions.start_server(key, method, reply_to(request), head, now, out)
+            session_offer.on_offer(endpoint, session, request, t, now, out)
+            return
+        except SipParseError as error:
+            refusal = Refusal(error.status, error.reason)
+    _refuse_in_dialog(endpoint, session, request, key, refusal, now, out)
+
+
+def _refuse_in_dialog(
+    endpoint: Endpoint, session: Session, request: Request, key: str, refusal: Refusal, now: float, out: Out
+) -> None:
+    """Remembered, unlike other refusals: the CSeq is used up, and a retransmission must get the same answer."""
+    endpoint.stats.n_refused += 1
+    transactions = endpoint.transactions
+    t = transactions.servers.get(key) or transactions.start_server(
+        key, request.method, reply_to(request), response_head(request, session.id), now, out
+    )
+    endpoint.answer(t, refusal.status, refusal.reason, now, out, refusal.headers)
+
+
+_IN_DIALOG = {
+    "BYE": session_requests.on_bye,
+    "INFO": session_requests.on_info,
+    "OPTIONS": session_requests.on_options,
+    "REFER": session_refer.on_refer,
+    "NOTIFY": session_refer.on_notify,
+    "SUBSCRIBE": session_refer.on_subscribe,
+}
 
 
 def _on_new_request(endpoint: Endpoint, limits: Limits, request: Request, key: str, now: float, out: Out) -> None:
@@ -211,7 +236,7 @@ def _on_new_request(endpoint: Endpoint, limits: Limits, request: Request, key: s
         endpoint.stats.n_overload += 1
         refuse(endpoint, request, 503, "Service Unavailable", out, f"Retry-After: {limits.retry_after_s}\r\n")
         return
-    refusal = check_request(request, supported_methods=limits.methods)
+    refusal = check_request(request, supported_methods=limits.methods, supported_extensions=EXTENSIONS)
     merge_key = f"{request.call_id} {request.from_tag} {request.cseq} {method}"
     if refusal is None and not is_invite and method in DIALOG_METHODS:
         refusal = _NO_DIALOG

@@ -7,143 +7,23 @@ actions to `out`. Pure.
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from sip.actions import Action, Closed, Ended, Resolve, Send
-from sip.dialog import dialog_head, local_and_remote, routing, with_routes
-from sip.digest import Credentials
+from sip.dialog import dialog_head, routing, with_routes
 from sip.errors import SipParseError
 from sip.flow import Flow
 from sip.message import Message
 from sip.next_hop import Listener, choose_for_size, choose_hop, choose_listener
-from sip.timers import Recent, Timed, TimerLanes, TransactionTimers
+from sip.session_state import Draft, ReferWatch, Reoffer, Session, StackStats, Unacknowledged, Waiting
+from sip.timers import Recent, TimerLanes, TransactionTimers
 from sip.transaction import ANSWER_INPUT, Finished, Transaction, Transactions
 
 Out = list[Action]
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
-
-
-class Session(msgspec.Struct, gc=False):
-    """One INVITE usage.
-
-    States of ours: calling, early, cancelling (the CANCEL waits for a 1xx), cancelled (it is sent), answered (the ACK
-    with our answer is outstanding). Of theirs: incoming, early, answered (their ACK is outstanding). Of both:
-    confirmed, closing.
-    """
-
-    id: str
-    """Our tag; the key everywhere."""
-    call_id: str
-    role: str
-    """uac or uas, of the first INVITE."""
-    state: str
-    flow: Flow
-    """Where our requests go."""
-    remote_tag: str = ""
-    head: str = ""
-    """From, To, Call-ID and Route lines of our requests (`dialog_head`)."""
-    request_uri: str = ""
-    remote_target: str = ""
-    routes: tuple[str, ...] = ()
-    contact_user: str = ""
-    local_cseq: int = 0
-    remote_cseq: int = -1
-    infos: list[tuple[str, bytes]] = []
-    """INFO on its way and the ones that wait for its answer: Content-Type, body."""
-    invite_key: str = ""
-    """Their first INVITE while unanswered; our INVITE or re-INVITE until it is acknowledged."""
-    offer_key: str = ""
-    """Their re-INVITE or UPDATE that waits for `accept_offer`."""
-    has_offer: bool = False
-    """Whether the INVITE in progress, of either side, carried an offer."""
-    invite_cseq: int = 0
-    """CSeq of our INVITE that waits for its ACK."""
-    hop_uri: str = ""
-    """A host name that has to be resolved before the next request; "" mostly."""
-    is_behind_nat: bool = False
-    credentials: Credentials | None = None
-    ending: str | None = None
-    """Header lines of the BYE or CANCEL that has to wait (for an ACK, for a 1xx); None when none waits."""
-
-    @property
-    def local(self) -> str:
-        """Our address with our tag, a header value."""
-        return local_and_remote(self.head)[0]
-
-    @property
-    def remote(self) -> str:
-        return local_and_remote(self.head)[1]
-
-
-class Unacknowledged(Timed, gc=False):
-    """A 2xx of ours that is repeated until its ACK comes (§13.3.1.4)."""
-
-    session: str = ""
-    data: bytes = b""
-    flow: Flow = Flow("", "", 0)
-    cseq: int = 0
-    interval: float = 0.0
-    left: float = 0.0
-    is_first: bool = True
-    is_answer_due: bool = False
-    """Our 2xx carried the offer, so the ACK brings the answer."""
-
-
-class Reoffer(Timed, gc=False):
-    """A re-INVITE of ours that waits: for its turn (no deadline), or for the end of a glare (§14.1)."""
-
-    session: str = ""
-    body: bytes = b""
-    n_tries: int = 0
-
-
-class Draft(msgspec.Struct, gc=False):
-    """A request of ours before it has a flow."""
-
-    method: str
-    uri: str
-    head: str
-    cseq: int
-    tail: str
-    body: bytes
-    user: str
-    usage: str
-    credentials: Credentials | None = None
-    max_forwards: int = 70
-    contact_user: str | None = None
-    key: str = ""
-    """ACK: the finished INVITE it belongs to."""
-
-
-class Waiting(Timed, gc=False):
-    """Requests that wait for `resolved`, in their order."""
-
-    token: int = 0
-    session: str = ""
-    """"" for a request outside any session."""
-    flow: Flow | None = None
-    """Where they go if the name leads nowhere; None: then they fail."""
-    drafts: list[Draft] = msgspec.field(default_factory=list)
-
-
-class StackStats(msgspec.Struct):
-    """Counters since the start."""
-
-    n_received: int = 0
-    n_malformed: int = 0
-    """Could not be read; answered when enough of the head could."""
-    n_unmatched: int = 0
-    """Responses and ACKs that belong to nothing we know."""
-    n_refused: int = 0
-    """Requests answered 4xx-6xx by the stack itself."""
-    n_overload: int = 0
-    """Answered 503 because a table was full."""
-    n_sessions: int = 0
-    """INVITE usages begun, both ways."""
-    n_no_ack: int = 0
-    n_faults: int = 0
-    """Exceptions of ours caught at the edge of a datagram; each is in the log."""
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY"
+SUPPORTED = "norefersub, replaces"
+"""Option tags of ours."""
+EXTENSIONS = frozenset(SUPPORTED.split(", "))
+_WITH_CONTACT = frozenset(("INVITE", "UPDATE", "REFER", "NOTIFY"))
 
 
 class Endpoint:
@@ -154,6 +34,7 @@ class Endpoint:
         "lanes",
         "listeners",
         "merged",
+        "refers",
         "reoffers",
         "sent_bys",
         "sessions",
@@ -194,6 +75,7 @@ class Endpoint:
         self.sessions: dict[str, Session] = {}
         self.unacknowledged: dict[str, Unacknowledged] = {}
         self.reoffers: dict[str, Reoffer] = {}
+        self.refers: dict[str, ReferWatch] = {}
         self.merged: Recent[str] = Recent(max_finished)
         self.waiting: dict[int, Waiting] = {}
         self.waiting_of: dict[str, Waiting] = {}
@@ -234,13 +116,23 @@ class Endpoint:
         return t
 
     def request(
-        self, session: Session, method: str, usage: str, now: float, out: Out, tail: str = "", body: bytes = b""
+        self,
+        session: Session,
+        method: str,
+        usage: str,
+        now: float,
+        out: Out,
+        tail: str = "",
+        body: bytes = b"",
+        *,
+        user: str = "",
     ) -> None:
-        """A request inside the dialog; it waits when the next hop has to be resolved first."""
-        contact_user = session.contact_user if method in ("INVITE", "UPDATE") else None
+        """A request inside the dialog; it waits when the next hop has to be resolved first. `user`: who gets the
+        outcome when it is not the session."""
+        contact_user = session.contact_user if method in _WITH_CONTACT else None
         session.local_cseq += 1
         draft = Draft(
-            method, session.request_uri, session.head, session.local_cseq, tail, body, session.id, usage,
+            method, session.request_uri, session.head, session.local_cseq, tail, body, user or session.id, usage,
             session.credentials, 70, contact_user,
         )  # fmt: skip
         if method == "INVITE":

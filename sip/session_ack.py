@@ -2,9 +2,10 @@
 
 from sip.actions import Confirmed, Send
 from sip.message import Request
-from sip.session import ALLOW, Endpoint, Out, Session, Unacknowledged, reason_line
+from sip.session import ALLOW, SUPPORTED, Endpoint, Out, reason_line
 from sip.session_reoffer import send_next_offer
 from sip.session_requests import send_bye
+from sip.session_state import Session, Unacknowledged
 from sip.transaction import Transaction
 
 
@@ -22,7 +23,8 @@ def accept_invite(
     """2xx to an INVITE or re-INVITE, repeated until its ACK."""
     if body:
         headers = f"{headers}Content-Type: application/sdp\r\n"
-    headers = f"{endpoint.contact(t.flow.listener, session.contact_user)}Allow: {ALLOW}\r\n{headers}"
+    contact = endpoint.contact(t.flow.listener, session.contact_user)
+    headers = f"{contact}Allow: {ALLOW}\r\nSupported: {SUPPORTED}\r\n{headers}"
     flow = t.flow
     data = endpoint.answer(t, 200, "OK", now, out, headers, body)
     timers = endpoint.timers

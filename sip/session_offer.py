@@ -4,9 +4,10 @@ from sip.actions import Offered
 from sip.dialog import contact_target
 from sip.message import Request
 from sip.next_hop import is_behind_nat
-from sip.session import Endpoint, Out, Session
+from sip.session import Endpoint, Out
 from sip.session_ack import accept_invite, confirm
 from sip.session_reoffer import send_next_offer
+from sip.session_state import Session
 from sip.transaction import Transaction
 
 

@@ -4,8 +4,9 @@ from sip.actions import OfferAnswered, OfferRefused
 from sip.dialog import contact_target
 from sip.errors import SipParseError
 from sip.message import Response
-from sip.session import ALLOW, Endpoint, Out, Reoffer, Session
+from sip.session import ALLOW, SUPPORTED, Endpoint, Out
 from sip.session_requests import acknowledge_stray, lose_dialog, note_accepted, retry_with_credentials
+from sip.session_state import Reoffer, Session
 from sip.transaction import Transaction
 
 MAX_TRIES = 5
@@ -54,7 +55,7 @@ def _is_busy(endpoint: Endpoint, session: Session) -> bool:
 
 def _send(endpoint: Endpoint, session: Session, body: bytes, n_tries: int, now: float, out: Out) -> None:
     session.has_offer = bool(body)
-    tail = f"Allow: {ALLOW}\r\n"
+    tail = f"Allow: {ALLOW}\r\nSupported: {SUPPORTED}\r\n"
     if body:
         tail += "Content-Type: application/sdp\r\n"
     endpoint.request(session, "INVITE", "reinvite", now, out, tail, body)

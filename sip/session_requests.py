@@ -19,8 +19,9 @@ from sip.errors import SipParseError
 from sip.flow import Flow
 from sip.message import Request, Response
 from sip.next_hop import choose_hop, reply_to
-from sip.session import ALLOW, Draft, Endpoint, Out, Session
+from sip.session import ALLOW, SUPPORTED, Endpoint, Out
 from sip.session_challenge import with_credentials
+from sip.session_state import Draft, Session
 from sip.transaction import Finished, Transaction
 
 MAX_INFOS = 64
@@ -52,6 +53,11 @@ def send_bye(endpoint: Endpoint, session: Session, headers: str, now: float, out
 
 def refuse_pending(endpoint: Endpoint, session: Session, now: float, out: Out) -> None:
     """487 to what the peer still waits for when the session ends (§15.1.2)."""
+    for watch in [each for each in endpoint.refers.values() if each.session is session and not each.is_accepted]:
+        del endpoint.refers[watch.key]
+        refer = endpoint.transactions.servers.get(watch.key)
+        if refer is not None:
+            endpoint.answer(refer, 487, "Request Terminated", now, out)
     if not session.offer_key and not session.invite_key:
         return
     for key in (session.offer_key, session.invite_key):
@@ -61,8 +67,15 @@ def refuse_pending(endpoint: Endpoint, session: Session, now: float, out: Out) -
     session.offer_key = ""
 
 
-def _answer(
-    endpoint: Endpoint, session: Session, request: Request, key: str, now: float, out: Out, status: str, headers: str
+def answer_in_dialog(
+    endpoint: Endpoint,
+    session: Session,
+    request: Request,
+    key: str,
+    now: float,
+    out: Out,
+    status: str,
+    headers: str = "",
 ) -> None:
     """Answer a request inside the dialog that nobody has to be asked about; `key` is its transaction's."""
     head = response_head(request, session.id)
@@ -73,9 +86,9 @@ def _answer(
 def on_bye(endpoint: Endpoint, session: Session, request: Request, key: str, now: float, out: Out) -> None:
     if session.role == "uac" and session.state in ("calling", "early", "cancelling", "cancelled"):
         # The callee may not send BYE in an early dialog (§15).
-        _answer(endpoint, session, request, key, now, out, "481 Call/Transaction Does Not Exist", "")
+        answer_in_dialog(endpoint, session, request, key, now, out, "481 Call/Transaction Does Not Exist")
         return
-    _answer(endpoint, session, request, key, now, out, "200 OK", "")
+    answer_in_dialog(endpoint, session, request, key, now, out, "200 OK")
     if session.state == "closing":
         return
     reason = request.headers.get("Reason", "")
@@ -118,7 +131,7 @@ def _send_info(endpoint: Endpoint, session: Session, now: float, out: Out) -> No
 
 
 def on_info(endpoint: Endpoint, session: Session, request: Request, key: str, now: float, out: Out) -> None:
-    _answer(endpoint, session, request, key, now, out, "200 OK", "")
+    answer_in_dialog(endpoint, session, request, key, now, out, "200 OK")
     if session.state != "closing":
         out.append(InfoReceived(session.id, request.content_type, request.body))
 
@@ -150,19 +163,27 @@ def lose_dialog(endpoint: Endpoint, session: Session, status: int, now: float, o
 
 def on_options(endpoint: Endpoint, session: Session, request: Request, key: str, now: float, out: Out) -> None:
     contact = endpoint.contact(reply_to(request).listener, "")
-    headers = f"{contact}Allow: {ALLOW}\r\nAccept: application/sdp\r\nSupported:\r\n"
-    _answer(endpoint, session, request, key, now, out, "200 OK", headers)
+    headers = f"{contact}Allow: {ALLOW}\r\nAccept: application/sdp\r\nSupported: {SUPPORTED}\r\n"
+    answer_in_dialog(endpoint, session, request, key, now, out, "200 OK", headers)
 
 
 # -- credentials -------------------------------------------------------------------------------------------------------
 
 
-def retry_with_credentials(endpoint: Endpoint, t: Transaction, response: Response, now: float, out: Out) -> bool:
+def retry_with_credentials(
+    endpoint: Endpoint,
+    t: Transaction,
+    response: Response | None,
+    now: float,
+    out: Out,
+    *,
+    session: Session | None = None,
+) -> bool:
     """Send the request of `t` again with credentials for the challenge in `response`. False: we have none that fit, or
     tried twice."""
-    if t.credentials is None or t.rounds >= MAX_CREDENTIAL_ROUNDS:
+    if response is None or t.credentials is None or t.rounds >= MAX_CREDENTIAL_ROUNDS:
         return False
-    session = endpoint.sessions.get(t.user)
+    session = session or endpoint.sessions.get(t.user)
     cseq = cseq_of(t.last) + 1
     if session is not None:
         cseq = max(session.local_cseq + 1, cseq)

@@ -5,8 +5,9 @@ from sip.dialog import contact_target, render_cancel, route_set
 from sip.errors import SipParseError
 from sip.flow import Flow
 from sip.message import Response
-from sip.session import Draft, Endpoint, Out, Session
+from sip.session import Endpoint, Out
 from sip.session_requests import acknowledge_stray, note_accepted, retry_with_credentials, send_bye
+from sip.session_state import Draft, Session
 from sip.transaction import Finished, Transaction
 
 

@@ -5,9 +5,10 @@ from sip.dialog import address_uri, contact_target, response_head, route_set
 from sip.flow import Flow
 from sip.message import Request
 from sip.next_hop import is_behind_nat
-from sip.session import Endpoint, Out, Session
+from sip.session import Endpoint, Out
 from sip.session_ack import accept_invite
 from sip.session_reoffer import send_next_offer
+from sip.session_state import Session
 from sip.transaction import Transaction
 
 

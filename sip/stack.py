@@ -7,13 +7,16 @@ seconds. Call `receive` for one datagram or one framed message of a stream.
 
 from collections.abc import Sequence
 
-from sip import session_offer, session_reoffer, session_requests, session_uac, session_uas
+from sip import session_offer, session_refer, session_reoffer, session_requests, session_uac, session_uas
 from sip.actions import Action
 from sip.dialog import dialog_head, routing
 from sip.digest import Credentials
 from sip.flow import Flow
 from sip.next_hop import Listener
-from sip.session import ALLOW, Draft, Out, Session, StackStats, reason_line
+from sip.refer import Replaces
+from sip.session import ALLOW, SUPPORTED, Out, reason_line
+from sip.session_refer import find_replaced
+from sip.session_state import Draft, Session, StackStats
 from sip.stack_driver import DriverSide
 from sip.timers import TransactionTimers
 from sip.uri import escape
@@ -84,7 +87,7 @@ class SipStack(DriverSide):
             invite_cseq=1,
             credentials=credentials,
         )
-        tail = f"Allow: {ALLOW}\r\nUser-Agent: {endpoint.user_agent}\r\n{headers}"
+        tail = f"Allow: {ALLOW}\r\nSupported: {SUPPORTED}\r\nUser-Agent: {endpoint.user_agent}\r\n{headers}"
         if body:
             tail = f"{tail}Content-Type: {content_type}\r\n"
         draft = Draft(
@@ -200,6 +203,60 @@ class SipStack(DriverSide):
         if found is not None:
             session_requests.info(self._endpoint, found, content_type, body, now, out)
         return out
+
+    # -- transfers (RFC 3515, RFC 3891) --------------------------------------------------------------------------------
+
+    def accept_refer(self, refer: str, now: float) -> list[Action]:
+        """202 to the REFER that `Referred` told of; then `report_refer` tells the peer how it goes."""
+        out: Out = []
+        session_refer.accept_refer(self._endpoint, refer, now, out)
+        return out
+
+    def refuse_refer(self, refer: str, status: int, reason: str, now: float, headers: str = "") -> list[Action]:
+        """403 for instance; nothing when the REFER is answered already."""
+        out: Out = []
+        session_refer.refuse_refer(self._endpoint, refer, status, reason, now, out, headers)
+        return out
+
+    def report_refer(self, refer: str, status: int, now: float, reason: str = "") -> list[Action]:
+        """NOTIFY; a final status (200 or more) is the last one. It works after the session's BYE too."""
+        out: Out = []
+        session_refer.report_refer(self._endpoint, refer, status, reason, now, out)
+        return out
+
+    def refer(
+        self,
+        session: str,
+        uri: str,
+        now: float,
+        *,
+        replaces: Replaces | None = None,
+        referred_by: str = "",
+        is_watched: bool = True,
+    ) -> list[Action]:
+        """Ask the peer to call `uri`. `ReferAnswered` and, if `is_watched`, `ReferNotified` follow; [] when it cannot
+        be asked now (not connected, or it is being asked).
+
+        Raises:
+            ValueError: a line end in an argument.
+        """
+        _refuse_line_ends(uri, referred_by, str(replaces))
+        out: Out = []
+        found = self._endpoint.sessions.get(session)
+        if found is not None:
+            session_refer.refer(self._endpoint, found, uri, replaces, referred_by, now, out, is_watched=is_watched)
+        return out
+
+    def find_replaced(self, replaces: Replaces) -> tuple[str, int, str]:
+        """(session, 0, "") that an INVITE with this Replaces takes the place of, else ("", status, reason) of the
+        refusal (RFC 3891 §3)."""
+        return find_replaced(self._endpoint, replaces)
+
+    def dialog_of(self, session: str) -> Replaces | None:
+        """A session as its peer is to be told of it: for an INVITE with Replaces to that peer, or a REFER that leads to
+        it. None when it is no dialog yet."""
+        found = self._endpoint.sessions.get(session)
+        return Replaces(found.call_id, found.remote_tag, found.id) if found is not None and found.remote_tag else None
 
     # -- outside sessions ----------------------------------------------------------------------------------------------
 

@@ -4,15 +4,16 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from sip import incoming, session_reoffer
+from sip import incoming, session_refer, session_reoffer
 from sip.actions import Action, Rejected, RequestDone
 from sip.errors import SipParseError
 from sip.flow import Flow
 from sip.message import Request, Response
 from sip.next_hop import Listener
 from sip.parser import parse_message
-from sip.session import Draft, Endpoint, Out, Reoffer, Session, StackStats, Unacknowledged, Waiting
+from sip.session import Endpoint, Out
 from sip.session_ack import on_no_ack
+from sip.session_state import Draft, ReferWatch, Reoffer, Session, StackStats, Unacknowledged, Waiting
 from sip.timers import TransactionTimers
 from sip.transaction import Transaction, TransactionStats
 
@@ -113,6 +114,8 @@ class DriverSide:
                 on_no_ack(endpoint, timed, now, out)
             elif isinstance(timed, Reoffer):
                 session_reoffer.on_timer(endpoint, timed, now, out)
+            elif isinstance(timed, ReferWatch):
+                session_refer.on_timer(endpoint, timed, now, out)
             elif isinstance(timed, Waiting):
                 self._resolved(timed, [], now, out)
         transactions.finished_servers.poll(now)
@@ -164,14 +167,18 @@ class DriverSide:
             elif draft.method == "ACK":
                 finished = endpoint.transactions.finished_clients.get(draft.key)
                 endpoint.send_ack(draft, flow, finished, out)
-            elif session is not None or not waiting.session or draft.method == "BYE":
+            elif session is not None or not waiting.session or draft.method in ("BYE", "NOTIFY"):
                 t = endpoint.submit(draft, flow, now, out)
                 t.other_flows += tuple(flows[1:])
                 if session is not None and draft.method == "INVITE":
                     session.invite_key = t.key
 
     def _unreachable(self, draft: Draft, now: float, out: Out) -> None:
-        if draft.usage == "request":
+        if draft.usage == "notify":
+            watch = self._endpoint.refers.pop(draft.user, None)
+            if watch is not None:
+                watch.deadline = 0.0
+        elif draft.usage == "request":
             out.append(RequestDone(draft.user, None))
         elif draft.usage == "invite":
             session = self._endpoint.sessions.get(draft.user)

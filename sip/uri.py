@@ -178,7 +178,7 @@ _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.
 _USER_SAFE = frozenset((_UNRESERVED + "&=+$,;?/").encode())
 _PASSWORD_SAFE = frozenset((_UNRESERVED + "&=+$,").encode())
 _PARAM_SAFE = frozenset((_UNRESERVED + "[]/:&+$").encode())
-_HEADER_SAFE = frozenset((_UNRESERVED + "[]/?:+$").encode())
+HEADER_SAFE = frozenset((_UNRESERVED + "[]/?:+$").encode())
 
 
 def escape(text: str, safe: frozenset[int] = _USER_SAFE) -> str:
@@ -200,7 +200,7 @@ def render_uri(uri: SipUri) -> str:
         user += ":" + escape(uri.password, _PASSWORD_SAFE)
     host = f"[{uri.host}]" if ":" in uri.host else uri.host
     port = f":{uri.port}" if uri.port else ""
-    pairs = [(escape(name, _HEADER_SAFE), escape(value, _HEADER_SAFE)) for name, value in uri.headers.items()]
+    pairs = [(escape(name, HEADER_SAFE), escape(value, HEADER_SAFE)) for name, value in uri.headers.items()]
     headers = "&".join(f"{name}={value}" for name, value in pairs)
     return f"{uri.scheme}:{user}{'@' if user else ''}{host}{port}{params}{'?' if headers else ''}{headers}"
 

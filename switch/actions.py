@@ -9,6 +9,7 @@ from model import media
 from model.causes import HangupCause
 from model.declare import Event
 from model.records import CallRecord, RecordingRecord
+from sip.refer import Replaces
 
 
 class _LegAction(msgspec.Struct, frozen=True, gc=False):
@@ -59,6 +60,32 @@ class SendInfoDigits(_LegAction, frozen=True):
     duration_ms: int
 
 
+class TakeRefer(_LegAction, frozen=True):
+    """202: the transfer is under way; ReportRefer tells the phone how it goes."""
+
+    refer: str
+
+
+class RefuseRefer(_LegAction, frozen=True):
+    refer: str
+    cause: HangupCause
+
+
+class ReportRefer(_LegAction, frozen=True):
+    """NOTIFY; a `status` of 200 or more is the last one. Also after the leg has left, while its call lives."""
+
+    refer: str
+    status: int
+
+
+class SendRefer(_LegAction, frozen=True):
+    """Ask the leg's own switch to call `uri` (trunks that transfer by themselves); LegReferProgress follows."""
+
+    uri: str
+    replaces: Replaces | None = None
+    by: str = ""
+
+
 class ForgetCall(_LegAction, frozen=True):
     """Everything is written; leg_id is empty. `ports` are (worker, RTP port) to be freed."""
 
@@ -75,6 +102,10 @@ Action = (
     | TakeOffer
     | RefuseOffer
     | SendInfoDigits
+    | TakeRefer
+    | RefuseRefer
+    | ReportRefer
+    | SendRefer
     | ForgetCall
     | media.Command
     | Event

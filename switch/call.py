@@ -11,6 +11,7 @@ from model.causes import HangupCause
 from model.media import LegStatistics
 from sip.flow import Flow
 from sip.offer_answer import Capabilities, Negotiated
+from sip.refer import Replaces
 from sip.sdes import LocalKeys
 
 HELD_BY_PEER = 1
@@ -34,6 +35,10 @@ class Target(msgspec.Struct, gc=False, kw_only=True):
     """Path of the binding (RFC 3327), as Route values."""
     account: str = ""
     """The extension that pays for a call by trunk (switch.outbound_policy); "" = none does."""
+    replaces: Replaces | None = None
+    """The dialog at the target that this leg takes the place of (RFC 3891)."""
+    referred_by: str = ""
+    """Value of Referred-By (RFC 3892)."""
 
 
 class Step(msgspec.Struct, gc=False, kw_only=True):

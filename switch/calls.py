@@ -132,6 +132,33 @@ class Calls:
         )
         return call, leg
 
+    def joining(
+        self, call: Call, replaced: Leg, entry: ExtensionEntry | None, trunk: TrunkState | None, caller: str, now: float
+    ) -> Leg:
+        """A leg that called to take the place of `replaced` (RFC 3891); tell its call with LegReplaces."""
+        call.n_legs += 1
+        if trunk is not None:
+            kind, name, is_recorded = "trunk", trunk.config.name, trunk.config.is_recorded
+            trunk.n_calls += 1
+            trunk.calls_total += 1
+        else:
+            assert entry is not None
+            kind, name, is_recorded = "extension", entry.number, entry.is_recorded
+        leg = call.legs[f"{call.call_id}.{call.n_legs}"] = Leg(
+            leg_id=f"{call.call_id}.{call.n_legs}",
+            call_id=call.call_id,
+            direction="in",
+            kind=kind,
+            name=name,
+            caller=caller,
+            dialed=replaced.dialed,
+            worker=call.worker,
+            is_direct=call.is_direct,
+            is_recorded=is_recorded,
+            created_utc=self.env.wall(now),
+        )
+        return leg
+
     def begin(self, call: Call, now: float) -> list[Action]:
         """Takes a new call in and routes it."""
         self.calls[call.call_id] = call

@@ -11,16 +11,20 @@ from sip import actions as sip
 from sip.errors import SipParseError
 from sip.message import Request
 from sip.offer_answer import NoCommonCodec
+from sip.refer import parse_replaces
 from sip.sdp import SdpError
 from sip.uri import parse_uri
+from switch.call import Call, Leg
 from switch.calls import Calls
 from switch.causes import status_of_cause
 from switch.cdr import mask
 from switch.directory import ExtensionEntry, TrunkState
 from switch.identity import Gatekeeper, Identified, Unidentified
+from switch.leg_events import LegReplaces
 from switch.media_pool import MediaPool
 from switch.numbers import clean
 from switch.registrations import Registrations
+from switch.release import end_leg
 from switch.runtime import Runtime
 from switch.sip_legs import SipLegs
 from switch.trunks import Trunks
@@ -28,7 +32,7 @@ from switch.trunks import Trunks
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5
-ALLOWED = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE"
+ALLOWED = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, REFER, NOTIFY"
 
 
 class Door:
@@ -64,6 +68,9 @@ class Door:
             dialed = mask(clean(self._dialed(request, who.trunk)))
         except SipParseError as error:
             self._reject(action.session, error.status, str(error), now)
+            return
+        if "Replaces" in request.headers:
+            self._replace(action, request, caller, who, now)
             return
         directory = self._calls.env.directory
         is_emergency = who.trunk is None and dialed in directory.emergency
@@ -106,6 +113,11 @@ class Door:
             max_forwards=70 if max_forwards is None else max_forwards,
             now=now,
         )
+        self._adopt(action, call, leg)
+        self._runtime.perform(self._calls.begin(call, now), now)
+
+    def _adopt(self, action: sip.IncomingInvite, call: Call, leg: Leg) -> None:
+        request = action.request
         flow = request.flow
         assert flow is not None
         leg.sip_call_id = mask(request.call_id)
@@ -113,7 +125,31 @@ class Door:
         leg.user_agent = mask(request.headers.get("User-Agent", "")[:128])
         leg.offer = request.body
         self._legs.adopt(action.session, call, leg)
-        self._runtime.perform(self._calls.begin(call, now), now)
+
+    def _replace(self, action: sip.IncomingInvite, request: Request, caller: str, who: Identified, now: float) -> None:
+        """INVITE with Replaces: the caller takes the place of a leg (RFC 3891 §3). Any extension that knows a dialog
+        may, since only its parties, and those it was shown to, know the tags; a trunk only that of a leg of its own."""
+        try:
+            found, status, reason = self._legs.transfers.find_replaced(parse_replaces(request.headers["Replaces"]))
+        except SipParseError as error:
+            self._reject(action.session, error.status, error.reason, now)
+            return
+        if found is not None and who.trunk is not None and found[1].name != who.trunk.config.name:
+            found, status, reason = None, 403, "Forbidden"
+        if found is None:
+            self._reject(action.session, status, reason, now)
+            return
+        call, replaced = found
+        unusable = self._unusable_offer(request.body, who, request.flow is not None and request.flow.transport == "tls")
+        if unusable is not None:
+            self._reject(action.session, *status_of_cause(unusable[0]), now, unusable[1])
+            return
+        leg = self._calls.joining(call, replaced, who.extension, who.trunk, caller, now)
+        self._adopt(action, call, leg)
+        self._runtime.dispatch(LegReplaces(call.call_id, leg.leg_id, replaced.leg_id), now)
+        if leg.state == "trying":
+            self._runtime.perform(end_leg(leg, HangupCause.CALL_REJECTED, "system", now, self._calls.env), now)
+            call.legs.pop(leg.leg_id, None)
 
     def incoming_request(self, action: sip.IncomingRequest, now: float) -> None:
         """REGISTER and OPTIONS are served; nothing else is, by anybody."""
@@ -124,7 +160,7 @@ class Door:
                 self._runtime.extra_changed()
             case "OPTIONS":
                 status, reason = (503, "Service Unavailable") if self.is_draining else (200, "OK")
-                headers = f"Allow: {ALLOWED}\r\nAccept: application/sdp\r\nSupported: path\r\n"
+                headers = f"Allow: {ALLOWED}\r\nAccept: application/sdp\r\nSupported: path, norefersub, replaces\r\n"
             case _:
                 status, reason, headers = 405, "Method Not Allowed", f"Allow: {ALLOWED}\r\n"
         self._runtime.perform_sip(

@@ -3,6 +3,7 @@
 import msgspec
 
 from model.causes import HangupCause
+from sip.refer import Replaces
 
 
 class _CallEvent(msgspec.Struct, frozen=True, gc=False):
@@ -72,6 +73,38 @@ class LegDigit(_CallEvent, frozen=True):
         return f"LegDigit({self.call_id}, {self.leg_id})"
 
 
+class LegRefers(_CallEvent, frozen=True):
+    """Its phone wants the other party to call somebody (REFER). The phase answers at once, with TakeRefer or
+    RefuseRefer; what no phase answers is refused with 403, and the call goes on."""
+
+    refer: str
+    """Names the request in TakeRefer, RefuseRefer and ReportRefer."""
+    number: str
+    """User part of Refer-To."""
+    uri: str
+    by: str = ""
+    """Value of Referred-By, for the INVITE that comes of it."""
+    replaces: Replaces | None = None
+    """Attended transfer: the dialog at the target that the INVITE shall replace."""
+    other_call_id: str = ""
+    """That dialog is one of ours: this call and leg (the phone's second call). Then nobody need be called."""
+    other_leg_id: str = ""
+
+
+class LegReplaces(_CallEvent, frozen=True):
+    """`leg_id`, new in the call, takes the place of leg `replaced` (INVITE with Replaces, RFC 3891). The phase answers
+    `leg_id` and ends the other; a leg that is still `trying` afterwards is refused."""
+
+    replaced: str
+
+
+class LegReferProgress(_CallEvent, frozen=True):
+    """How it goes with the transfer that SendRefer asked for: `status` 0: nobody said."""
+
+    status: int
+    is_final: bool
+
+
 class LegSilent(_CallEvent, frozen=True):
     """No RTP for longer than media.inactivity_s."""
 
@@ -139,6 +172,9 @@ CallEvent = (
     | LegTakesOffer
     | LegRefusesOffer
     | LegDigit
+    | LegRefers
+    | LegReplaces
+    | LegReferProgress
     | LegSilent
     | LegStatisticsCame
     | PlayEnded

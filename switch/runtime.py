@@ -19,9 +19,7 @@ from sip.stack import SipStack
 from switch import actions as act
 from switch.call import Call, Leg
 from switch.calls import Calls
-from switch.leg_events import (
-    CallEvent,
-)
+from switch.leg_events import CallEvent, LegRefers
 from switch.media_events import MediaEvents
 from switch.media_pool import MediaPool
 from switch.sip_legs import SipLegs
@@ -102,6 +100,10 @@ class Runtime:
             act.EndLeg: self._on_leg(lambda action, call, leg, now: legs.end(leg, action.cause, now)),
             act.ReofferLeg: self._on_leg(lambda action, call, leg, now: legs.reoffer(leg, action.body, now)),
             act.SendInfoDigits: self._on_leg(lambda action, call, leg, now: legs.send_digits(leg, action, now)),
+            act.TakeRefer: self._on_leg(lambda action, call, leg, now: legs.transfers.take_refer(action, now)),
+            act.RefuseRefer: self._on_leg(lambda action, call, leg, now: legs.transfers.refuse_refer(action, now)),
+            act.ReportRefer: self._on_leg(lambda action, call, leg, now: legs.transfers.report_refer(action, now)),
+            act.SendRefer: self._send_refer,
             act.TakeOffer: self._on_leg(lambda action, call, leg, now: legs.take_offer(leg, action.body, now)),
             act.RefuseOffer: self._on_leg(lambda action, call, leg, now: legs.refuse_offer(leg, action.status, now)),
             act.ForgetCall: self._forget,
@@ -267,6 +269,9 @@ class Runtime:
                 self.perform_sip(more, now)
             for event in told:
                 self.dispatch(event, now)
+                if type(event) is LegRefers:
+                    # What no phase answered is forbidden (RFC 3515 §2.4.2: every REFER gets an answer).
+                    self.perform_sip(self.stack.refuse_refer(event.refer, 403, "Forbidden", now), now)
 
     def dispatch(self, event: CallEvent, now: float) -> None:
         self.perform(self.calls.dispatch(event, now), now)
@@ -313,6 +318,11 @@ class Runtime:
         if found is not None:
             call, leg = found
             self._both(self.legs.answer(call, leg, call.other(leg.leg_id), now), now)
+
+    def _send_refer(self, action: act.SendRefer, now: float) -> None:
+        found = self.find(action.call_id, action.leg_id)
+        if found is not None:
+            self._both(self.legs.transfers.send_refer(found[1], action, now), now)
 
     def _both(self, result: tuple[list[sip.Action], list[CallEvent]], now: float) -> None:
         actions, told = result

@@ -30,6 +30,7 @@ from switch.leg_events import (
     LegHolds,
     LegHungUp,
     LegOffers,
+    LegReferProgress,
     LegRefusesOffer,
     LegResumes,
     LegRinging,
@@ -37,6 +38,7 @@ from switch.leg_events import (
 )
 from switch.leg_media import LegMedia
 from switch.media_pool import MediaPool
+from switch.sip_transfers import SipTransfers, transfer_lines
 from switch.targets import uri_user
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class SipLegs:
         self.local_host = local_host
         self.media = LegMedia(config, directory, pool)
         self._legs: dict[str, tuple[Call, Leg]] = {}
+        self.transfers = SipTransfers(stack, self._legs)
         self._credentials = {
             trunk.name: Credentials(username=trunk.username, password=trunk.password, realm=trunk.realm)
             for trunk in config.trunk
@@ -102,6 +105,7 @@ class SipLegs:
             body=body,
             contact_user=uri_user(target.caller),
             route=target.route,
+            headers=transfer_lines(target),
             credentials=self._credentials.get(target.name) if target.kind == "trunk" else None,
             max_forwards=call.max_forwards - 1,
         )
@@ -202,6 +206,12 @@ class SipLegs:
             case sip.InfoReceived(content_type=content_type, body=body):
                 parsed = parse_info(content_type, body)
                 return [], [LegDigit(*ids, parsed[0], parsed[1], by_info=True)] if parsed else []
+            case sip.ReferAnswered(status=status, is_watched=is_watched):
+                return [], [LegReferProgress(*ids, status if status >= 300 else 100, not is_watched)]
+            case sip.ReferNotified(status=status, is_final=is_final):
+                return [], [LegReferProgress(*ids, status, is_final)]
+            case sip.Referred():
+                return [], [self.transfers.referred(call, leg, action)]
             case sip.Ended(why=why, reason=reason):
                 default = HangupCause.NORMAL_CLEARING if why == "bye" else HangupCause.RECOVERY_ON_TIMER_EXPIRE
                 if why == "transport_failed":

@@ -114,6 +114,7 @@ def assert_empty(stack: SipStack) -> None:
         "merged": len(endpoint.merged),
         "unacknowledged": len(endpoint.unacknowledged),
         "reoffers": len(endpoint.reoffers),
+        "refers": len(endpoint.refers),
         "waiting": len(endpoint.waiting) + len(endpoint.waiting_of),
         "timers": len(endpoint.lanes),
     }
