@@ -64,6 +64,24 @@ class CallResumed(Event, frozen=True, kw_only=True):
     leg_id: str
 
 
+@event("call.muted")
+class CallMuted(Event, frozen=True, kw_only=True):
+    """A leg was muted, or is heard again."""
+
+    call_id: str
+    leg_id: str
+    is_muted: bool
+
+
+@event("call.data_changed")
+class CallDataChanged(Event, frozen=True, kw_only=True):
+    """The customer data that travels with a call was changed."""
+
+    call_id: str
+    data: dict[str, str]
+    """All of it, as it is now."""
+
+
 @event("call.digit")
 class CallDigit(Event, frozen=True, kw_only=True):
     """A DTMF digit came in from a leg."""

@@ -25,6 +25,11 @@ class LegView(View, frozen=True, kw_only=True):
     """in: they called us; out: we called them."""
     state: str
     """trying, ringing, early_media, answered, held or ended."""
+    role: str = ""
+    """customer, agent, consulted …: who it is in the conversation; empty before it is connected."""
+    room: str = ""
+    """Legs of one room hear each other: "main", or the id of a consultation; empty = it hears nobody."""
+    is_muted: bool = False
     address: str = ""
     """Signalling address, "host:port"."""
     codec: str = ""

@@ -3,20 +3,23 @@
 Texts that a peer chose are masked of control characters before they come here (switch.cdr.mask). Instants ending in
 `_utc` are UTC seconds since 1970, 0.0 = did not happen. No value here refers back to another one: legs know their call
 by id, so nothing needs the cycle collector.
+
+A call is one conversation: its id stays the same over all legs, transfers and consultations. Who hears whom is not
+stored: legs are in rooms and have a few properties (`room`, `is_muted`, `heard_by` …), and `switch.hearing` derives the
+hear-matrix, the music and the segments of the record from them.
 """
 
 import msgspec
 
 from model.causes import HangupCause
-from model.media import LegStatistics
+from model.media import Edge, LegStatistics, StartRecording
 from sip.flow import Flow
 from sip.offer_answer import Capabilities, Negotiated
 from sip.refer import Replaces
 from sip.sdes import LocalKeys
 
-HELD_BY_PEER = 1
-"""The other party's phone put this leg on hold (its re-INVITE said so)."""
-HELD_BY_API = 2
+MAIN = "main"
+"""The room of the conversation; every consultation has a room of its own, called as its id."""
 
 
 class Target(msgspec.Struct, gc=False, kw_only=True):
@@ -50,6 +53,33 @@ class Step(msgspec.Struct, gc=False, kw_only=True):
     """Causes after which the next step is tried; empty: any."""
     extension: str = ""
     route: str = ""
+
+
+class Ringing(msgspec.Struct, gc=False, kw_only=True):
+    """Destinations being rung, step after step, and how far that has come. A call begins as one; a live call may have
+    more of them (`Call.ringings`): for a transfer, a consultation, a recall."""
+
+    ringing_id: str = "call"
+    purpose: str = "call"
+    """call, transfer, consult, recall …: who takes over once it is answered or has failed (`switch.purposes`)."""
+    caller_leg: str = ""
+    """Leg that hears how it goes and is offered on; "" = nobody (or `Call.a`, for the one that the call begins as)."""
+    by: str = ""
+    """Leg on whose behalf it rings."""
+    caller: str
+    """What is shown to who is rung."""
+    caller_name: str = ""
+    dialed: str
+    plan: list[Step] = []
+    step: int = -1
+    n_forwards: int = 0
+    failure: str = ""
+    """Most telling cause of the legs that failed so far."""
+    has_ringback: bool = False
+    """Whether `caller_leg` hears ringback until there is early media or an answer."""
+    is_heard: bool = False
+    """Early media: `caller_leg` hears the destination itself."""
+    ring_timeout_s: float = 0.0
 
 
 class Leg(msgspec.Struct, gc=False, kw_only=True):
@@ -106,8 +136,26 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     """Value of a Warning header (RFC 3261 §20.43) for its refusal: why its SDP is of no use."""
     is_direct: bool = False
     is_recorded: bool = True
-    hold: int = 0
-    """HELD_BY_PEER | HELD_BY_API: this leg hears music."""
+    role: str = ""
+    """customer, agent, consulted, …: who it is in the conversation; "" before it is connected."""
+    room: str = ""
+    """Answered legs of one room hear each other; "" = it hears and is heard by nobody."""
+    ringing: str = ""
+    """Id of the `Ringing` it belongs to; "" once it was answered, or when it called us."""
+    is_held: bool = False
+    """Put on hold by API: it hears music and nobody hears it."""
+    is_away: bool = False
+    """Its phone holds: it wants to hear nobody for now."""
+    is_muted: bool = False
+    """Nobody hears it."""
+    is_deaf: bool = False
+    """It hears nobody."""
+    heard_by: tuple[str, ...] | None = None
+    """Legs of its room that hear it; None = all."""
+    playing: str = ""
+    """Play id of what it hears instead of its room: hold or ringback; "" = its room."""
+    segment: int = -1
+    """Index in `Call.segments` of what it does at present; -1 = nothing that is accounted for."""
     created_utc: float = 0.0
     ringing_utc: float = 0.0
     answered_utc: float = 0.0
@@ -128,31 +176,39 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
         return self.state == "ended"
 
 
-class Hold(msgspec.Struct, gc=False):
-    """One stretch of hold."""
+class Segment(msgspec.Struct, gc=False):
+    """A stretch in which a leg did one thing (FEATURES 4.1). The segments of a leg do not overlap."""
 
     leg_id: str
+    purpose: str
+    """talk, hold, consult, conference, monitor, ring (waiting for somebody who is rung)"""
     started_utc: float
     ended_utc: float = 0.0
+    cause: str = ""
+    """Why it ended, when the leg ended with it."""
 
 
 class RunningRecording(msgspec.Struct, gc=False, kw_only=True):
     recording_id: str
-    path: str
     started_utc: float
+    start: StartRecording
+    """What the media worker was told last."""
+    is_asked_for: bool = False
+    """By API: whatever the parties' settings say."""
     is_paused: bool = False
 
+    @property
+    def path(self) -> str:
+        return self.start.path
 
-class Call(msgspec.Struct, gc=False, kw_only=True):
+
+class Call(Ringing, gc=False, kw_only=True):
     """The legs and the story that one CDR tells."""
 
     call_id: str
     phase: str = "route"
     direction: str = "internal"
     """internal, inbound, outbound"""
-    caller: str
-    caller_name: str = ""
-    dialed: str
     access_number: str = ""
     extension: str = ""
     trunk: str = ""
@@ -162,26 +218,27 @@ class Call(msgspec.Struct, gc=False, kw_only=True):
     """Leg id of who calls."""
     b: str = ""
     """Leg id of who answered."""
-    plan: list[Step] = []
-    step: int = -1
-    n_forwards: int = 0
+    ringings: dict[str, Ringing] = {}
+    """What is rung while the call is up already."""
     n_legs: int = 0
     max_forwards: int = 70
     worker: int = 0
     is_direct: bool = False
     deadline: float = 0.0
     """Monotonic instant at which the phase wants a Timeout; 0.0 = none."""
-    failure: str = ""
-    """Most telling cause of the legs that failed so far."""
+    timers: dict[str, float] = {}
+    """Monotonic instants at which the phase wants a `TimerDue` of that name."""
     wants_recording: bool = True
     recording: RunningRecording | None = None
     n_recordings: int = 0
-    holds: list[Hold] = []
+    edges: list[Edge] | None = None
+    """The hear-matrix that the media worker was told; None = none yet."""
+    segments: list[Segment] = []
+    absorbed: list[str] = []
+    """Ids of calls that became part of this one."""
     variables: dict[str, str] = {}
     originate_to: str = ""
     """The second number of a call placed by API."""
-    has_ringback: bool = False
-    ring_timeout_s: float = 0.0
     created_utc: float
     ringing_utc: float = 0.0
     answered_utc: float = 0.0
@@ -193,9 +250,28 @@ class Call(msgspec.Struct, gc=False, kw_only=True):
     """Legs whose last statistics the media worker has not sent yet."""
 
     def other(self, leg_id: str) -> Leg | None:
-        """The leg that `leg_id` is connected with."""
-        other = self.b if leg_id == self.a else self.a if leg_id == self.b else ""
-        return self.legs.get(other)
+        """The leg that `leg_id` is connected with; None when it is alone or there are several."""
+        leg = self.legs.get(leg_id)
+        if leg is None or not leg.room:
+            other = self.b if leg_id == self.a else self.a if leg_id == self.b else ""
+            return self.legs.get(other)
+        others = self.company(leg)
+        return others[0] if len(others) == 1 else None
+
+    def company(self, leg: Leg) -> list[Leg]:
+        """The answered legs in the leg's room but itself."""
+        return [each for each in self.legs.values() if each.room == leg.room and each is not leg and each.is_up]
+
+    def asked_by(self, leg: Leg) -> Leg | None:
+        """Who the leg is rung for, or connected with."""
+        if not leg.ringing:
+            return self.other(leg.leg_id)
+        ringing = self.ringings.get(leg.ringing)
+        return self.legs.get(ringing.caller_leg if ringing is not None else self.a)
 
     def live_legs(self) -> list[Leg]:
         return [leg for leg in self.legs.values() if leg.state != "ended"]
+
+    def in_room(self, room: str) -> list[Leg]:
+        """The answered legs of a room."""
+        return [leg for leg in self.legs.values() if leg.room == room and leg.is_up]

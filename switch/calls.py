@@ -16,7 +16,7 @@ from switch.call import Call, Leg
 from switch.deadlines import Deadlines
 from switch.directory import ExtensionEntry, TrunkState
 from switch.environment import Environment
-from switch.leg_events import CallEvent, Release, Timeout
+from switch.leg_events import CallEvent, Release, Timeout, TimerDue
 from switch.phases import bridged, originate, releasing, ring, route
 from switch.phases.outcome import Outcome
 from switch.release import finish, release
@@ -216,7 +216,13 @@ class Calls:
         actions: list[Action] = []
         for call_id in self._deadlines.due(now):
             call = self.calls.get(call_id)
-            if call is not None:
+            if call is None:
+                continue
+            for name in [name for name, at in call.timers.items() if at <= now]:
+                # One that is due may have cancelled another.
+                if call.timers.pop(name, None) is not None:
+                    actions += self.dispatch(TimerDue(call_id, "", name), now)
+            if call.deadline and call.deadline <= now:
                 call.deadline = 0.0
                 actions += self.dispatch(Timeout(call_id, ""), now)
         return actions
@@ -245,8 +251,15 @@ class Calls:
             if outcome.next_phase == "bridged":
                 self.counters.calls_answered += 1
             return actions + self._enter(call, outcome.next_phase, now)
-        self._deadlines.arm(call.call_id, call.deadline)
+        self._arm(call)
         return actions
+
+    def _arm(self, call: Call) -> None:
+        deadline = call.deadline
+        for at in call.timers.values():
+            if not deadline or at < deadline:
+                deadline = at
+        self._deadlines.arm(call.call_id, deadline)
 
     def _abandon(self, call: Call, now: float) -> list[Action]:
         """The edge of one call: whatever went wrong, the others go on and this one is let go."""

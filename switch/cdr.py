@@ -3,6 +3,7 @@
 from model.media import LegStatistics
 from model.records import CallRecord, LegRecord, SegmentRecord
 from switch.call import Call, Leg
+from switch.hearing import held_s, waited_s
 
 _MASK = dict.fromkeys((*range(32), 127), "?")
 
@@ -16,7 +17,6 @@ def mask(text: str) -> str:
 
 def call_record(call: Call) -> CallRecord:
     """The row of an ended call with its legs and segments."""
-    held = sum((hold.ended_utc or call.ended_utc) - hold.started_utc for hold in call.holds)
     return CallRecord(
         call_id=call.call_id,
         direction=call.direction,
@@ -32,8 +32,8 @@ def call_record(call: Call) -> CallRecord:
         bridged_utc=call.bridged_utc,
         ended_utc=call.ended_utc,
         duration_s=call.ended_utc - call.created_utc,
-        talk_s=call.ended_utc - call.bridged_utc if call.bridged_utc else 0.0,
-        hold_s=held,
+        talk_s=call.ended_utc - call.bridged_utc - waited_s(call, call.ended_utc) if call.bridged_utc else 0.0,
+        hold_s=held_s(call, call.ended_utc),
         hangup_cause=call.hangup_cause.value if call.hangup_cause else "",
         hangup_side=call.hangup_side,
         legs=[_leg_record(leg) for leg in call.legs.values()],
@@ -75,41 +75,30 @@ def _leg_record(leg: Leg) -> LegRecord:
 
 
 def _segments(call: Call) -> list[SegmentRecord]:
-    """ring until somebody answered or it ended, then talk; holds lie inside the talk."""
-    cause = call.hangup_cause.value if call.hangup_cause else ""
+    """Each called leg rings until it answers or ends; what the legs did afterwards was noted when it happened."""
     segments = []
     for leg in call.legs.values():
         if leg.direction == "out":
-            ended = leg.answered_utc or leg.ended_utc or call.ended_utc
             segments.append(
                 SegmentRecord(
                     call_id=call.call_id,
                     leg_id=leg.leg_id,
                     purpose="ring",
                     started_utc=leg.created_utc,
-                    ended_utc=ended,
+                    ended_utc=leg.answered_utc or leg.ended_utc or call.ended_utc,
                     cause="" if leg.answered_utc else leg.hangup_cause,
                 )
             )
-    if call.bridged_utc:
+    for each in call.segments:
         segments.append(
             SegmentRecord(
                 call_id=call.call_id,
-                leg_id=call.b,
-                purpose="talk",
-                started_utc=call.bridged_utc,
-                ended_utc=call.ended_utc,
-                cause=cause,
+                leg_id=each.leg_id,
+                purpose=each.purpose,
+                started_utc=each.started_utc,
+                ended_utc=each.ended_utc or call.ended_utc,
+                cause=each.cause,
             )
         )
-    for hold in call.holds:
-        segments.append(
-            SegmentRecord(
-                call_id=call.call_id,
-                leg_id=hold.leg_id,
-                purpose="hold",
-                started_utc=hold.started_utc,
-                ended_utc=hold.ended_utc or call.ended_utc,
-            )
-        )
+    segments.sort(key=lambda segment: segment.started_utc)
     return segments

@@ -17,6 +17,7 @@ from switch import extensions_admin, trace_commands
 from switch.actions import SendInfoDigits
 from switch.call import Call, Leg
 from switch.calls import NoRouteError
+from switch.hearing import HOLD_PLAY
 from switch.leg_events import DropLeg, HoldLeg, RecordCall, Release, ResumeLeg, SecureLeg
 from switch.status import system_status
 from switch.views import call_view, trunk_view
@@ -133,7 +134,7 @@ class CommandHandlers:
 
     def resume(self, command: commands.Resume, caller: Caller) -> views.CallView:
         call, leg = self._bridged_leg(command.call_id, command.leg_id)
-        if not leg.hold:
+        if leg.playing != HOLD_PLAY:
             raise errors.WrongState(f"leg {leg.leg_id} is not on hold", state=leg.state)
         self._runtime.tell(ResumeLeg(call.call_id, leg.leg_id))
         return self._view(call)

@@ -124,6 +124,12 @@ class Timeout(_CallEvent, frozen=True):
     """The call's deadline is due; leg_id is empty."""
 
 
+class TimerDue(_CallEvent, frozen=True):
+    """A timer of the call (`Call.timers`) is due; leg_id is empty."""
+
+    name: str
+
+
 class Release(_CallEvent, frozen=True):
     """Somebody who may ends the call: API, shutdown."""
 
@@ -149,6 +155,18 @@ class HoldLeg(_CallEvent, frozen=True):
 
 class ResumeLeg(_CallEvent, frozen=True):
     pass
+
+
+class MuteLeg(_CallEvent, frozen=True):
+    """API: nobody shall hear the leg, or all again."""
+
+    is_muted: bool
+
+
+class SetData(_CallEvent, frozen=True):
+    """API: customer data of the call; None takes a value away. leg_id is empty."""
+
+    data: dict[str, str | None]
 
 
 class RecordCall(_CallEvent, frozen=True):
@@ -179,10 +197,13 @@ CallEvent = (
     | LegStatisticsCame
     | PlayEnded
     | Timeout
+    | TimerDue
     | Release
     | DropLeg
     | SecureLeg
     | HoldLeg
     | ResumeLeg
+    | MuteLeg
+    | SetData
     | RecordCall
 )

@@ -154,8 +154,8 @@ class LegMedia:
         return apply_answer(answer, capabilities, keys=self._keys_of(leg, capabilities.srtp))
 
     def may_talk(self, call: Call, leg: Leg, negotiated: Negotiated) -> bool:
-        """Whether what `leg` agreed to can be heard by the caller: a codec that passes through needs the same there."""
-        caller = call.legs.get(call.a)
+        """Whether who called `leg` can hear what it agreed to: a codec that passes through needs the same there."""
+        caller = call.asked_by(leg)
         if caller is None or caller is leg or caller.negotiated is None:
             return True
         both = {caller.negotiated.codec, negotiated.codec}

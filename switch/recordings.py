@@ -3,6 +3,8 @@
 import re
 import time
 
+import msgspec
+
 from model import events, media
 from model.records import RecordingRecord
 from switch.actions import Action
@@ -20,31 +22,38 @@ def is_wanted(call: Call, env: Environment) -> bool:
 
 
 def start(
-    call: Call, now: float, env: Environment, *, format_wanted: str = "", channels_wanted: str = ""
+    call: Call,
+    now: float,
+    env: Environment,
+    *,
+    format_wanted: str = "",
+    channels_wanted: str = "",
+    is_asked_for: bool = False,
 ) -> list[Action]:
     """Begins a recording: customer on the left channel, our side on the right (the caller left between extensions).
 
+    `is_asked_for`: somebody wants it by API, whatever the parties' settings say of it.
     What is not wanted expressly is as the call's extensions say, else its trunks, else the configuration.
     """
-    left, right = call.legs[call.a], call.legs[call.b]
-    if right.kind == "trunk" and left.kind != "trunk":
-        left, right = right, left
     wall = env.wall(now)
     call.n_recordings += 1
-    recording = RunningRecording(recording_id=env.ids.new(), path=_path(call, wall, env), started_utc=wall)
-    call.recording = recording
     form = format_wanted or _setting(call, "recording_format", env) or env.config.recording.format
     layout = channels_wanted or _setting(call, "recording_channels", env) or env.config.recording.channels
-    channels = [[left.leg_id, right.leg_id]] if layout == "mono" else [[left.leg_id], [right.leg_id]]
+    channels = _channels(call, is_mono=layout == "mono", is_asked_for=is_asked_for)
+    recording_id = env.ids.new()
+    start_ = media.StartRecording(
+        session=call.call_id,
+        recording=recording_id,
+        path=_path(call, wall, env),
+        channels=channels,
+        encoding=env.config.recording.encoding,
+        format=form,
+    )
+    call.recording = recording = RunningRecording(
+        recording_id=recording_id, started_utc=wall, start=start_, is_asked_for=is_asked_for
+    )
     return [
-        media.StartRecording(
-            session=call.call_id,
-            recording=recording.recording_id,
-            path=recording.path,
-            channels=channels,
-            encoding=env.config.recording.encoding,
-            format=form,
-        ),
+        start_,
         RecordingRecord(
             recording_id=recording.recording_id,
             call_id=call.call_id,
@@ -61,6 +70,19 @@ def start(
         ),
         events.RecordingStarted(recording_id=recording.recording_id, call_id=call.call_id, path=recording.path),
     ]
+
+
+def settle_channels(call: Call) -> list[Action]:
+    """Who came since the recording began is recorded, too; nothing when it is so already."""
+    running = call.recording
+    if running is None:
+        return []
+    known = running.start.channels
+    channels = _channels(call, is_mono=len(known) == 1, is_asked_for=running.is_asked_for)
+    if channels == known:
+        return []
+    running.start = msgspec.structs.replace(running.start, channels=channels)
+    return [running.start]
 
 
 def change(call: Call, what: str) -> list[Action]:
@@ -81,6 +103,16 @@ def change(call: Call, what: str) -> list[Action]:
             return [media.StopRecording(call.call_id, running.recording_id)]
         case _:
             return []
+
+
+def _channels(call: Call, *, is_mono: bool, is_asked_for: bool) -> list[list[str]]:
+    """Customer left, everybody else right. Who must not be recorded is on no channel, and so is who only listens."""
+    left: list[str] = []
+    right: list[str] = left if is_mono else []
+    for leg in call.legs.values():
+        if leg.is_up and leg.room and (leg.is_recorded or is_asked_for) and leg.heard_by != ():
+            (left if leg.role == "customer" else right).append(leg.leg_id)
+    return [left] if is_mono else [left, right]
 
 
 def _setting(call: Call, name: str, env: Environment) -> str:

@@ -6,6 +6,7 @@ from switch.actions import Action, EndLeg, ForgetCall
 from switch.call import Call, Leg
 from switch.cdr import call_record
 from switch.environment import Environment
+from switch.hearing import close_segments, waited_s
 
 STATISTICS_WAIT_S = 2.0
 """How long the record waits for the media worker's last figures."""
@@ -30,6 +31,7 @@ def _close(leg: Leg, cause: HangupCause, side: str, now: float, env: Environment
     leg.ended_utc = env.wall(now)
     leg.hangup_cause = cause.value
     leg.hangup_side = side
+    leg.ringing = ""
     if leg.kind == "trunk" and (trunk := env.directory.trunks.get(leg.name)) is not None:
         trunk.n_calls -= 1
         if leg.account:
@@ -49,20 +51,20 @@ def release(call: Call, cause: HangupCause, side: str, now: float, env: Environm
         n_media += leg.is_configured
         leg.is_statistics_due = leg.is_configured
         leg.offer = leg.local_sdp = b""
-    for hold in call.holds:
-        if not hold.ended_utc:
-            hold.ended_utc = wall
+    close_segments(call, wall)
     if n_media:
         actions.append(media.ReleaseSession(call.call_id))
     call.recording = None
     call.plan = []
+    call.ringings = {}
+    call.timers = {}
     actions.append(
         events.CallEnded(
             call_id=call.call_id,
             cause=cause,
             side=side,
             duration_s=wall - call.created_utc,
-            talk_s=wall - call.bridged_utc if call.bridged_utc else 0.0,
+            talk_s=wall - call.bridged_utc - waited_s(call, wall) if call.bridged_utc else 0.0,
             caller=call.caller,
             dialed=call.dialed,
             direction=call.direction,

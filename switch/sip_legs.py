@@ -235,7 +235,7 @@ class SipLegs:
     # -- SDP ----------------------------------------------------------------------------------------------------------
 
     def _first_offer(self, call: Call, leg: Leg) -> bytes | None:
-        caller = call.legs.get(call.a)
+        caller = call.asked_by(leg)
         if call.is_direct and caller is not None and caller.offer:
             leg.is_direct = True
             return caller.offer

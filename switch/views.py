@@ -3,6 +3,7 @@
 from model.views import CallView, ExtensionView, LegView, TrunkView
 from switch.call import Call, Leg
 from switch.directory import ExtensionEntry, TrunkState
+from switch.hearing import HOLD_PLAY
 
 
 def call_view(call: Call, wall: float, worker_name: str) -> CallView:
@@ -33,10 +34,13 @@ def leg_view(leg: Leg) -> LegView:
         kind=leg.kind,
         name=leg.name,
         direction=leg.direction,
-        state="held" if leg.is_up and leg.hold else leg.state,
+        state="held" if leg.is_up and leg.playing == HOLD_PLAY else leg.state,
         address=leg.address,
+        role=leg.role,
+        room=leg.room,
+        is_muted=leg.is_muted,
         codec=leg.negotiated.codec if leg.negotiated is not None else "",
-        is_held=bool(leg.hold),
+        is_held=leg.playing == HOLD_PLAY,
         created_utc=leg.created_utc,
         ringing_utc=leg.ringing_utc,
         answered_utc=leg.answered_utc,

@@ -1,40 +1,40 @@
-"""Phase bridged: two legs talk. Hold, digits, recording, audio that goes directly, and how it ends."""
+"""Phase bridged: a conversation is up. Hold, mute, digits, recording, audio that goes directly, who comes and goes, and
+how it ends."""
 
 from model import events, media
 from model.causes import HangupCause
-from switch import recordings
+from switch import purposes, recordings, ringing
 from switch.actions import Action, RefuseOffer, ReofferLeg, SendInfoDigits, TakeOffer
-from switch.call import HELD_BY_API, HELD_BY_PEER, Call, Hold, Leg
+from switch.call import MAIN, Call, Leg, Ringing
 from switch.environment import Environment
+from switch.hearing import HOLD_PLAY, RINGBACK_PLAY, settle
 from switch.leg_events import (
     CallEvent,
     DropLeg,
     HoldLeg,
-    LegAnswered,
     LegDigit,
-    LegEarlyMedia,
     LegFailed,
     LegHolds,
     LegHungUp,
     LegOffers,
     LegRefusesOffer,
     LegResumes,
-    LegRinging,
     LegSilent,
     LegTakesOffer,
+    MuteLeg,
     PlayEnded,
     RecordCall,
     Release,
     ResumeLeg,
     SecureLeg,
+    SetData,
     Timeout,
+    TimerDue,
 )
 from switch.phases.outcome import Outcome, releasing, stay
-from switch.release import end_leg, leg_left
+from switch.release import drop_audio, end_leg, leg_left
 
 MAX_SECURE_DIGITS = 64
-HOLD_PLAY = "hold"
-"""Play id of the music a held leg hears."""
 _SAME_KEY_S = 1.0
 """The same digit by INFO and in RTP within this time is one key."""
 
@@ -44,11 +44,13 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     wall = env.wall(now)
     call.bridged_utc = wall
     call.plan = []
-    for leg in (call.legs[call.a], call.legs[call.b]):
+    a, b = call.legs[call.a], call.legs[call.b]
+    # The customer is who is outside; between extensions it is who calls.
+    a.role, b.role = ("agent", "customer") if b.kind == "trunk" and a.kind != "trunk" else ("customer", "agent")
+    for leg in (a, b):
         leg.bridged_utc = wall
-    actions: list[Action] = []
-    if not call.is_direct:
-        actions.append(_matrix(call))
+        leg.room = MAIN
+    actions = settle(call, now, env)
     actions.append(events.CallConnected(call_id=call.call_id, leg_id=call.a, peer_leg_id=call.b))
     if recordings.is_wanted(call, env):
         actions += recordings.start(call, now, env)
@@ -59,54 +61,56 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
 
 def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
     leg = call.legs.get(event.leg_id)
+    if leg is not None and leg.ringing:
+        return _rung(call, leg, event, now, env)
     match event:
         case LegHungUp(cause=cause) if leg is not None:
             leg_left(leg, cause, now, env)
-            if leg.leg_id in (call.a, call.b):
-                return releasing(call, cause, side_of(call, leg), now, env)
-            return stay()
+            return _left(call, leg, cause, side_of(call, leg), now, env)
         case LegFailed(cause=cause) if leg is not None:
-            actions = end_leg(leg, cause, "system", now, env)
-            if leg.leg_id in (call.a, call.b):
-                return releasing(call, cause, "system", now, env, actions)
-            return stay(actions)
+            return _left(call, leg, cause, "system", now, env, end_leg(leg, cause, "system", now, env))
+        case LegSilent() if leg is not None:
+            cause = HangupCause.MEDIA_TIMEOUT
+            return _left(call, leg, cause, "system", now, env, end_leg(leg, cause, "system", now, env))
+        case DropLeg(cause=cause) if leg is not None and not leg.is_ended:
+            return _left(call, leg, cause, "system", now, env, end_leg(leg, cause, "system", now, env))
+        case LegHolds() | LegResumes() if leg is not None:
+            leg.is_away = isinstance(event, LegHolds) and not call.is_direct
+            return stay(settle(call, now, env))
+        case HoldLeg() | ResumeLeg() if leg is not None:
+            leg.is_held = isinstance(event, HoldLeg) and not call.is_direct
+            return stay(settle(call, now, env))
+        case MuteLeg(is_muted=is_muted) if leg is not None and leg.is_muted != is_muted:
+            leg.is_muted = is_muted
+            told = events.CallMuted(call_id=call.call_id, leg_id=leg.leg_id, is_muted=is_muted)
+            return stay([*settle(call, now, env), told])
         case LegDigit() if leg is not None:
             return stay(_digit(call, leg, event, now))
-        case LegHolds() if (held := call.other(event.leg_id)) is not None:
-            return stay(_hold(call, held, HELD_BY_PEER, now, env))
-        case LegResumes() if (held := call.other(event.leg_id)) is not None:
-            return stay(_resume(call, held, HELD_BY_PEER, now, env))
         case SecureLeg(is_secure=is_secure) if leg is not None:
             return stay(_secure(call, leg, is_secure))
-        case HoldLeg() if leg is not None:
-            return stay(_hold(call, leg, HELD_BY_API, now, env))
-        case ResumeLeg() if leg is not None:
-            return stay(_resume(call, leg, HELD_BY_API, now, env))
+        case SetData(data=data):
+            return stay(set_data(call, data))
         case RecordCall(what="start", format=form, channels=channels):
             if call.recording:
                 return stay()
-            return stay(recordings.start(call, now, env, format_wanted=form, channels_wanted=channels))
+            return stay(
+                recordings.start(call, now, env, format_wanted=form, channels_wanted=channels, is_asked_for=True)
+            )
         case RecordCall(what=what):
             return stay(recordings.change(call, what))
-        case LegOffers(body=body) if (other := call.other(event.leg_id)) is not None:
-            return stay([ReofferLeg(call.call_id, other.leg_id, body)])
-        case LegTakesOffer(body=body) if (other := call.other(event.leg_id)) is not None:
-            return stay([TakeOffer(call.call_id, other.leg_id, body)])
-        case LegRefusesOffer(status=status) if (other := call.other(event.leg_id)) is not None:
-            return stay([RefuseOffer(call.call_id, other.leg_id, status)])
-        case LegSilent() if leg is not None:
-            return releasing(call, HangupCause.MEDIA_TIMEOUT, "system", now, env)
-        case PlayEnded(play_id=play_id, reason=reason) if play_id not in (HOLD_PLAY, "ringback"):
+        case LegOffers() | LegTakesOffer() | LegRefusesOffer():
+            return stay(_pass_on(call, event))
+        case PlayEnded(play_id=play_id, reason=reason) if play_id not in (HOLD_PLAY, RINGBACK_PLAY):
             return stay(
                 [events.CallPlayFinished(call_id=call.call_id, leg_id=event.leg_id, play_id=play_id, reason=reason)]
             )
+        case TimerDue(name=name) if (rung := _whose_timer(call, name)) is not None:
+            return purposes.follow(call, rung, ringing.no_answer(call, rung, now, env), now, env)
         case Timeout():
             return releasing(call, HangupCause.ALLOTTED_TIMEOUT, "system", now, env)
-        case DropLeg(cause=cause):
-            return releasing(call, cause, "system", now, env)
         case Release(cause=cause, side=side):
             return releasing(call, cause, side, now, env)
-        case LegAnswered() | LegRinging() | LegEarlyMedia() | _:
+        case _:
             return stay()
 
 
@@ -117,46 +121,62 @@ def side_of(call: Call, leg: Leg) -> str:
     return "agent" if leg.kind == "extension" else "remote"
 
 
-def _matrix(call: Call) -> media.ConnectMatrix:
-    a, b = call.legs[call.a], call.legs[call.b]
-    if a.hold or b.hold:
-        return media.ConnectMatrix(call.call_id, [])
-    return media.ConnectMatrix(call.call_id, [media.Edge(a.leg_id, b.leg_id), media.Edge(b.leg_id, a.leg_id)])
+def _rung(call: Call, leg: Leg, event: CallEvent, now: float, env: Environment) -> Outcome:
+    rung = call.ringings.get(leg.ringing)
+    if rung is None:
+        return stay()
+    return purposes.follow(call, rung, ringing.on(call, rung, leg, event, now, env), now, env)
 
 
-def _music(call: Call, leg: Leg, env: Environment) -> media.Play:
-    return media.Play(session=call.call_id, leg=leg.leg_id, play_id=HOLD_PLAY, sources=env.music, is_looped=True)
+def _whose_timer(call: Call, name: str) -> Ringing | None:
+    return next((each for each in call.ringings.values() if ringing.timer_of(each) == name), None)
 
 
-def _hold(call: Call, leg: Leg, by: int, now: float, env: Environment) -> list[Action]:
-    if leg.hold & by or call.is_direct:
+def _left(
+    call: Call,
+    leg: Leg,
+    cause: HangupCause,
+    side: str,
+    now: float,
+    env: Environment,
+    actions: list[Action] | None = None,
+) -> Outcome:
+    """A leg is over: whether the others have anybody left to talk with decides what becomes of the call."""
+    actions = actions or []
+    outcome = purposes.left(call, leg, cause, side, now, env)
+    if outcome is not None:
+        return Outcome(actions + outcome.actions, outcome.next_phase)
+    n_talking = sum(each.is_up and bool(each.room) for each in call.legs.values())
+    if n_talking < 2 and not call.ringings:
+        return releasing(call, cause, side, now, env, actions)
+    return stay(actions + settle(call, now, env) + drop_audio(leg))
+
+
+def _pass_on(call: Call, event: LegOffers | LegTakesOffer | LegRefusesOffer) -> list[Action]:
+    """Audio goes directly: the other party's phone decides about offers."""
+    other = call.other(event.leg_id)
+    if other is None:
         return []
-    was_held = leg.hold
-    leg.hold |= by
-    if was_held:
-        return []
-    call.holds.append(Hold(leg.leg_id, env.wall(now)))
-    return [
-        _matrix(call),
-        _music(call, leg, env),
-        events.CallHeld(call_id=call.call_id, leg_id=leg.leg_id),
-    ]
+    match event:
+        case LegOffers(body=body):
+            return [ReofferLeg(call.call_id, other.leg_id, body)]
+        case LegTakesOffer(body=body):
+            return [TakeOffer(call.call_id, other.leg_id, body)]
+        case LegRefusesOffer(status=status):
+            return [RefuseOffer(call.call_id, other.leg_id, status)]
 
 
-def _resume(call: Call, leg: Leg, by: int, now: float, env: Environment) -> list[Action]:
-    if not leg.hold & by:
+def set_data(call: Call, data: dict[str, str | None]) -> list[Action]:
+    """Puts values to the call, and takes those away that are None; told once, with all that there is then."""
+    before = dict(call.variables)
+    for name, value in data.items():
+        if value is None:
+            call.variables.pop(name, None)
+        else:
+            call.variables[name] = value
+    if call.variables == before:
         return []
-    leg.hold &= ~by
-    if leg.hold:
-        return []
-    for hold in call.holds:
-        if hold.leg_id == leg.leg_id and not hold.ended_utc:
-            hold.ended_utc = env.wall(now)
-    return [
-        media.StopPlay(call.call_id, leg.leg_id, HOLD_PLAY),
-        _matrix(call),
-        events.CallResumed(call_id=call.call_id, leg_id=leg.leg_id),
-    ]
+    return [events.CallDataChanged(call_id=call.call_id, data=dict(call.variables))]
 
 
 def _secure(call: Call, leg: Leg, is_secure: bool) -> list[Action]:
@@ -181,18 +201,19 @@ def _digit(call: Call, leg: Leg, event: LegDigit, now: float) -> list[Action]:
     actions: list[Action] = [
         events.CallDigit(call_id=call.call_id, leg_id=leg.leg_id, digit=event.digit, duration_ms=event.duration_ms)
     ]
-    other = call.other(leg.leg_id)
-    if other is None or other.hold or call.is_direct:
+    if call.is_direct:
         return actions
-    # RTP events are relayed by the media worker itself; INFO is known here alone.
-    if other.dtmf == "info":
-        actions.append(SendInfoDigits(call.call_id, other.leg_id, event.digit, event.duration_ms or 100))
-    elif event.by_info:
-        actions.append(
-            media.SendDigits(
-                session=call.call_id, leg=other.leg_id, digits=event.digit, duration_ms=event.duration_ms or 100
+    listeners = [call.legs[edge.listener] for edge in call.edges or () if edge.speaker == leg.leg_id]
+    for other in listeners:
+        # RTP events are relayed by the media worker itself; INFO is known here alone.
+        if other.dtmf == "info":
+            actions.append(SendInfoDigits(call.call_id, other.leg_id, event.digit, event.duration_ms or 100))
+        elif event.by_info:
+            actions.append(
+                media.SendDigits(
+                    session=call.call_id, leg=other.leg_id, digits=event.digit, duration_ms=event.duration_ms or 100
+                )
             )
-        )
     return actions
 
 

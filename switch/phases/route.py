@@ -5,7 +5,7 @@ import logging
 from model import events
 from model.causes import HangupCause
 from switch.actions import Action
-from switch.call import Call
+from switch.call import Call, Ringing
 from switch.cdr import mask
 from switch.environment import Environment
 from switch.leg_events import CallEvent
@@ -40,21 +40,25 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     return to_phase("ring", actions)
 
 
-def plan(call: Call, origin: Origin, dialed: str, now: float, env: Environment) -> HangupCause | None:
+def plan(ringing: Ringing, origin: Origin, dialed: str, now: float, env: Environment) -> HangupCause | None:
     """Appends the steps that lead to `dialed`, or says why there are none."""
+    # Only where a call goes first is a property of the call.
+    call = ringing if isinstance(ringing, Call) else None
     match choose_route(env.directory, origin, dialed, env.wall(now)):
         case Refuse(cause=cause, why=why):
-            log.info("x call %s may not go to %s: %s", call.call_id, mask(dialed), why)
+            log.info("x %s may not call %s: %s", origin.caller, mask(dialed), why)
             return cause
         case ToExtension(number=number, access_number=access_number):
-            call.access_number = access_number or call.access_number
-            call.plan.append(extension_step(call, number, now, env))
+            if call is not None:
+                call.access_number = access_number or call.access_number
+            ringing.plan.append(extension_step(ringing, number, now, env))
         case ToTrunks(route=route, access_number=access_number) as decision:
-            call.route = route
-            call.access_number = access_number or call.access_number
-            if call.direction == "internal":
-                call.direction = "outbound"
-            call.plan += trunk_steps(call, decision, env)
+            if call is not None:
+                call.route = route
+                call.access_number = access_number or call.access_number
+                if call.direction == "internal":
+                    call.direction = "outbound"
+            ringing.plan += trunk_steps(ringing, decision, env)
     return None
 
 

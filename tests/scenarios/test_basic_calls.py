@@ -36,7 +36,12 @@ def test_a_call_is_answered_recorded_and_accounted_for():
             ("out", "1002", "PCMU"),
         ]
         assert all(leg.packets_received == 50 for leg in record.legs)
-        assert [segment.purpose for segment in record.segments] == ["ring", "talk"]
+        caller, callee = (leg.leg_id for leg in record.legs)
+        assert sorted((segment.purpose, segment.leg_id) for segment in record.segments) == [
+            ("ring", callee),
+            ("talk", caller),
+            ("talk", callee),
+        ]
         names = [type(event).__name__ for event in switch.events if hasattr(event, "call_id")]
         assert names == [
             "CallCreated",

@@ -17,7 +17,7 @@ from switch.call import Call, Leg
 from switch.config_file import parse_config
 from switch.directory import Directory, extension_entries
 from switch.leg_media import LegMedia
-from switch.phases.ring import may_go_directly
+from switch.ringing import may_go_directly
 from tests.sip.test_offer_answer import offer
 
 CONFIG = """
@@ -176,6 +176,7 @@ def test_who_may_talk(early, late, may):
         bench.media.offer(leg, caller, LOCAL)
     bench.agree(first, f"m=audio 5000 RTP/AVP {early}{amr}")
     bench.media.configure(caller, bench.media.answer(caller, first, caller.offer, LOCAL)[1])
+    second.ringing = "call"
     call = Call(call_id="c", caller="1", dialed="2", created_utc=0, a="a", legs={"a": caller, "b": second})
     negotiated = bench.media.apply(second, offer(f"m=audio 6000 RTP/AVP {late}{amr}"))
     assert bench.media.may_talk(call, second, negotiated) is may

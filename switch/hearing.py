@@ -1,0 +1,149 @@
+"""Who hears whom: derived from the rooms and properties of a call's legs, and told to the media worker when it changed.
+
+Phases change the facts (`Leg.room`, `is_held`, `is_away`, `is_muted`, `is_deaf`, `heard_by`, `role`) and end with
+`settle`, which returns what makes it so: the hear-matrix, the music or ringback of each leg, the channels of the
+recording, and the segments of the record. Pure.
+"""
+
+from model import events, media
+from switch import recordings
+from switch.actions import Action
+from switch.call import MAIN, Call, Leg, Segment
+from switch.environment import Environment
+
+HOLD_PLAY = "hold"
+"""Play id of the music a held leg hears."""
+RINGBACK_PLAY = "ringback"
+
+
+def settle(call: Call, now: float, env: Environment) -> list[Action]:
+    """Makes the media worker and the record agree with what the legs are now. Nothing when they do already."""
+    wall = env.wall(now)
+    actions: list[Action] = []
+    for leg in call.legs.values():
+        if leg.is_up:
+            _settle_play(call, leg, env, actions)
+        if leg.room or leg.segment >= 0:
+            _settle_segment(call, leg, wall)
+    if call.is_direct:
+        return actions
+    edges = derive_edges(call)
+    if edges != call.edges and any(leg.is_configured for leg in call.legs.values()):
+        call.edges = edges
+        # Before the music of others stops: nobody hears a moment of what he should not.
+        actions.insert(0, media.ConnectMatrix(call.call_id, edges))
+    actions += recordings.settle_channels(call)
+    return actions
+
+
+def derive_edges(call: Call) -> list[media.Edge]:
+    """The hear-matrix: everybody hears everybody of his room, but for who is held, away, muted, deaf or whispers."""
+    edges = []
+    legs = [leg for leg in call.legs.values() if leg.is_up and leg.room and not (leg.is_held or leg.is_away)]
+    for listener in legs:
+        if listener.is_deaf or listener.playing == HOLD_PLAY:
+            continue
+        for speaker in legs:
+            if speaker is listener or speaker.room != listener.room or speaker.is_muted:
+                continue
+            if speaker.heard_by is None or listener.leg_id in speaker.heard_by:
+                edges.append(media.Edge(speaker.leg_id, listener.leg_id))
+    for ringing in call.ringings.values():
+        # Early media of who is rung.
+        if ringing.is_heard and (caller := call.legs.get(ringing.caller_leg)) is not None and caller.is_up:
+            edges += [
+                media.Edge(leg.leg_id, caller.leg_id)
+                for leg in call.legs.values()
+                if leg.ringing == ringing.ringing_id and leg.state == "early_media"
+            ]
+    return edges
+
+
+def close_segments(call: Call, wall: float) -> None:
+    """The call is over."""
+    for leg in call.legs.values():
+        if leg.segment >= 0:
+            _end_segment(call, leg, leg.ended_utc or wall)
+
+
+def is_silent_listener(leg: Leg) -> bool:
+    """Hears the others without being one of them."""
+    return leg.heard_by == ()
+
+
+def held_s(call: Call, wall: float) -> float:
+    """Seconds that somebody was on hold, each leg for itself, up to `wall` (UTC)."""
+    return sum((each.ended_utc or wall) - each.started_utc for each in call.segments if each.purpose == "hold")
+
+
+def waited_s(call: Call, wall: float) -> float:
+    """Seconds of the connected call in which one party only waited for somebody else to answer."""
+    return sum((each.ended_utc or wall) - each.started_utc for each in call.segments if each.purpose == "ring")
+
+
+def _settle_play(call: Call, leg: Leg, env: Environment, actions: list[Action]) -> None:
+    wanted = _wanted_play(call, leg)
+    if wanted == leg.playing or (call.is_direct and wanted):
+        return
+    was, leg.playing = leg.playing, wanted
+    # A new play takes the place of the old one by itself.
+    if wanted:
+        sources = env.music if wanted == HOLD_PLAY else env.ringback
+        actions.append(
+            media.Play(session=call.call_id, leg=leg.leg_id, play_id=wanted, sources=sources, is_looped=True)
+        )
+    else:
+        actions.append(media.StopPlay(call.call_id, leg.leg_id, was))
+    if wanted == HOLD_PLAY:
+        actions.append(events.CallHeld(call_id=call.call_id, leg_id=leg.leg_id))
+    elif was == HOLD_PLAY:
+        actions.append(events.CallResumed(call_id=call.call_id, leg_id=leg.leg_id))
+
+
+def _wanted_play(call: Call, leg: Leg) -> str:
+    """Music while it waits for somebody who is there, ringback while it waits for somebody who is rung."""
+    if not leg.room:
+        return ""
+    if leg.is_held:
+        return HOLD_PLAY
+    for ringing in call.ringings.values():
+        if ringing.caller_leg == leg.leg_id and not call.company(leg):
+            return RINGBACK_PLAY if ringing.has_ringback and not ringing.is_heard else ""
+    others = [each for each in call.company(leg) if not is_silent_listener(each)]
+    if all(each.is_away for each in others) and not is_silent_listener(leg):
+        return HOLD_PLAY
+    return ""
+
+
+def _settle_segment(call: Call, leg: Leg, wall: float) -> None:
+    purpose = _purpose(call, leg)
+    at = call.segments[leg.segment] if leg.segment >= 0 else None
+    if at is not None:
+        if at.purpose == purpose:
+            return
+        _end_segment(call, leg, leg.ended_utc or wall)
+    if purpose:
+        leg.segment = len(call.segments)
+        call.segments.append(Segment(leg.leg_id, purpose, wall))
+
+
+def _end_segment(call: Call, leg: Leg, wall: float) -> None:
+    segment = call.segments[leg.segment]
+    segment.ended_utc = wall
+    segment.cause = leg.hangup_cause if leg.is_ended else ""
+    leg.segment = -1
+
+
+def _purpose(call: Call, leg: Leg) -> str:
+    if not leg.is_up or not leg.room:
+        return ""
+    if is_silent_listener(leg):
+        return "monitor"
+    if leg.playing == HOLD_PLAY:
+        return "hold"
+    n_others = sum(not is_silent_listener(each) for each in call.company(leg))
+    if not n_others:
+        return "ring" if any(each.caller_leg == leg.leg_id for each in call.ringings.values()) else ""
+    if leg.room != MAIN:
+        return "consult"
+    return "talk" if n_others == 1 else "conference"

@@ -1,0 +1,286 @@
+"""Rings destinations step after step until one answers or all have failed: for the call itself (phase ring), and for
+whoever is to join a live call (transfer, consultation, recall).
+
+Every function says how the ringing stands afterwards; whose ringing it is decides what that means. Pure.
+"""
+
+import msgspec
+
+from model import events, media
+from model.causes import HangupCause
+from switch.actions import Action, ProgressLeg, RingLeg, StartLeg
+from switch.call import Call, Leg, Ringing, Step, Target
+from switch.environment import Environment
+from switch.leg_events import CallEvent, DropLeg, LegAnswered, LegEarlyMedia, LegFailed, LegHungUp, LegRinging
+from switch.phases.route import plan
+from switch.release import drop_audio, end_leg, leg_left
+from switch.routing import Origin
+
+MAX_FORWARDS = 5
+"""Forwardings of one call, after which a loop of forwardings ends it."""
+
+# What the caller is told when several destinations failed: the most telling cause (RFC 3261 §16.7 point 6).
+_TELLING = (
+    HangupCause.USER_BUSY,
+    HangupCause.CALL_REJECTED,
+    HangupCause.NO_ANSWER,
+    HangupCause.UNALLOCATED_NUMBER,
+    HangupCause.INVALID_NUMBER_FORMAT,
+    HangupCause.INCOMPATIBLE_DESTINATION,
+)
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """How a ringing stands: it goes on, `answered` has answered, or it has `failed`."""
+
+    actions: list[Action]
+    answered: Leg | None = None
+    failed: HangupCause | None = None
+    side: str = "system"
+    """Who failed it: system or remote."""
+
+
+def start(call: Call, ringing: Ringing, now: float, env: Environment) -> Standing:
+    """Rings the first step of the plan."""
+    if ringing is not call:
+        call.ringings[ringing.ringing_id] = ringing
+    return _next_step(call, ringing, HangupCause.NO_ROUTE_DESTINATION, now, env, [])
+
+
+def on(call: Call, ringing: Ringing, leg: Leg, event: CallEvent, now: float, env: Environment) -> Standing:
+    """An event of one of its legs."""
+    match event:
+        case LegAnswered():
+            return _answered(call, ringing, leg, now, env)
+        case LegRinging():
+            return Standing(_ringing(call, ringing, leg, now, env))
+        case LegEarlyMedia():
+            return Standing(_early_media(call, ringing, leg, now, env))
+        case LegFailed(cause=cause, status=status):
+            leg.sip_status = status
+            leg_left(leg, cause, now, env)
+            return _one_failed(call, ringing, cause, now, env, drop_audio(leg))
+        case LegHungUp(cause=cause):
+            leg_left(leg, cause, now, env)
+            return _one_failed(call, ringing, cause, now, env, drop_audio(leg))
+        case DropLeg(cause=cause):
+            actions = end_leg(leg, cause, "system", now, env) + drop_audio(leg)
+            return _one_failed(call, ringing, cause, now, env, actions)
+        case _:
+            return Standing([])
+
+
+def no_answer(call: Call, ringing: Ringing, now: float, env: Environment) -> Standing:
+    """The present step rang long enough."""
+    actions = _end_all(call, ringing, HangupCause.NO_ANSWER, now, env)
+    _note_failure(ringing, HangupCause.NO_ANSWER)
+    step = ringing.plan[ringing.step]
+    _forward(ringing, step, HangupCause.NO_ANSWER, now, env)
+    if step.failover and HangupCause.NO_ANSWER.value not in step.failover:
+        return _failed(call, ringing, HangupCause.NO_ANSWER, actions)
+    return _next_step(call, ringing, HangupCause.NO_ANSWER, now, env, actions)
+
+
+def stop(call: Call, ringing: Ringing, cause: HangupCause, now: float, env: Environment) -> list[Action]:
+    """Nobody shall answer any more."""
+    actions = _end_all(call, ringing, cause, now, env)
+    _forget(call, ringing)
+    return actions
+
+
+def rung_legs(call: Call, ringing: Ringing) -> list[Leg]:
+    """Legs that may still answer."""
+    return [leg for leg in call.legs.values() if leg.ringing == ringing.ringing_id and not leg.is_ended]
+
+
+def timer_of(ringing: Ringing) -> str:
+    """Name of the timer after which nobody has answered, of a ringing in a live call."""
+    return "ring:" + ringing.ringing_id
+
+
+def may_go_directly(target: Target, offer: bytes, env: Environment) -> bool:
+    """Whether the party wants it, SRTP is not demanded of a caller who offers none, and no key is shown on the way."""
+    if target.kind == "trunk":
+        config = env.directory.trunks[target.name].config
+        media_, srtp = config.media, config.srtp
+    else:
+        entry = env.directory.extensions[target.name]
+        media_, srtp = entry.media, entry.srtp
+    has_keys = b"a=crypto:" in offer
+    if (srtp or env.config.media.srtp) == "required" and not has_keys:
+        return False
+    return media_ == "direct" and (not has_keys or target.flow.transport == "tls")
+
+
+def _next_step(
+    call: Call, ringing: Ringing, failed: HangupCause, now: float, env: Environment, actions: list[Action]
+) -> Standing:
+    while ringing.step + 1 < len(ringing.plan):
+        ringing.step += 1
+        step = ringing.plan[ringing.step]
+        if step.targets:
+            return Standing(actions + _start_step(call, ringing, step, now, env))
+        failed = HangupCause.USER_NOT_REGISTERED
+        _note_failure(ringing, failed)
+        _forward(ringing, step, failed, now, env)
+    return _failed(call, ringing, HangupCause(ringing.failure) if ringing.failure else failed, actions)
+
+
+def _failed(call: Call, ringing: Ringing, cause: HangupCause, actions: list[Action], side: str = "system") -> Standing:
+    _forget(call, ringing)
+    return Standing(actions, failed=cause, side=side)
+
+
+def _forget(call: Call, ringing: Ringing) -> None:
+    if ringing is call:
+        call.deadline = 0.0
+    call.timers.pop(timer_of(ringing), None)
+    call.ringings.pop(ringing.ringing_id, None)
+
+
+def _start_step(call: Call, ringing: Ringing, step: Step, now: float, env: Environment) -> list[Action]:
+    if ringing is call:
+        if step.extension:
+            call.extension = step.extension
+        # Audio goes directly only if every party of the step wants it so: the caller can be offered only one address.
+        offer = call.legs[call.a].offer if call.a else b""
+        call.is_direct = call.is_direct and all(may_go_directly(target, offer, env) for target in step.targets)
+        call.deadline = now + step.ring_timeout_s
+    else:
+        call.timers[timer_of(ringing)] = now + step.ring_timeout_s
+    actions: list[Action] = []
+    for target in step.targets:
+        leg = _new_leg(call, ringing, target, now, env)
+        actions.append(StartLeg(call.call_id, leg.leg_id))
+    return actions
+
+
+def _new_leg(call: Call, ringing: Ringing, target: Target, now: float, env: Environment) -> Leg:
+    call.n_legs += 1
+    is_trunk = target.kind == "trunk"
+    if is_trunk:
+        trunk = env.directory.trunks[target.name]
+        trunk.n_calls += 1
+        trunk.calls_total += 1
+        call.trunk = target.name
+        is_recorded = trunk.config.is_recorded
+    else:
+        is_recorded = env.directory.extensions[target.name].is_recorded
+    leg = Leg(
+        leg_id=f"{call.call_id}.{call.n_legs}",
+        call_id=call.call_id,
+        direction="out",
+        kind=target.kind,
+        name=target.name,
+        caller=target.caller,
+        dialed=target.number,
+        target=target,
+        account=target.account,
+        ringing=ringing.ringing_id,
+        worker=call.worker,
+        is_direct=call.is_direct,
+        is_recorded=is_recorded,
+        created_utc=env.wall(now),
+    )
+    if target.account:
+        is_new_call = all(one.dialed != leg.dialed or one.kind != "trunk" for one in call.legs.values())
+        env.directory.outbound.leg_started(target.account, leg, env.wall(now), is_new_call=is_new_call)
+    call.legs[leg.leg_id] = leg
+    return leg
+
+
+def _ringing(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environment) -> list[Action]:
+    actions: list[Action] = []
+    if not leg.ringing_utc:
+        leg.ringing_utc = env.wall(now)
+        actions.append(events.CallRinging(call_id=call.call_id, leg_id=leg.leg_id))
+    if leg.state == "trying":
+        leg.state = "ringing"
+    if ringing is call and not call.ringing_utc and call.a:
+        call.ringing_utc = leg.ringing_utc
+        if call.legs[call.a].direction == "in":
+            actions.append(RingLeg(call.call_id, call.a))
+        elif call.has_ringback:
+            actions.append(
+                media.Play(session=call.call_id, leg=call.a, play_id="ringback", sources=env.ringback, is_looped=True)
+            )
+    return actions
+
+
+def _early_media(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environment) -> list[Action]:
+    leg.state = "early_media"
+    actions: list[Action] = []
+    if not leg.ringing_utc:
+        leg.ringing_utc = env.wall(now)
+        actions.append(events.CallRinging(call_id=call.call_id, leg_id=leg.leg_id))
+    ringing.is_heard = True
+    if ringing is not call or not call.a:
+        return actions
+    if not call.ringing_utc:
+        call.ringing_utc = leg.ringing_utc
+    caller = call.legs[call.a]
+    if caller.direction == "in" and not caller.is_up:
+        actions.append(ProgressLeg(call.call_id, leg.leg_id))
+    elif call.has_ringback:
+        actions.append(media.StopPlay(call.call_id, call.a, "ringback"))
+    if not call.is_direct:
+        edges = [media.Edge(call.a, leg.leg_id), media.Edge(leg.leg_id, call.a)]
+        actions.append(media.ConnectMatrix(call.call_id, edges))
+    return actions
+
+
+def _answered(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environment) -> Standing:
+    leg.state = "answered"
+    leg.answered_utc = env.wall(now)
+    leg.sip_status = 200
+    leg.ringing = ""
+    actions = _end_all(call, ringing, HangupCause.ANSWERED_ELSEWHERE, now, env)
+    _forget(call, ringing)
+    return Standing(actions, answered=leg)
+
+
+def _end_all(call: Call, ringing: Ringing, cause: HangupCause, now: float, env: Environment) -> list[Action]:
+    actions: list[Action] = []
+    for leg in rung_legs(call, ringing):
+        actions += end_leg(leg, cause, "system", now, env) + drop_audio(leg)
+    return actions
+
+
+def _one_failed(
+    call: Call, ringing: Ringing, cause: HangupCause, now: float, env: Environment, actions: list[Action]
+) -> Standing:
+    """A leg of the present step is over: wait for the others of it, or go on."""
+    _note_failure(ringing, cause)
+    step = ringing.plan[ringing.step]
+    if rung_legs(call, ringing):
+        return Standing(actions)
+    if step.extension and cause is HangupCause.USER_BUSY:
+        _forward(ringing, step, cause, now, env)
+    if step.failover and cause.value not in step.failover:
+        return _failed(call, ringing, HangupCause(ringing.failure), actions, "remote")
+    return _next_step(call, ringing, cause, now, env, actions)
+
+
+def _forward(ringing: Ringing, step: Step, cause: HangupCause, now: float, env: Environment) -> None:
+    """Appends what the extension of the failed step says to call instead."""
+    entry = env.directory.extensions.get(step.extension)
+    if entry is None:
+        return
+    to = entry.no_answer_to if cause is HangupCause.NO_ANSWER else entry.busy_to
+    if not to or ringing.n_forwards >= MAX_FORWARDS:
+        return
+    ringing.n_forwards += 1
+    # The forwarding extension pays for it: its rights decide, not the caller's.
+    refusal = plan(ringing, Origin(caller=ringing.caller, extension=entry), to, now, env)
+    if refusal is not None:
+        _note_failure(ringing, refusal)
+
+
+def _note_failure(ringing: Ringing, cause: HangupCause) -> None:
+    if not ringing.failure:
+        ringing.failure = cause.value
+        return
+    so_far = HangupCause(ringing.failure)
+    rank = _TELLING.index(cause) if cause in _TELLING else len(_TELLING)
+    if so_far not in _TELLING or rank < _TELLING.index(so_far):
+        ringing.failure = cause.value
