@@ -2,10 +2,10 @@
 
 from types import ModuleType
 
-from model import commands, commands_trace, events
+from model import commands, commands_trace, events, watching
 from model.declare import COMMANDS, EVENTS, CommandSpec, EventSpec
 
-_MODULES: tuple[ModuleType, ...] = (commands, commands_trace, events)
+_MODULES: tuple[ModuleType, ...] = (commands, commands_trace, events, watching)
 _NAMES = frozenset(module.__name__ for module in _MODULES)
 
 

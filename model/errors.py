@@ -106,3 +106,8 @@ class StorageUnavailable(ApiError):
 @error(-32021, "no_such_trace")
 class NoSuchTrace(ApiError):
     """There is no such trace: it was stopped, or nobody read it for a minute."""
+
+
+@error(-32031, "not_reachable")
+class NotReachable(ApiError):
+    """No phone of that extension is registered."""

@@ -163,6 +163,8 @@ class IncomingRequest(_Action, frozen=True):
 
     transaction: str
     request: Request
+    tag: str = ""
+    """Our To tag in the response: where the request makes a dialog (SUBSCRIBE), our half of its name."""
 
 
 class RequestDone(_Action, frozen=True):

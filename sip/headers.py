@@ -142,6 +142,12 @@ def parse_params(text: str, start: int = 0) -> dict[str, str]:
     return params
 
 
+def parse_retry_after(value: str) -> int:
+    """Seconds of a Retry-After value (RFC 3261 §20.33); 0 for none and for what cannot be read."""
+    digits = value.partition(";")[0].partition("(")[0].strip(" \t")
+    return int(digits) if digits.isdigit() and digits.isascii() and len(digits) < 8 else 0
+
+
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 

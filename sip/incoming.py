@@ -146,7 +146,7 @@ def on_request(endpoint: Endpoint, limits: Limits, request: Request, now: float,
     if method == "CANCEL":
         _on_cancel(endpoint, request, now, out)
     elif request.to_tag:
-        _on_request_in_dialog(endpoint, request, key, now, out)
+        _on_request_in_dialog(endpoint, limits, request, key, now, out)
     else:
         _on_new_request(endpoint, limits, request, key, now, out)
 
@@ -178,10 +178,14 @@ def _on_cancel(endpoint: Endpoint, request: Request, now: float, out: Out) -> No
         session_uas.on_cancel(endpoint, request, t, now, out)
 
 
-def _on_request_in_dialog(endpoint: Endpoint, request: Request, key: str, now: float, out: Out) -> None:
+def _on_request_in_dialog(endpoint: Endpoint, limits: Limits, request: Request, key: str, now: float, out: Out) -> None:
     method = request.method
     session = find_session(endpoint, request)
     if session is None:
+        if method == "SUBSCRIBE" and method in limits.methods:
+            # Subscriptions are dialogs that the application keeps.
+            _on_new_request(endpoint, limits, request, key, now, out)
+            return
         refuse(endpoint, request, 481, "Call/Transaction Does Not Exist", out)
         return
     if request.cseq <= session.remote_cseq:
@@ -249,9 +253,9 @@ def _on_new_request(endpoint: Endpoint, limits: Limits, request: Request, key: s
     if is_invite:
         t = session_uas.on_invite(endpoint, request, key, flow, now, out)
     else:
-        head = response_head(request, endpoint.token(16))
-        t = transactions.start_server(key, method, flow, head, now, out)
-        out.append(IncomingRequest(key, request))
+        tag = request.to_tag or endpoint.token(16)
+        t = transactions.start_server(key, method, flow, response_head(request, tag), now, out)
+        out.append(IncomingRequest(key, request, tag))
     t.merge_key = merge_key
     endpoint.merged.put(merge_key, key, now, endpoint.transactions.timeout_s)
 

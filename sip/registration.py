@@ -13,7 +13,7 @@ from sip.actions import Action, RequestDone
 from sip.digest import Credentials
 from sip.errors import SipParseError
 from sip.flow import Flow
-from sip.headers import parse_integer
+from sip.headers import parse_integer, parse_retry_after
 from sip.limits import MAX_EXPIRES_S
 from sip.message import Response
 from sip.uri import parse_uri, uris_equal
@@ -194,7 +194,8 @@ class RegistrationClient:
         self.n_failures += 1
         wait_s = min(self._backoff.max_s, self._backoff.base_s * 2.0 ** min(self.n_failures - 1, 16))
         wait_s *= 0.5 + 0.5 * self._random()
-        self.deadline = now + max(wait_s, _retry_after_s(response))
+        asked_s = parse_retry_after(response.headers.get("Retry-After", "")) if response is not None else 0
+        self.deadline = now + max(wait_s, min(asked_s, 3600))
 
     def _granted(self, response: Response) -> int:
         """Seconds the registrar gave our contact; its Expires, or what we asked for, when it does not say."""
@@ -223,13 +224,6 @@ class RegistrationClient:
 
     def _random(self) -> float:
         return int(self._token(4), 16) / 0xFFFF
-
-
-def _retry_after_s(response: Response | None) -> float:
-    if response is None or "Retry-After" not in response.headers:
-        return 0.0
-    digits = response.headers["Retry-After"].partition(";")[0].partition("(")[0].strip(" \t")
-    return float(min(int(digits), 3600)) if digits.isdigit() and digits.isascii() and len(digits) < 8 else 0.0
 
 
 def _is_over(ours: Flow, failed: Flow) -> bool:

@@ -276,10 +276,14 @@ class SipStack(DriverSide):
         route: Sequence[str] = (),
         call_id: str = "",
         cseq: int = 1,
+        tag: str = "",
+        contact_user: str | None = None,
+        max_forwards: int = 70,
     ) -> tuple[str, list[Action]]:
         """A request outside any session; `RequestDone` with the returned token brings its outcome.
 
-        `call_id` and `cseq` continue a series (REGISTER). A retry with credentials uses the next CSeq.
+        `call_id` and `cseq` continue a series (REGISTER), and `tag`, ours, a dialog that the caller keeps (NOTIFY). A
+        retry with credentials uses the next CSeq. With `contact_user` ("" too) there is a Contact of ours.
 
         Raises:
             ValueError: a line end in an argument that is one header value.
@@ -289,11 +293,14 @@ class SipStack(DriverSide):
         out: Out = []
         token = endpoint.token(16)
         request_uri, lines = routing(uri, tuple(route))
-        head = dialog_head(f"{from_};tag={token}", to, call_id or endpoint.token(24), lines)
+        head = dialog_head(f"{from_};tag={tag or token}", to, call_id or endpoint.token(24), lines)
+        contact_user = escape(contact_user) if contact_user else contact_user
         tail = f"User-Agent: {endpoint.user_agent}\r\n{headers}"
         if body:
             tail = f"{tail}Content-Type: {content_type}\r\n"
-        draft = Draft(method, request_uri, head, cseq, tail, body, token, "request", credentials)
+        draft = Draft(
+            method, request_uri, head, cseq, tail, body, token, "request", credentials, max_forwards, contact_user
+        )
         if flow is None:
             endpoint.ask(hop_uri(route, uri), 0, now, out).drafts.append(draft)
         else:

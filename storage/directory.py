@@ -86,7 +86,24 @@ class AccessNumber(msgspec.Struct, frozen=True, kw_only=True):
     updated_utc: float = 0.0
 
 
-Entry = TypeVar("Entry", bound=Extension | Trunk | AccessNumber)
+class ExtensionState(msgspec.Struct, frozen=True, kw_only=True):
+    """What was last said of an extension and must outlive a restart: messages waiting, and what its user does."""
+
+    number: str
+    new: int = 0
+    old: int = 0
+    urgent_new: int = 0
+    urgent_old: int = 0
+    """Messages in its mailbox; the urgent ones are among the others."""
+    activity: str = ""
+    """away, busy, dnd …; empty: calls and registration speak for themselves."""
+    note: str = ""
+    source: str = ""
+    created_utc: float = 0.0
+    updated_utc: float = 0.0
+
+
+Entry = TypeVar("Entry", bound=Extension | Trunk | AccessNumber | ExtensionState)
 
 
 class Kind(NamedTuple):
@@ -101,6 +118,7 @@ KINDS: dict[type, Kind] = {
     Extension: Kind("extension", "number", schema.extensions),
     Trunk: Kind("trunk", "name", schema.trunks),
     AccessNumber: Kind("access number", "number", schema.access_numbers),
+    ExtensionState: Kind("extension state", "number", schema.extension_states),
 }
 
 
@@ -200,7 +218,7 @@ _LISTS = {"codecs", "accept_from"}
 """Kept as text with commas: neither holds one, and no query looks inside."""
 
 
-def _values(entry: Extension | Trunk | AccessNumber) -> dict[str, Any]:
+def _values(entry: Extension | Trunk | AccessNumber | ExtensionState) -> dict[str, Any]:
     values = msgspec.structs.asdict(entry)
     for name in _LISTS & values.keys():
         values[name] = ",".join(values[name])

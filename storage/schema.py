@@ -129,6 +129,23 @@ access_numbers = Table(
     PrimaryKeyConstraint("domain", "number"),
 )
 
+extension_states = Table(
+    "extension_states",
+    metadata,
+    _text("domain"),
+    _text("number", is_key=True),
+    _int("new"),
+    _int("old"),
+    _int("urgent_new"),
+    _int("urgent_old"),
+    _text("activity"),
+    _text("note"),
+    _text("source"),
+    _float("created_utc"),
+    _float("updated_utc"),
+    PrimaryKeyConstraint("domain", "number"),
+)
+
 calls = Table(
     "calls",
     metadata,

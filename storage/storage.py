@@ -8,7 +8,7 @@ from pathlib import Path
 
 from storage.calls import CallQueries
 from storage.database import Database
-from storage.directory import AccessNumber, Directory, Extension, Trunk
+from storage.directory import AccessNumber, Directory, Extension, ExtensionState, Trunk
 from storage.errors import UnavailableError
 from storage.recordings import RecordingQueries
 from storage.rows import Record
@@ -37,6 +37,7 @@ class Storage:
         self.extensions: Directory[Extension] = Directory(Extension, database, wall=wall)
         self.trunks: Directory[Trunk] = Directory(Trunk, database, wall=wall)
         self.access_numbers: Directory[AccessNumber] = Directory(AccessNumber, database, wall=wall)
+        self.extension_states: Directory[ExtensionState] = Directory(ExtensionState, database, wall=wall)
 
     @classmethod
     async def open(

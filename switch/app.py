@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import msgspec
-
 from control.auth import ApiUser, TokenTable
 from control.hub import EventHub
 from control.server import ControlServer
@@ -34,7 +32,7 @@ from switch.directory import Directory, extension_entries
 from switch.environment import Environment
 from switch.extensions_admin import entry_of, hash_password
 from switch.lag import LagMeter
-from switch.media_pool import MediaPool
+from switch.media_pool import MediaPool, WorkerNotes
 from switch.outbound_history import recall_usage
 from switch.recovery import recover, recover_after_start
 from switch.registrations import Registrations
@@ -52,14 +50,6 @@ LINGER_S = 3.0
 
 class UnusableError(Exception):
     """The switch cannot run like this, and trying again would not change it; the message is one line."""
-
-
-class WorkerNotes(msgspec.Struct):
-    """What a media worker said of itself last."""
-
-    hello: media.Hello
-    health: media.Health | None = None
-    n_restarts: int = 0
 
 
 class App:
@@ -127,6 +117,7 @@ class App:
             is_congested=lambda: app.storage.is_congested,
         )
         app.runtime, app.registrations, app.trunks = core.runtime, core.registrations, core.trunks
+        core.notifier.book.load(await app.storage.extension_states.all())
         app.trunks.resolve_literals()
         for worker in pool.workers:
             app._own(worker.run())

@@ -72,6 +72,8 @@ class Calls:
         self.env = env
         self.calls: dict[str, Call] = {}
         self.counters = CallCounters()
+        self.touched: set[str] = set()
+        """Ids of calls that were handled since whoever watches lines looked last."""
         self._deadlines = Deadlines()
 
     @property
@@ -229,6 +231,7 @@ class Calls:
 
     def forget(self, call_id: str) -> None:
         """Everything the call asked for is done (ForgetCall)."""
+        self.touched.add(call_id)
         call = self.calls.pop(call_id, None)
         if call is not None:
             self._deadlines.arm(call_id, 0.0)
@@ -246,6 +249,7 @@ class Calls:
         return self._follow(call, _ENTER[phase](call, now, self.env), now)
 
     def _follow(self, call: Call, outcome: Outcome, now: float) -> list[Action]:
+        self.touched.add(call.call_id)
         actions = outcome.actions
         if outcome.next_phase:
             if outcome.next_phase == "bridged":

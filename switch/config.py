@@ -11,6 +11,7 @@ from msgspec import Meta
 from switch.config_security import Outbound, OutboundLimit
 from switch.config_trunks import AccessNumber, Numbering, Route, Trunk
 from switch.config_types import Name, Number, RecordingChannels, RecordingFormat, Seconds, Section, Text
+from switch.config_watching import Messages, Subscriptions
 from switch.config_webrtc import WebRtc
 
 
@@ -246,6 +247,10 @@ class Extension(Section, frozen=True):
             "auto: telephone-event where it was agreed, else tones, and INFO is understood.",
         ),
     ] = "auto"
+    watched_by: Annotated[
+        tuple[Text, ...],
+        Meta(max_length=64, description="Who may watch its calls and presence; empty: as subscriptions.watched_by."),
+    ] = ()
 
 
 class Config(Section, frozen=True):
@@ -261,6 +266,8 @@ class Config(Section, frozen=True):
     numbering: Numbering = Numbering()
     calls: CallLimits = CallLimits()
     outbound: Outbound = Outbound()
+    subscriptions: Subscriptions = Subscriptions()
+    messages: Messages = Messages()
     extension: tuple[Extension, ...] = ()
     trunk: tuple[Trunk, ...] = ()
     access_number: tuple[AccessNumber, ...] = ()

@@ -14,10 +14,12 @@ from sip.stack import Listener, SipStack, TransactionTimers
 from switch.calls import Calls
 from switch.config import Config
 from switch.directory import Directory
-from switch.door import Door
+from switch.door import METHODS, Door
 from switch.environment import Environment
 from switch.identity import Gatekeeper
 from switch.media_pool import MediaPool
+from switch.messages import Messages
+from switch.notifier import Notifier
 from switch.registrations import Registrations
 from switch.runtime import Outside, Runtime
 from switch.sip_legs import SipLegs
@@ -35,6 +37,8 @@ class Core(msgspec.Struct, frozen=True):
     runtime: Runtime
     registrations: Registrations
     trunks: Trunks
+    notifier: Notifier
+    messages: Messages
     door: Door
 
 
@@ -64,6 +68,7 @@ def assemble(
         listeners,
         token=ids.token,
         user_agent=config.sip.user_agent,
+        methods=METHODS,
         timers=timers or TransactionTimers(),
     )
     registrations = Registrations(config, publish, outside.clock, lambda: outside.clock() + env.wall_offset)
@@ -74,9 +79,12 @@ def assemble(
     trunks = Trunks(runtime, directory, lookup, publish, outside.clock)
     gatekeeper = Gatekeeper(config, directory, secrets(32))
     registrations.admit_with(gatekeeper)
-    for machine in (registrations, trunks):
+    notifier = Notifier(runtime, gatekeeper, registrations, publish, ids.token)
+    messages = Messages(runtime, gatekeeper, publish)
+    runtime.watch_calls(notifier.calls_touched)
+    for machine in (registrations, trunks, notifier):
         runtime.also_drive(machine, machine.handle_timeout)
         runtime.watch_flows(machine.flow_failed)
-    door = Door(runtime, gatekeeper, registrations, trunks, is_congested=is_congested)
+    door = Door(runtime, gatekeeper, registrations, trunks, notifier, messages, is_congested=is_congested)
     runtime.open_door(door)
-    return Core(directory, stack, pool, env, calls, runtime, registrations, trunks, door)
+    return Core(directory, stack, pool, env, calls, runtime, registrations, trunks, notifier, messages, door)

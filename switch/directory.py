@@ -41,6 +41,8 @@ class ExtensionEntry(msgspec.Struct, frozen=True, kw_only=True):
     codecs: tuple[str, ...] = ()
     srtp: str = ""
     dtmf: str = "auto"
+    watched_by: tuple[str, ...] = ()
+    """Who may watch its calls and presence; empty: as configured for all."""
     source: str = "file"
     """file: from the configuration (read-only by API); database: made by API."""
 

@@ -22,6 +22,8 @@ from switch.directory import ExtensionEntry, TrunkState
 from switch.identity import Gatekeeper, Identified, Unidentified
 from switch.leg_events import LegReplaces
 from switch.media_pool import MediaPool
+from switch.messages import Messages
+from switch.notifier import ALLOW_EVENTS, Notifier
 from switch.numbers import clean
 from switch.registrations import Registrations
 from switch.release import end_leg
@@ -32,7 +34,9 @@ from switch.trunks import Trunks
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5
-ALLOWED = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, REFER, NOTIFY"
+METHODS = frozenset(("OPTIONS", "REGISTER", "SUBSCRIBE", "PUBLISH", "MESSAGE"))
+"""Served outside sessions; the stack refuses all others."""
+ALLOWED = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, REFER, NOTIFY, SUBSCRIBE, PUBLISH, MESSAGE"
 
 
 class Door:
@@ -42,6 +46,8 @@ class Door:
         gatekeeper: Gatekeeper,
         registrations: Registrations,
         trunks: Trunks,
+        notifier: Notifier,
+        messages: Messages,
         *,
         is_congested: Callable[[], bool],
     ) -> None:
@@ -52,6 +58,8 @@ class Door:
         self._gatekeeper = gatekeeper
         self._registrations = registrations
         self._trunks = trunks
+        self._notifier = notifier
+        self._messages = messages
         self._is_congested = is_congested
         self.is_draining = False
         self._realm = self._calls.env.config.sip.realm
@@ -152,15 +160,25 @@ class Door:
             call.legs.pop(leg.leg_id, None)
 
     def incoming_request(self, action: sip.IncomingRequest, now: float) -> None:
-        """REGISTER and OPTIONS are served; nothing else is, by anybody."""
+        """REGISTER, OPTIONS, SUBSCRIBE, PUBLISH and MESSAGE are served; nothing else is, by anybody."""
         request = action.request
         match request.method:
+            case "SUBSCRIBE":
+                self._notifier.subscribe(action, now)
+                return
+            case "PUBLISH":
+                self._notifier.publish(action, now)
+                return
+            case "MESSAGE":
+                self._messages.incoming(action, now)
+                return
             case "REGISTER":
                 status, reason, headers = self._registrations.register(request, now)
                 self._runtime.extra_changed()
             case "OPTIONS":
                 status, reason = (503, "Service Unavailable") if self.is_draining else (200, "OK")
-                headers = f"Allow: {ALLOWED}\r\nAccept: application/sdp\r\nSupported: path, norefersub, replaces\r\n"
+                headers = f"Allow: {ALLOWED}\r\nAllow-Events: {ALLOW_EVENTS}\r\n"
+                headers += "Accept: application/sdp\r\nSupported: path, norefersub, replaces\r\n"
             case _:
                 status, reason, headers = 405, "Method Not Allowed", f"Allow: {ALLOWED}\r\n"
         self._runtime.perform_sip(
@@ -169,6 +187,8 @@ class Door:
 
     def request_done(self, action: sip.RequestDone, now: float) -> None:
         self._trunks.request_done(action, now)
+        self._notifier.request_done(action, now)
+        self._messages.request_done(action, now)
         self._runtime.extra_changed()
 
     def _reject(self, session: str, status: int, reason: str, now: float, headers: str = "") -> None:

@@ -132,8 +132,21 @@ class ExtensionsAdmin:
             raise errors.StorageUnavailable(str(error)) from None
         self._directory.extensions.pop(number, None)
         self._app.registrations.remove_all(number)
+        await self._forget_state(number)
         self._changed(number, "deleted", caller)
         return views.Done()
+
+    async def _forget_state(self, number: str) -> None:
+        runtime = self._app.runtime
+        now = runtime.outside.clock()
+        self._app.core.notifier.extension_gone(number, now)
+        runtime.rearm(now)
+        try:
+            await self._app.storage.extension_states.delete(number)
+        except NotFoundError:
+            pass
+        except UnavailableError as error:
+            raise errors.StorageUnavailable(str(error)) from None
 
     def _entry(self, number: str) -> ExtensionEntry:
         entry = self._directory.extensions.get(number)

@@ -13,7 +13,20 @@ from switch.config import Config, Control, Extension, User
 from switch.config_trunks import Trunk
 
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
-_SECTIONS = ("node", "sip", "media", "webrtc", "recording", "storage", "control", "numbering", "calls", "outbound")
+_SECTIONS = (
+    "node",
+    "sip",
+    "media",
+    "webrtc",
+    "recording",
+    "storage",
+    "control",
+    "numbering",
+    "calls",
+    "outbound",
+    "subscriptions",
+    "messages",
+)
 
 
 def new_password(length: int = 20) -> str:

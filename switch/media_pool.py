@@ -3,9 +3,19 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
 from media.client import MediaClient
 from media.snapshot import SessionBook
-from model.media import Command, Event, ReleaseSession, StartRecording
+from model.media import Command, Event, Health, Hello, ReleaseSession, StartRecording
+
+
+class WorkerNotes(msgspec.Struct):
+    """What a media worker said of itself last."""
+
+    hello: Hello
+    health: Health | None = None
+    n_restarts: int = 0
 
 
 class MediaPool:

@@ -41,10 +41,15 @@ class Registrations:
         )
         self._publish = publish
         self._gatekeeper: Gatekeeper | None = None
+        self._on_change: list[Callable[[str, float], None]] = []
 
     def admit_with(self, gatekeeper: Gatekeeper) -> None:
         """Who may register."""
         self._gatekeeper = gatekeeper
+
+    def on_change(self, changed: Callable[[str, float], None]) -> None:
+        """`changed(number, now)` is called when a phone of the extension came or went."""
+        self._on_change.append(changed)
 
     @property
     def deadline(self) -> float | None:
@@ -122,6 +127,9 @@ class Registrations:
                         why=_WHY[change.what],
                     )
                 )
+        for number in {change.aor for change in changes if change.what != "refreshed"}:
+            for changed in self._on_change:
+                changed(number, now)
 
 
 def _address(flow: Flow) -> str:

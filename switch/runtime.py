@@ -89,6 +89,7 @@ class Runtime:
         self._extra: list[tuple[Machine, Callable[[float], None]]] = []
         self._extra_deadline: float | None = None
         self._flow_watchers: list[Callable[[Flow, float], None]] = []
+        self._call_watcher: Callable[[Iterable[str], float], None] | None = None
         self._sip_table: dict[type, Callable[[Any, float], None]] = {
             sip.Resolve: lambda action, now: outside.resolve(action),
         }
@@ -129,6 +130,10 @@ class Runtime:
         """A machine given to `also_drive` may have another deadline now."""
         deadlines = [machine.deadline for machine, _ in self._extra]
         self._extra_deadline = min((one for one in deadlines if one is not None), default=None)
+
+    def watch_calls(self, on_touched: Callable[[Iterable[str], float], None]) -> None:
+        """Told, once an input is done with, the ids of the calls that were handled."""
+        self._call_watcher = on_touched
 
     def watch_flows(self, on_failed: Callable[[Flow, float], None]) -> None:
         """Also told when a flow is gone."""
@@ -207,6 +212,8 @@ class Runtime:
 
     def rearm(self, now: float) -> None:
         """One timer for everything; one that would fire too early is left, it costs less than re-arming."""
+        if self.calls.touched:
+            self._tell_touched(now)
         if self._timer is not None and self._timer_at - now <= SOON_S:
             return
         deadline = self.stack.deadline
@@ -225,6 +232,12 @@ class Runtime:
             self._timer.cancel()
         self._timer_at = deadline
         self._timer = self.outside.call_later(deadline - now, self._on_timer)
+
+    def _tell_touched(self, now: float) -> None:
+        watcher, touched = self._call_watcher, self.calls.touched
+        self.calls.touched = set()
+        if watcher is not None:
+            self._guarded("watchers of calls", lambda: watcher(touched, now))
 
     def close(self) -> None:
         if self._timer is not None:

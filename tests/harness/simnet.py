@@ -303,8 +303,9 @@ class SimTransports:
             return
         now = asyncio.get_running_loop().time()
         self.net.fail(now, self, Flow(connection.transport, *connection.remote, connection.listener, number), why)
-        if connection.peer.connections.pop(connection.peer_number, None) is not None:
-            back = Flow(connection.transport, *connection.local, 0, connection.peer_number)
+        theirs = connection.peer.connections.pop(connection.peer_number, None)
+        if theirs is not None:
+            back = Flow(connection.transport, *connection.local, theirs.listener, connection.peer_number)
             self.net.fail(now, connection.peer, back, why)
 
     async def close(self) -> None:

@@ -21,6 +21,7 @@ class SimApp:
     def __init__(self, switch: SimSwitch) -> None:
         self.config = switch.config
         self.runtime = switch.core.runtime
+        self.core = switch.core
         self.registrations = switch.core.registrations
         self.storage = switch.storage
         self.hub = self
