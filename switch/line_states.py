@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from sip.event_bodies import DialogState
-from sip.session import Session
-from switch.call import HELD_BY_PEER, Call, Leg
+from sip.session_state import Session
+from switch.call import Call, Leg
 
 _STATES = {"trying": "trying", "ringing": "early", "early_media": "early", "answered": "confirmed"}
 
@@ -17,6 +17,8 @@ class LineStates:
         self._lines: dict[str, dict[str, DialogState]] = {}
         self._of_call: dict[str, dict[str, str]] = {}
         """Call → leg → extension, of what is in `_lines`."""
+        self._owner: dict[str, str] = {}
+        """Leg → call: a leg may have gone over to another call."""
 
     def of(self, number: str) -> dict[str, DialogState]:
         """Leg id → dialog; none when the extension's phones are idle."""
@@ -36,13 +38,15 @@ class LineStates:
                 continue
             assert call is not None
             live[leg.leg_id] = leg.name
+            self._owner[leg.leg_id] = call_id
             state = self._state(call, leg)
             lines = self._lines.setdefault(leg.name, {})
             if lines.get(leg.leg_id) != state:
                 lines[leg.leg_id] = state
                 changed.setdefault(leg.name, []).append(leg.leg_id)
         for leg_id, number in known.items():
-            if live.get(leg_id) != number:
+            if live.get(leg_id) != number and self._owner.get(leg_id) == call_id:
+                del self._owner[leg_id]
                 self._drop(number, leg_id)
                 changed.setdefault(number, []).append(leg_id)
         if live:
@@ -60,7 +64,6 @@ class LineStates:
 
     def _state(self, call: Call, leg: Leg) -> DialogState:
         is_called = leg.direction == "out"
-        peer = call.other(leg.leg_id)
         call_id = local_tag = remote_tag = ""
         state = _STATES.get(leg.state, "trying")
         if is_called and state == "early":
@@ -77,5 +80,5 @@ class LineStates:
             call_id=call_id,
             local_tag=local_tag,
             remote_tag=remote_tag,
-            is_held=peer is not None and bool(peer.hold & HELD_BY_PEER),
+            is_held=leg.is_away,
         )
