@@ -97,6 +97,11 @@ for _plan, *_tones in _ROWS:
     }
 
 
+for _tones_of_plan in PLANS.values():
+    # What tells the user of a feature code that it was done, or not: no nation's, so the same everywhere.
+    _tones_of_plan |= {"confirmation": "!600/100,0/100,600/100,0/100,800/250", "refusal": "!400/400,0/100,300/600"}
+
+
 class UnknownTone(LookupError):
     """No such plan, or no such tone in it; the text says which there are."""
 

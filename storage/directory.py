@@ -43,6 +43,24 @@ class Extension(msgspec.Struct, frozen=True, kw_only=True):
     """Set by the storage."""
 
 
+class ExtensionServices(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user of an extension chose, over what is configured for it; a file's extension may have a row here too.
+    Forwardings: "" as configured, "off" none, else the number."""
+
+    number: str
+    always_to: str = ""
+    busy_to: str = ""
+    no_answer_to: str = ""
+    is_dnd: bool = False
+    call_waiting: str = ""
+    """"" as configured, "on", "off"."""
+    pickup_group: str = ""
+    """"" as configured."""
+    source: str = ""
+    created_utc: float = 0.0
+    updated_utc: float = 0.0
+
+
 class Trunk(msgspec.Struct, frozen=True, kw_only=True):
     """A line to a carrier or another switch."""
 
@@ -103,7 +121,7 @@ class ExtensionState(msgspec.Struct, frozen=True, kw_only=True):
     updated_utc: float = 0.0
 
 
-Entry = TypeVar("Entry", bound=Extension | Trunk | AccessNumber | ExtensionState)
+Entry = TypeVar("Entry", bound=Extension | ExtensionServices | ExtensionState | Trunk | AccessNumber)
 
 
 class Kind(NamedTuple):
@@ -116,6 +134,7 @@ class Kind(NamedTuple):
 
 KINDS: dict[type, Kind] = {
     Extension: Kind("extension", "number", schema.extensions),
+    ExtensionServices: Kind("services of extension", "number", schema.extension_services),
     Trunk: Kind("trunk", "name", schema.trunks),
     AccessNumber: Kind("access number", "number", schema.access_numbers),
     ExtensionState: Kind("extension state", "number", schema.extension_states),
@@ -218,7 +237,7 @@ _LISTS = {"codecs", "accept_from"}
 """Kept as text with commas: neither holds one, and no query looks inside."""
 
 
-def _values(entry: Extension | Trunk | AccessNumber | ExtensionState) -> dict[str, Any]:
+def _values(entry: Extension | ExtensionServices | ExtensionState | Trunk | AccessNumber) -> dict[str, Any]:
     values = msgspec.structs.asdict(entry)
     for name in _LISTS & values.keys():
         values[name] = ",".join(values[name])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from model.records import CallRecord, RecordingRecord
 from storage.calls import CallTotals, GroupBy, StoredCall
-from storage.directory import AccessNumber, Entry, Extension, ExtensionState, Trunk
+from storage.directory import AccessNumber, Entry, Extension, ExtensionServices, ExtensionState, Trunk
 from storage.filters import CallFilter, Page, RecordingFilter
 from storage.recordings import StoredRecording
 from storage.rows import Record
@@ -58,6 +58,8 @@ class AnyStorage(Protocol):
     def calls(self) -> CallBook: ...
     @property
     def recordings(self) -> RecordingBook: ...
+    @property
+    def extension_services(self) -> EntryBook[ExtensionServices]: ...
     @property
     def extensions(self) -> EntryBook[Extension]: ...
     @property

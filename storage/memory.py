@@ -12,7 +12,7 @@ import msgspec
 
 from model.records import CallRecord, RecordingRecord
 from storage.calls import CallTotals, GroupBy, StoredCall
-from storage.directory import KINDS, AccessNumber, Entry, Extension, ExtensionState, Trunk
+from storage.directory import KINDS, AccessNumber, Entry, Extension, ExtensionServices, ExtensionState, Trunk
 from storage.errors import ClosedError, DuplicateError, InUseError, NotFoundError
 from storage.filters import (
     MAX_PAGE,
@@ -44,6 +44,7 @@ class MemoryStorage:
         self.recordings = MemoryRecordings()
         self.calls.recordings = self.recordings
         self.extensions: MemoryEntries[Extension] = MemoryEntries(Extension, wall)
+        self.extension_services: MemoryEntries[ExtensionServices] = MemoryEntries(ExtensionServices, wall)
         self.access_numbers: MemoryEntries[AccessNumber] = MemoryEntries(AccessNumber, wall)
         self.extension_states: MemoryEntries[ExtensionState] = MemoryEntries(ExtensionState, wall)
         self.trunks: MemoryEntries[Trunk] = MemoryEntries(Trunk, wall, self.access_numbers)

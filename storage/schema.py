@@ -89,6 +89,24 @@ extensions = Table(
     PrimaryKeyConstraint("domain", "number"),
 )
 
+# Beside `extensions`, not in it: extensions of the configuration file have services too.
+extension_services = Table(
+    "extension_services",
+    metadata,
+    _text("domain"),
+    _text("number", is_key=True),
+    _text("always_to"),
+    _text("busy_to"),
+    _text("no_answer_to"),
+    _flag("is_dnd", False),
+    _text("call_waiting"),
+    _text("pickup_group"),
+    _text("source"),
+    _float("created_utc"),
+    _float("updated_utc"),
+    PrimaryKeyConstraint("domain", "number"),
+)
+
 trunks = Table(
     "trunks",
     metadata,

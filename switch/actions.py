@@ -86,6 +86,15 @@ class SendRefer(_LegAction, frozen=True):
     by: str = ""
 
 
+class ChangeServices(_LegAction, frozen=True):
+    """The user wants it so from now on; ServicesChanged tells how it went."""
+
+    extension: str
+    field: str
+    """As in storage.directory.ExtensionServices."""
+    value: str
+
+
 class ForgetCall(_LegAction, frozen=True):
     """Everything is written; leg_id is empty. `ports` are (worker, RTP port) to be freed."""
 
@@ -106,6 +115,7 @@ Action = (
     | RefuseRefer
     | ReportRefer
     | SendRefer
+    | ChangeServices
     | ForgetCall
     | media.Command
     | Event

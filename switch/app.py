@@ -37,6 +37,7 @@ from switch.outbound_history import recall_usage
 from switch.recovery import recover, recover_after_start
 from switch.registrations import Registrations
 from switch.runtime import Outside, Runtime
+from switch.services_desk import ServicesDesk
 from switch.sockets import local_address
 from switch.trunks import Trunks
 from switch.version import VERSION
@@ -64,6 +65,7 @@ class App:
     transports: Transports
     control: ControlServer
     core: Core
+    services: ServicesDesk
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -118,6 +120,8 @@ class App:
         )
         app.runtime, app.registrations, app.trunks = core.runtime, core.registrations, core.trunks
         core.notifier.book.load(await app.storage.extension_states.all())
+        app.services = ServicesDesk(core.runtime, app.storage, app.hub.publish, app._own, core.notifier.dnd_changed)
+        await app.services.load()
         app.trunks.resolve_literals()
         for worker in pool.workers:
             app._own(worker.run())

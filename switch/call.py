@@ -44,6 +44,15 @@ class Target(msgspec.Struct, gc=False, kw_only=True):
     """Value of Referred-By (RFC 3892)."""
 
 
+class Diversion(msgspec.Struct, frozen=True, gc=False):
+    """One forwarding (RFC 5806): who forwards, where to, and why."""
+
+    extension: str
+    to: str
+    reason: str
+    """unconditional, user-busy, no-answer, do-not-disturb, unavailable"""
+
+
 class Step(msgspec.Struct, gc=False, kw_only=True):
     """Targets that ring at the same time, and what comes if none answers."""
 
@@ -53,6 +62,8 @@ class Step(msgspec.Struct, gc=False, kw_only=True):
     """Causes after which the next step is tried; empty: any."""
     extension: str = ""
     route: str = ""
+    diversion: Diversion | None = None
+    """The forwarding that led here; told once, when it is rung."""
 
 
 class Ringing(msgspec.Struct, gc=False, kw_only=True):
@@ -72,7 +83,8 @@ class Ringing(msgspec.Struct, gc=False, kw_only=True):
     dialed: str
     plan: list[Step] = []
     step: int = -1
-    n_forwards: int = 0
+    diversions: list[Diversion] = []
+    """Who sent it on, in order."""
     failure: str = ""
     """Most telling cause of the legs that failed so far."""
     has_ringback: bool = False
@@ -188,6 +200,15 @@ class Segment(msgspec.Struct, gc=False):
     """Why it ended, when the leg ended with it."""
 
 
+class FeatureState(msgspec.Struct, gc=False):
+    """A feature code that is being carried out."""
+
+    name: str
+    number: str = ""
+    stage: str = ""
+    """collecting, storing, saying"""
+
+
 class RunningRecording(msgspec.Struct, gc=False, kw_only=True):
     recording_id: str
     started_utc: float
@@ -237,6 +258,7 @@ class Call(Ringing, gc=False, kw_only=True):
     absorbed: list[str] = []
     """Ids of calls that became part of this one."""
     variables: dict[str, str] = {}
+    feature: FeatureState | None = None
     originate_to: str = ""
     """The second number of a call placed by API."""
     created_utc: float

@@ -17,7 +17,7 @@ from switch.deadlines import Deadlines
 from switch.directory import ExtensionEntry, TrunkState
 from switch.environment import Environment
 from switch.leg_events import CallEvent, Release, Timeout, TimerDue
-from switch.phases import bridged, originate, releasing, ring, route
+from switch.phases import bridged, feature, originate, releasing, ring, route
 from switch.phases.outcome import Outcome
 from switch.release import finish, release
 from switch.routing import Origin
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 PHASES: dict[str, ModuleType] = {
     "route": route,
     "originate": originate,
+    "feature": feature,
     "ring": ring,
     "bridged": bridged,
     "releasing": releasing,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from switch.config_features import FeatureCodes, Parking
 from switch.config_security import Outbound, OutboundLimit
 from switch.config_trunks import AccessNumber, Numbering, Route, Trunk
 from switch.config_types import Name, Number, RecordingChannels, RecordingFormat, Seconds, Section, Text
@@ -220,6 +221,14 @@ class Extension(Section, frozen=True):
     ring_timeout_s: Annotated[Seconds, Meta(description="Seconds it rings; 0: as calls.ring_timeout_s.")] = 0.0
     busy_to: Annotated[str, Meta(description="Number called instead when it is busy or not registered.")] = ""
     no_answer_to: Annotated[str, Meta(description="Number called instead when it does not answer in time.")] = ""
+    always_to: Annotated[str, Meta(description="Number that all its calls go to.")] = ""
+    has_call_waiting: Annotated[bool, Meta(description="A second call rings; false: it finds the extension busy.")] = (
+        True
+    )
+    pickup_group: Annotated[
+        Text,
+        Meta(description="Phones of one group may take each other's calls while they ring; empty: the common group."),
+    ] = ""
     may_call_external: Annotated[bool, Meta(description="May call by trunk.")] = True
     may_call_international: Annotated[bool, Meta(description="May call foreign countries by trunk.")] = False
     max_outbound_calls: OutboundLimit = 0
@@ -268,6 +277,8 @@ class Config(Section, frozen=True):
     outbound: Outbound = Outbound()
     subscriptions: Subscriptions = Subscriptions()
     messages: Messages = Messages()
+    feature_codes: FeatureCodes = FeatureCodes()
+    parking: Parking = Parking()
     extension: tuple[Extension, ...] = ()
     trunk: tuple[Trunk, ...] = ()
     access_number: tuple[AccessNumber, ...] = ()

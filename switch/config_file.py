@@ -15,6 +15,7 @@ from sip.media_terms import PTIMES_MS
 from sip.sdes import KEY_BYTES
 from switch.addresses import parse_listen, split_host_port
 from switch.config import Config, Control, Extension, User
+from switch.config_features import feature_problem
 from switch.config_lines import line_of
 from switch.config_trunks import AccessNumber, Route, Trunk
 from switch.config_types import Section
@@ -126,6 +127,9 @@ def _check(config: Config, text: str, path: str) -> None:
         if algorithm not in ("SHA-256", "MD5"):
             raise wrong(["sip", "digest_algorithms"], f'"{algorithm}" is not known; there are SHA-256 and MD5')
     _check_media(config, wrong)
+    features = feature_problem(config.feature_codes, config.parking, [e.number for e in config.extension])
+    if features is not None:
+        raise wrong([*features[0]], features[1])
     _check_unique("extension", [e.number for e in config.extension], wrong)
     _check_unique("trunk", [t.name for t in config.trunk], wrong)
     _check_unique("route", [r.name for r in config.route], wrong)

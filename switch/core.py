@@ -22,6 +22,7 @@ from switch.messages import Messages
 from switch.notifier import Notifier
 from switch.registrations import Registrations
 from switch.runtime import Outside, Runtime
+from switch.services import is_in_call
 from switch.sip_legs import SipLegs
 from switch.trunks import Lookup, Trunks
 
@@ -74,6 +75,7 @@ def assemble(
     registrations = Registrations(config, publish, outside.clock, lambda: outside.clock() + env.wall_offset)
     env = Environment(config, directory, ids, registrations.bindings, pool, wall_offset)
     calls = Calls(env)
+    env.is_in_call = lambda number: is_in_call(calls.calls.values(), number)
     legs = SipLegs(config, directory, stack, pool, local_host=lambda index: listeners[index].sent_by)
     runtime = Runtime(stack, calls, legs, pool, outside)
     trunks = Trunks(runtime, directory, lookup, publish, outside.clock)

@@ -26,6 +26,9 @@ class ExtensionEntry(msgspec.Struct, frozen=True, kw_only=True):
     ring_timeout_s: float = 0.0
     busy_to: str = ""
     no_answer_to: str = ""
+    always_to: str = ""
+    has_call_waiting: bool = True
+    pickup_group: str = ""
     may_call_external: bool = True
     may_call_international: bool = False
     max_outbound_calls: int = 0

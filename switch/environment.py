@@ -7,6 +7,8 @@ from model.ids import IdSource
 from sip.registrar import Binding
 from switch.config import Config
 from switch.directory import Directory
+from switch.features import FeatureTable
+from switch.services import ServiceTable
 
 
 class MediaRoom(Protocol):
@@ -20,7 +22,21 @@ class MediaRoom(Protocol):
 class Environment:
     """Read-only for phases. `wall_offset` is UTC seconds minus monotonic seconds; the runtime keeps it true."""
 
-    __slots__ = ("bindings", "config", "directory", "ids", "media", "music", "ringback", "wall_offset")
+    __slots__ = (
+        "bindings",
+        "config",
+        "confirmed",
+        "directory",
+        "features",
+        "ids",
+        "is_in_call",
+        "media",
+        "music",
+        "refused",
+        "ringback",
+        "services",
+        "wall_offset",
+    )
 
     def __init__(
         self,
@@ -37,6 +53,12 @@ class Environment:
         self.bindings = bindings
         self.media = media
         self.wall_offset = wall_offset
+        self.services = ServiceTable()
+        self.features = FeatureTable(config.feature_codes)
+        self.is_in_call: Callable[[str], bool] = lambda number: False
+        plan = config.media.tone_plan
+        self.confirmed = config.feature_codes.confirmed or f"tone:confirmation/{plan}"
+        self.refused = config.feature_codes.refused or f"tone:refusal/{plan}"
         self.music = [config.media.music_on_hold]
         self.ringback = [f"tone:ringback/{config.media.tone_plan}"]
 

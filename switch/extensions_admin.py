@@ -133,6 +133,7 @@ class ExtensionsAdmin:
         self._directory.extensions.pop(number, None)
         self._app.registrations.remove_all(number)
         await self._forget_state(number)
+        await self._app.services.forget(number)
         self._changed(number, "deleted", caller)
         return views.Done()
 

@@ -26,6 +26,8 @@ _SECTIONS = (
     "outbound",
     "subscriptions",
     "messages",
+    "feature_codes",
+    "parking",
 )
 
 

@@ -169,6 +169,12 @@ class SetData(_CallEvent, frozen=True):
     data: dict[str, str | None]
 
 
+class ServicesChanged(_CallEvent, frozen=True):
+    """What a feature code asked for is done, or `error` says why not."""
+
+    error: str = ""
+
+
 class RecordCall(_CallEvent, frozen=True):
     """API: start, pause, resume or stop the recording; leg_id is empty."""
 
@@ -206,4 +212,5 @@ CallEvent = (
     | MuteLeg
     | SetData
     | RecordCall
+    | ServicesChanged
 )

@@ -81,7 +81,7 @@ class Notifier:
             self._publications,
             is_registered=lambda number: bool(registrations.bindings(number, runtime.outside.clock())),
             is_busy=self.lines.is_busy,
-            is_dnd=lambda number: False,
+            is_dnd=env.services.is_dnd,
         )
         self._told: dict[str, PresenceState] = {}
         """What watchers of presence were last told, by extension."""
@@ -219,6 +219,10 @@ class Notifier:
         if (before.activity, before.note) != (state.activity, state.note):
             self._tell_presence(state.number)
         self._presence_may_have_changed(state.number, now)
+
+    def dnd_changed(self, number: str, now: float) -> None:
+        """The user of the extension takes calls again, or none any more."""
+        self._presence_may_have_changed(number, now)
 
     def extension_gone(self, number: str, now: float) -> None:
         """It was deleted: nobody can watch it, and its phones watch nothing."""

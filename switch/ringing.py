@@ -8,16 +8,13 @@ import msgspec
 
 from model import events, media
 from model.causes import HangupCause
+from switch import forwarding
 from switch.actions import Action, ProgressLeg, RingLeg, StartLeg
 from switch.call import Call, Leg, Ringing, Step, Target
 from switch.environment import Environment
 from switch.leg_events import CallEvent, DropLeg, LegAnswered, LegEarlyMedia, LegFailed, LegHungUp, LegRinging
-from switch.phases.route import plan
+from switch.phases.route import plan_diverted
 from switch.release import drop_audio, end_leg, leg_left
-from switch.routing import Origin
-
-MAX_FORWARDS = 5
-"""Forwardings of one call, after which a loop of forwardings ends it."""
 
 # What the caller is told when several destinations failed: the most telling cause (RFC 3261 §16.7 point 6).
 _TELLING = (
@@ -148,7 +145,7 @@ def _start_step(call: Call, ringing: Ringing, step: Step, now: float, env: Envir
         call.deadline = now + step.ring_timeout_s
     else:
         call.timers[timer_of(ringing)] = now + step.ring_timeout_s
-    actions: list[Action] = []
+    actions: list[Action] = [forwarding.told(call.call_id, step.diversion)] if step.diversion is not None else []
     for target in step.targets:
         leg = _new_leg(call, ringing, target, now, env)
         actions.append(StartLeg(call.call_id, leg.leg_id))
@@ -263,15 +260,10 @@ def _one_failed(
 
 def _forward(ringing: Ringing, step: Step, cause: HangupCause, now: float, env: Environment) -> None:
     """Appends what the extension of the failed step says to call instead."""
-    entry = env.directory.extensions.get(step.extension)
-    if entry is None:
+    diversion = forwarding.after(ringing, step.extension, cause, env)
+    if diversion is None:
         return
-    to = entry.no_answer_to if cause is HangupCause.NO_ANSWER else entry.busy_to
-    if not to or ringing.n_forwards >= MAX_FORWARDS:
-        return
-    ringing.n_forwards += 1
-    # The forwarding extension pays for it: its rights decide, not the caller's.
-    refusal = plan(ringing, Origin(caller=ringing.caller, extension=entry), to, now, env)
+    refusal = plan_diverted(ringing, diversion, now, env)
     if refusal is not None:
         _note_failure(ringing, refusal)
 

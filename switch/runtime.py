@@ -126,6 +126,10 @@ class Runtime:
         """One more machine under the one timer (registrar, trunk registrations)."""
         self._extra.append((machine, on_timeout))
 
+    def also_perform(self, kind: type, handle: Callable[[Any, float], None]) -> None:
+        """Actions of this class are performed by `handle(action, now)`."""
+        self._call_table[kind] = handle
+
     def extra_changed(self) -> None:
         """A machine given to `also_drive` may have another deadline now."""
         deadlines = [machine.deadline for machine, _ in self._extra]

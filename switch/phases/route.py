@@ -4,8 +4,9 @@ import logging
 
 from model import events
 from model.causes import HangupCause
+from switch import forwarding
 from switch.actions import Action
-from switch.call import Call, Ringing
+from switch.call import Call, Diversion, Ringing
 from switch.cdr import mask
 from switch.environment import Environment
 from switch.leg_events import CallEvent
@@ -34,6 +35,8 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
         directory.extensions.get(caller.name) if caller.kind == "extension" else None,
         directory.trunks.get(caller.name) if caller.kind == "trunk" else None,
     )
+    if origin.extension is not None and env.features.find(call.dialed) is not None:
+        return to_phase("feature", actions)
     cause = plan(call, origin, call.dialed, now, env)
     if cause is not None:
         return releasing(call, cause, "system", now, env, actions)
@@ -51,6 +54,11 @@ def plan(ringing: Ringing, origin: Origin, dialed: str, now: float, env: Environ
         case ToExtension(number=number, access_number=access_number):
             if call is not None:
                 call.access_number = access_number or call.access_number
+            diversion = forwarding.at_once(ringing, number, env)
+            if isinstance(diversion, HangupCause):
+                return diversion
+            if diversion is not None:
+                return plan_diverted(ringing, diversion, now, env)
             ringing.plan.append(extension_step(ringing, number, now, env))
         case ToTrunks(route=route, access_number=access_number) as decision:
             if call is not None:
@@ -60,6 +68,19 @@ def plan(ringing: Ringing, origin: Origin, dialed: str, now: float, env: Environ
                     call.direction = "outbound"
             ringing.plan += trunk_steps(ringing, decision, env)
     return None
+
+
+def plan_diverted(ringing: Ringing, diversion: Diversion, now: float, env: Environment) -> HangupCause | None:
+    """Appends the steps that lead to where an extension sends its call on, or says why there are none."""
+    if diversion.to in env.directory.emergency:
+        return HangupCause.OUTGOING_CALL_BARRED
+    # Who forwards pays for it: its rights decide, not the caller's.
+    entry = env.directory.extensions[diversion.extension]
+    n_before = len(ringing.plan)
+    cause = plan(ringing, Origin(caller=ringing.caller, extension=entry), diversion.to, now, env)
+    for step in ringing.plan[n_before:]:
+        step.diversion = step.diversion or diversion
+    return cause
 
 
 def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:

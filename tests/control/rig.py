@@ -11,7 +11,7 @@ import uvloop
 from control.auth import ApiUser, FailureTable, TokenTable, hash_token, new_token
 from control.hub import EventHub
 from control.server import BUILT_IN, ControlLimits, ControlServer
-from model import commands, commands_trace, errors, views
+from model import commands, commands_services, commands_trace, errors, views
 from model.catalogue import our_commands
 from model.declare import Command, command_spec
 from model.media import LegStatistics
@@ -69,6 +69,9 @@ TRACED = commands_trace.TraceMessage(
     data=b"OPTIONS sip:x SIP/2.0\r\nCall-ID: one\r\n\r\n",
 )
 SAMPLES: dict[Any, Any] = {
+    commands_services.ExtensionServicesView: commands_services.ExtensionServicesView(
+        extension="1001", always_to="1003", is_dnd=True, pickup_group="sales"
+    ),
     commands_trace.TraceStarted: commands_trace.TraceStarted(trace_id="trace-1", node="ringback"),
     commands_trace.TraceMessages: commands_trace.TraceMessages(messages=[TRACED]),
     views.Done: views.Done(),

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from switch.directory import Directory, extension_entries
 from switch.extensions_admin import hash_password
 from switch.media_pool import MediaPool
 from switch.runtime import Outside
+from switch.services_desk import ServicesDesk
 from tests.harness.sim_dns import SimResolver
 from tests.harness.sim_phone import SimPhone
 from tests.harness.simnet import SimNet
@@ -167,6 +169,9 @@ class SimSwitch:
             publish=self.events.append,
             is_congested=lambda: self.storage.is_congested,
         )
+        self.services = ServicesDesk(
+            self.core.runtime, self.storage, self.events.append, self._own, self.core.notifier.dnd_changed
+        )
         self.core.trunks.resolve_literals()
         self.transports = net.attach(self.core.runtime, *((one.transport, one.host, one.port) for one in listeners))
         self._phones: list[SimPhone] = []
@@ -257,6 +262,9 @@ class SimSwitch:
         async def look_up() -> None:
             self.core.runtime.resolved(token, await self.resolver.resolve(uri))
 
-        task = self.loop.create_task(look_up())
+        self._own(look_up())
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

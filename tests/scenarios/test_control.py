@@ -24,6 +24,7 @@ class SimApp:
         self.core = switch.core
         self.registrations = switch.core.registrations
         self.storage = switch.storage
+        self.services = switch.services
         self.hub = self
         self.published: list[object] = []
         self._handlers = make_handlers(self)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""storage/directory.py and its twin in storage/memory.py: extensions, trunks, access numbers.
+"""storage/directory.py and its twin in storage/memory.py: extensions and their services, trunks, access numbers.
 
 Not here: who may change them and what the switch does with them.
 """
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from storage.directory import AccessNumber, Extension, Trunk
+from storage.directory import AccessNumber, Extension, ExtensionServices, Trunk
 from storage.errors import DuplicateError, InUseError, NotFoundError
 from storage.interface import AnyStorage
 from tests.storage.conftest import Scenario
@@ -20,6 +20,10 @@ ENTRIES = [
         "extensions",
     ),
     (Trunk(name="8001", host="sip.example.net", port=5061, codecs=("PCMA", "PCMU"), max_channels=30), "trunks"),
+    (
+        ExtensionServices(number="8001", always_to="8002", busy_to="off", is_dnd=True, call_waiting="on"),
+        "extension_services",
+    ),
     (AccessNumber(number="8001", destination="extension:8001", is_enabled=False), "access_numbers"),
 ]
 
@@ -37,8 +41,9 @@ def test_an_entry_lives_and_dies(run: Callable[[Scenario], None], entry: Any, bo
             await entries.add(entry)
         await entries.add(msgspec.structs.replace(entry, **{key: "7999"}))
         assert [getattr(each, key) for each in await entries.all()] == ["7999", "8001"]
-        changed = await entries.update(msgspec.structs.replace(entry, is_enabled=True, source="api"))
-        assert (changed.is_enabled, changed.source, changed.created_utc) == (True, "api", 1000.0)
+        flag = "is_dnd" if isinstance(entry, ExtensionServices) else "is_enabled"
+        changed = await entries.update(msgspec.structs.replace(entry, source="api", **{flag: True}))
+        assert (getattr(changed, flag), changed.source, changed.created_utc) == (True, "api", 1000.0)
         assert changed.updated_utc > 1000.0
         assert await entries.get("8001") == changed
         await entries.delete("8001")

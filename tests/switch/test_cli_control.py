@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from control.client import ReceivedEvent
-from model import commands, commands_trace, events
+from model import commands, commands_services, commands_trace, events
 from model.causes import HangupCause
 from switch import cli_tables
 from switch.cli_control import app
@@ -68,6 +68,14 @@ def ringback(server, monkeypatch, tmp_path):
 
 
 SENT = [
+    ("extension services 1001", commands_services.GetServices(extension="1001"), "all calls: to 1003"),
+    (
+        "extension set-services 1001 --always-to 1003 --busy-to default --no-answer-to= --dnd --no-call-waiting",
+        commands_services.SetServices(
+            extension="1001", always_to="1003", busy_to=None, no_answer_to="", is_dnd=True, has_call_waiting=False
+        ),
+        "do not disturb",
+    ),
     ("call get c", commands.GetCall(call_id="c"), "call-1"),
     (
         "call originate 1001 1002 --timeout-s 30 --record --variable order=7=8",
