@@ -39,6 +39,10 @@ class EndLeg(_LegAction, frozen=True):
     cause: HangupCause
 
 
+class LeaveIfSilent(_LegAction, frozen=True):
+    """Fail the leg if nothing came back for its INVITE so far."""
+
+
 class ReofferLeg(_LegAction, frozen=True):
     """Pass an offer on (audio goes directly)."""
 
@@ -95,6 +99,12 @@ class ChangeServices(_LegAction, frozen=True):
     value: str
 
 
+class PreemptTrunk(_LegAction, frozen=True):
+    """End another call of a full trunk: an emergency call needs its channel. leg_id is empty."""
+
+    trunk: str
+
+
 class ForgetCall(_LegAction, frozen=True):
     """Everything is written; leg_id is empty. `ports` are (worker, RTP port) to be freed."""
 
@@ -107,6 +117,7 @@ Action = (
     | ProgressLeg
     | AnswerLeg
     | EndLeg
+    | LeaveIfSilent
     | ReofferLeg
     | TakeOffer
     | RefuseOffer
@@ -116,6 +127,7 @@ Action = (
     | ReportRefer
     | SendRefer
     | ChangeServices
+    | PreemptTrunk
     | ForgetCall
     | media.Command
     | Event

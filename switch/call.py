@@ -26,7 +26,7 @@ class Target(msgspec.Struct, gc=False, kw_only=True):
     """One address to ring: a binding of an extension, or a trunk."""
 
     kind: str
-    """extension, trunk"""
+    """extension, trunk, uri"""
     name: str
     number: str
     """What it is called as."""
@@ -42,6 +42,11 @@ class Target(msgspec.Struct, gc=False, kw_only=True):
     """The dialog at the target that this leg takes the place of (RFC 3891)."""
     referred_by: str = ""
     """Value of Referred-By (RFC 3892)."""
+    failover_s: float = 0.0
+    """Seconds in which it must react when there is another way; 0 = as the transaction (RFC 3261 timer B)."""
+    other_ways: "list[Target]" = []
+    """Where the same party is tried when this one fails with a cause in `failover`, while the rest rings on."""
+    failover: tuple[str, ...] = ()
 
 
 class Diversion(msgspec.Struct, frozen=True, gc=False):
@@ -64,6 +69,7 @@ class Step(msgspec.Struct, gc=False, kw_only=True):
     route: str = ""
     diversion: Diversion | None = None
     """The forwarding that led here; told once, when it is rung."""
+    is_emergency: bool = False
 
 
 class Ringing(msgspec.Struct, gc=False, kw_only=True):
@@ -115,6 +121,15 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     target: Target | None = None
     account: str = ""
     """The extension that pays for it (switch.outbound_policy)."""
+    has_responded: bool = False
+    """It rang, or refused: its address is alive."""
+    other_ways: list[Target] = []
+    """See Target."""
+    failover: tuple[str, ...] = ()
+    flow: Flow | None = None
+    """Address of the trunk that it was sent to."""
+    retry_after_s: float = 0.0
+    """What its 503 asked for."""
     port: int = 0
     """Local RTP port, 0 = none (yet, or audio does not come by us)."""
     worker: int = 0
@@ -249,6 +264,9 @@ class Call(Ringing, gc=False, kw_only=True):
     """Monotonic instant at which the phase wants a Timeout; 0.0 = none."""
     timers: dict[str, float] = {}
     """Monotonic instants at which the phase wants a `TimerDue` of that name."""
+    is_emergency: bool = False
+    caller_id: str = ""
+    """Number that trunks shall show, by whoever placed the call."""
     wants_recording: bool = True
     recording: RunningRecording | None = None
     n_recordings: int = 0

@@ -19,6 +19,7 @@ from switch.environment import Environment
 from switch.leg_events import CallEvent, Release, Timeout, TimerDue
 from switch.phases import bridged, feature, originate, releasing, ring, route
 from switch.phases.outcome import Outcome
+from switch.preemption import choose_victim
 from switch.release import finish, release
 from switch.routing import Origin
 
@@ -101,6 +102,7 @@ class Calls:
             kind, name, is_recorded = "trunk", trunk.config.name, trunk.config.is_recorded
             is_direct = trunk.config.media == "direct"
             trunk.n_calls += 1
+            trunk.n_in += 1
             trunk.calls_total += 1
         else:
             assert entry is not None
@@ -143,6 +145,7 @@ class Calls:
         if trunk is not None:
             kind, name, is_recorded = "trunk", trunk.config.name, trunk.config.is_recorded
             trunk.n_calls += 1
+            trunk.n_in += 1
             trunk.calls_total += 1
         else:
             assert entry is not None
@@ -237,6 +240,14 @@ class Calls:
         if call is not None:
             self._deadlines.arm(call_id, 0.0)
             self.counters.calls_failed += call.hangup_cause in _FAULTS
+
+    def preempt(self, trunk: str, now: float) -> list[Action]:
+        """Ends the call of the trunk that is missed least, if there is one that is no emergency call."""
+        victim = choose_victim(self.calls.values(), trunk)
+        if victim is None:
+            return []
+        log.warning("! call %s gives its channel of trunk %s to an emergency call", victim.call_id, trunk)
+        return self.dispatch(Release(victim.call_id, "", HangupCause.PRE_EMPTED), now)
 
     def release_all(self, cause: HangupCause, now: float) -> list[Action]:
         """Ends every call (the drain's time is up)."""

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from switch.config_features import FeatureCodes, Parking
 from switch.config_security import Outbound, OutboundLimit
-from switch.config_trunks import AccessNumber, Numbering, Route, Trunk
+from switch.config_trunks import AccessNumber, Numbering, Route, Trunk, TrunkGroup
 from switch.config_types import Name, Number, RecordingChannels, RecordingFormat, Seconds, Section, Text
 from switch.config_watching import Messages, Subscriptions
 from switch.config_webrtc import WebRtc
@@ -281,6 +281,7 @@ class Config(Section, frozen=True):
     parking: Parking = Parking()
     extension: tuple[Extension, ...] = ()
     trunk: tuple[Trunk, ...] = ()
+    trunk_group: tuple[TrunkGroup, ...] = ()
     access_number: tuple[AccessNumber, ...] = ()
     route: tuple[Route, ...] = ()
     path: str = ""

@@ -1,7 +1,6 @@
 """Reads and checks a configuration file. An error is one line: file, line, key, what is wrong, what would be right."""
 
 import difflib
-import ipaddress
 import re
 import tomllib
 from collections.abc import Callable
@@ -15,9 +14,10 @@ from sip.media_terms import PTIMES_MS
 from sip.sdes import KEY_BYTES
 from switch.addresses import parse_listen, split_host_port
 from switch.config import Config, Control, Extension, User
+from switch.config_check_trunks import check_trunks, check_unique
 from switch.config_features import feature_problem
 from switch.config_lines import line_of
-from switch.config_trunks import AccessNumber, Route, Trunk
+from switch.config_trunks import AccessNumber, GroupMember, NumberRule, Route, Trunk, TrunkGroup
 from switch.config_types import Section
 
 _ORIGIN = re.compile(r"https?://[^/\s\"]+")
@@ -81,8 +81,17 @@ def _dotted(steps: list[str | int]) -> str:
 _LISTS: dict[str, type[Section]] = {
     "extension": Extension,
     "trunk": Trunk,
+    "trunk_group": TrunkGroup,
     "access_number": AccessNumber,
     "route": Route,
+}
+
+
+_NESTED: dict[tuple[Any, str], type[Section]] = {
+    (Control, "user"): User,
+    (Trunk, "rules_in"): NumberRule,
+    (Trunk, "rules_out"): NumberRule,
+    (TrunkGroup, "members"): GroupMember,
 }
 
 
@@ -91,8 +100,8 @@ def _fields_at(steps: list[str | int]) -> list[str]:
     for step in steps:
         if isinstance(step, int):
             continue
-        if here is Control and step == "user":
-            here = User
+        if (here, step) in _NESTED:
+            here = _NESTED[here, step]
         elif here is Config and step in _LISTS:
             here = _LISTS[step]
         else:
@@ -130,31 +139,8 @@ def _check(config: Config, text: str, path: str) -> None:
     features = feature_problem(config.feature_codes, config.parking, [e.number for e in config.extension])
     if features is not None:
         raise wrong([*features[0]], features[1])
-    _check_unique("extension", [e.number for e in config.extension], wrong)
-    _check_unique("trunk", [t.name for t in config.trunk], wrong)
-    _check_unique("route", [r.name for r in config.route], wrong)
-    trunks = {t.name for t in config.trunk}
-    for i, trunk in enumerate(config.trunk):
-        if trunk.listener >= len(config.sip.listen):
-            raise wrong(["trunk", i, "listener"], f"sip.listen has only {len(config.sip.listen)} entries, from 0")
-        if trunk.register and not trunk.username:
-            raise wrong(["trunk", i, "register"], "registering needs username and password")
-        for address_text in trunk.from_addresses:
-            host = address_text.rpartition(":")[0] if address_text.count(":") == 1 else address_text
-            try:
-                ipaddress.ip_address(host.strip("[]"))
-            except ValueError:
-                raise wrong(["trunk", i, "from_addresses"], f'"{address_text}" is no IP address') from None
-    for i, number in enumerate(config.access_number):
-        if number.trunk and number.trunk not in trunks:
-            raise wrong(["access_number", i, "trunk"], f'there is no trunk "{number.trunk}"')
-    for i, route in enumerate(config.route):
-        for name in route.trunks:
-            if name not in trunks:
-                raise wrong(["route", i, "trunks"], f'there is no trunk "{name}"')
-    for name in config.numbering.emergency_trunks:
-        if name not in trunks:
-            raise wrong(["numbering", "emergency_trunks"], f'there is no trunk "{name}"')
+    check_unique("extension", [e.number for e in config.extension], wrong)
+    check_trunks(config, wrong)
 
 
 def _check_media(config: Config, wrong: Callable[[list[str | int], str], ConfigError]) -> None:
@@ -170,11 +156,3 @@ def _check_media(config: Config, wrong: Callable[[list[str | int], str], ConfigE
             raise wrong(["media", "srtp_suites"], f'"{suite}" is not known, or there twice: {", ".join(KEY_BYTES)}')
     if config.media.ptime_ms not in PTIMES_MS:
         raise wrong(["media", "ptime_ms"], f"one of {', '.join(map(str, PTIMES_MS))}")
-
-
-def _check_unique(section: str, names: list[str], wrong: Any) -> None:
-    seen: set[str] = set()
-    for i, name in enumerate(names):
-        if name in seen:
-            raise wrong([section, i], f'"{name}" is there twice')
-        seen.add(name)

@@ -10,9 +10,13 @@ import msgspec
 
 from sip.flow import Flow
 from switch.config import Config
-from switch.config_trunks import AccessNumber, Route, Trunk
+from switch.config_trunks import AccessNumber, Route, TrunkGroup
+from switch.numbers import e164
 from switch.outbound_policy import OutboundPolicy
 from switch.patterns import PatternTable
+from switch.trunk_state import TrunkState
+
+__all__ = ["Directory", "ExtensionEntry", "TrunkState", "extension_entries"]
 
 
 class ExtensionEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,38 +54,6 @@ class ExtensionEntry(msgspec.Struct, frozen=True, kw_only=True):
     """file: from the configuration (read-only by API); database: made by API."""
 
 
-class TrunkState(msgspec.Struct, kw_only=True):
-    """A trunk and what is known of it now."""
-
-    config: Trunk
-    flows: list[Flow] = []
-    """Where its calls go, in order of preference (RFC 3263); empty while unknown."""
-    sources: frozenset[tuple[str, int]] = frozenset()
-    """(ip, port) its calls come from; port 0 = any."""
-    n_calls: int = 0
-    calls_total: int = 0
-    calls_failed: int = 0
-    """Calls to it that it refused or that could not be sent."""
-    registration: str = ""
-    """"", registering, registered, rejected"""
-    error: str = ""
-    since_utc: float = 0.0
-    """When `state` became what it is."""
-
-    @property
-    def is_full(self) -> bool:
-        return 0 < self.config.max_channels <= self.n_calls
-
-    @property
-    def state(self) -> str:
-        """up, down (no address), registering or rejected."""
-        if not self.flows:
-            return "down"
-        if self.config.register and self.registration != "registered":
-            return self.registration or "registering"
-        return "up"
-
-
 class Directory:
     """The live tables. Every look-up is a dict access."""
 
@@ -90,8 +62,10 @@ class Directory:
         self.extensions: dict[str, ExtensionEntry] = {}
         self.trunks: dict[str, TrunkState] = {}
         self.access_numbers: dict[tuple[str, str], AccessNumber] = {}
+        self._access_e164: dict[tuple[str, str], AccessNumber] = {}
         self.routes: PatternTable[Route] = PatternTable((route.pattern, route) for route in config.route)
         self.outbound = OutboundPolicy(config.outbound, config.numbering.region)
+        self.trunk_groups: dict[str, TrunkGroup] = {group.name: group for group in config.trunk_group}
         self.emergency = frozenset(config.numbering.emergency)
         self._by_source: dict[tuple[str, int], TrunkState] = {}
         for trunk in config.trunk:
@@ -101,11 +75,19 @@ class Directory:
 
     def add_access_number(self, number: AccessNumber) -> None:
         self.access_numbers[(number.trunk, number.number)] = number
+        full = e164(number.number, self.config.numbering.region)
+        if full:
+            self._access_e164.setdefault((number.trunk, full), number)
 
     def access_number(self, trunk: str, dialed: str) -> AccessNumber | None:
-        """The access number `dialed` as this trunk delivers it: the trunk's own before one of any trunk."""
-        found = self.access_numbers.get((trunk, dialed))
-        return found or self.access_numbers.get(("", dialed))
+        """The access number `dialed` as this trunk delivers it: the trunk's own before one of any trunk, and as it is
+        written before another way to write the same telephone number (that only of a trunk: a phone's own numbers are
+        looked for on every call, and reading one costs more than all else here)."""
+        found = self.access_numbers.get((trunk, dialed)) or self.access_numbers.get(("", dialed))
+        if found is not None or not trunk:
+            return found
+        full = e164(dialed, self.config.numbering.region)
+        return self._access_e164.get((trunk, full)) or self._access_e164.get(("", full)) if full else None
 
     def trunk_by_address(self, host: str, port: int) -> TrunkState | None:
         """The trunk whose signalling comes from here, by address and port before address alone."""
@@ -116,6 +98,8 @@ class Directory:
         trunk = self.trunks[name]
         before = trunk.state
         trunk.flows = flows
+        keys = {(flow.transport, flow.host, flow.port) for flow in flows}
+        trunk.health = {key: health for key, health in trunk.health.items() if key in keys}
         sources = _sources_of(trunk.config.from_addresses)
         trunk.sources = frozenset(sources) or frozenset((flow.host, flow.port) for flow in flows)
         self._by_source = {source: t for t in self.trunks.values() for source in t.sources}

@@ -24,6 +24,7 @@ from switch.leg_events import LegReplaces
 from switch.media_pool import MediaPool
 from switch.messages import Messages
 from switch.notifier import ALLOW_EVENTS, Notifier
+from switch.number_rules import number_from_trunk
 from switch.numbers import clean
 from switch.registrations import Registrations
 from switch.release import end_leg
@@ -74,6 +75,10 @@ class Door:
                 return
             caller, name = self._caller(request, who.extension)
             dialed = mask(clean(self._dialed(request, who.trunk)))
+            if who.trunk is not None:
+                region = self._calls.env.config.numbering.region
+                caller = number_from_trunk(who.trunk.config, caller, region, "caller")
+                dialed = number_from_trunk(who.trunk.config, dialed, region, "dialed")
         except SipParseError as error:
             self._reject(action.session, error.status, str(error), now)
             return

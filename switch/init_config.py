@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from control.auth import hash_token, new_token
 from switch.config import Config, Control, Extension, User
-from switch.config_trunks import Trunk
+from switch.config_trunks import GroupMember, NumberRule, Trunk, TrunkGroup
 
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
 _SECTIONS = (
@@ -29,6 +29,14 @@ _SECTIONS = (
     "feature_codes",
     "parking",
 )
+
+
+_INNER: dict[Any, tuple[tuple[str, Any], ...]] = {
+    Control: (("[[control.user]]", User),),
+    Trunk: (("Entries of `rules_in` and `rules_out` of a trunk", NumberRule),),
+    TrunkGroup: (("Entries of `members` of a trunk group", GroupMember),),
+}
+"""What stands inside a section, and its heading."""
 
 
 def new_password(length: int = 20) -> str:
@@ -86,7 +94,7 @@ def configuration_text(token_hash: str, n_extensions: int) -> str:
 def documentation() -> str:
     """docs/configuration.md: every section and key."""
     out = ["# Configuration", "", "One TOML file, made by `ringback init`, checked by `ringback check`.", ""]
-    out += ["Written from `switch/config.py` by `python -m switch.init_config`; do not edit.", ""]
+    out += ["Written from `switch/config*.py` by `python -m switch.init_config`; do not edit.", ""]
     hints = get_type_hints(Config, include_extras=True)
     for section, hint in hints.items():
         kind, heading = (hint, f"[{section}]") if section in _SECTIONS else (get_args(hint)[:1], f"[[{section}]]")
@@ -95,8 +103,8 @@ def documentation() -> str:
                 continue
             kind = kind[0]
         out += _table(heading, kind)
-        if kind is Control:
-            out += _table("[[control.user]]", User)
+        for inner, what in _INNER.get(kind, ()):
+            out += _table(inner, what)
     return "\n".join(out)
 
 

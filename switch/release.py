@@ -34,6 +34,7 @@ def _close(leg: Leg, cause: HangupCause, side: str, now: float, env: Environment
     leg.ringing = ""
     if leg.kind == "trunk" and (trunk := env.directory.trunks.get(leg.name)) is not None:
         trunk.n_calls -= 1
+        trunk.n_in -= leg.direction == "in"
         if leg.account:
             env.directory.outbound.leg_ended(leg.account, leg, leg.ended_utc)
         trunk.calls_failed += leg.direction == "out" and not leg.answered_utc and side == "remote"

@@ -8,7 +8,7 @@ import msgspec
 
 from model import events, media
 from model.causes import HangupCause
-from switch import forwarding
+from switch import forwarding, ways
 from switch.actions import Action, ProgressLeg, RingLeg, StartLeg
 from switch.call import Call, Leg, Ringing, Step, Target
 from switch.environment import Environment
@@ -55,12 +55,11 @@ def on(call: Call, ringing: Ringing, leg: Leg, event: CallEvent, now: float, env
             return Standing(_early_media(call, ringing, leg, now, env))
         case LegFailed(cause=cause, status=status):
             leg.sip_status = status
-            leg_left(leg, cause, now, env)
-            return _one_failed(call, ringing, cause, now, env, drop_audio(leg))
+            return _leg_failed(call, ringing, leg, cause, now, env)
         case LegHungUp(cause=cause):
-            leg_left(leg, cause, now, env)
-            return _one_failed(call, ringing, cause, now, env, drop_audio(leg))
+            return _leg_failed(call, ringing, leg, cause, now, env)
         case DropLeg(cause=cause):
+            ways.forget_timers(call, leg)
             actions = end_leg(leg, cause, "system", now, env) + drop_audio(leg)
             return _one_failed(call, ringing, cause, now, env, actions)
         case _:
@@ -116,7 +115,13 @@ def _next_step(
         ringing.step += 1
         step = ringing.plan[ringing.step]
         if step.targets:
-            return Standing(actions + _start_step(call, ringing, step, now, env))
+            refused, more = ways.may_start(call, step, now, env)
+            actions = actions + more
+            if refused is None:
+                return Standing(actions + _start_step(call, ringing, step, now, env))
+            failed = refused
+            _note_failure(ringing, failed)
+            continue
         failed = HangupCause.USER_NOT_REGISTERED
         _note_failure(ringing, failed)
         _forward(ringing, step, failed, now, env)
@@ -147,9 +152,15 @@ def _start_step(call: Call, ringing: Ringing, step: Step, now: float, env: Envir
         call.timers[timer_of(ringing)] = now + step.ring_timeout_s
     actions: list[Action] = [forwarding.told(call.call_id, step.diversion)] if step.diversion is not None else []
     for target in step.targets:
-        leg = _new_leg(call, ringing, target, now, env)
-        actions.append(StartLeg(call.call_id, leg.leg_id))
+        actions += _launch(call, ringing, target, now, env)
     return actions
+
+
+def _launch(call: Call, ringing: Ringing, target: Target, now: float, env: Environment) -> list[Action]:
+    leg = _new_leg(call, ringing, target, now, env)
+    if target.failover_s and (target.other_ways or ringing.step + 1 < len(ringing.plan)):
+        ways.must_react(call, leg, target, now)
+    return [StartLeg(call.call_id, leg.leg_id)]
 
 
 def _new_leg(call: Call, ringing: Ringing, target: Target, now: float, env: Environment) -> Leg:
@@ -172,6 +183,8 @@ def _new_leg(call: Call, ringing: Ringing, target: Target, now: float, env: Envi
         caller=target.caller,
         dialed=target.number,
         target=target,
+        other_ways=target.other_ways,
+        failover=target.failover,
         account=target.account,
         ringing=ringing.ringing_id,
         worker=call.worker,
@@ -188,6 +201,7 @@ def _new_leg(call: Call, ringing: Ringing, target: Target, now: float, env: Envi
 
 def _ringing(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environment) -> list[Action]:
     actions: list[Action] = []
+    ways.note_reached(call, leg, env)
     if not leg.ringing_utc:
         leg.ringing_utc = env.wall(now)
         actions.append(events.CallRinging(call_id=call.call_id, leg_id=leg.leg_id))
@@ -207,6 +221,7 @@ def _ringing(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environmen
 def _early_media(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environment) -> list[Action]:
     leg.state = "early_media"
     actions: list[Action] = []
+    ways.note_reached(call, leg, env)
     if not leg.ringing_utc:
         leg.ringing_utc = env.wall(now)
         actions.append(events.CallRinging(call_id=call.call_id, leg_id=leg.leg_id))
@@ -231,6 +246,7 @@ def _answered(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environme
     leg.answered_utc = env.wall(now)
     leg.sip_status = 200
     leg.ringing = ""
+    ways.note_reached(call, leg, env)
     actions = _end_all(call, ringing, HangupCause.ANSWERED_ELSEWHERE, now, env)
     _forget(call, ringing)
     return Standing(actions, answered=leg)
@@ -239,12 +255,29 @@ def _answered(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environme
 def _end_all(call: Call, ringing: Ringing, cause: HangupCause, now: float, env: Environment) -> list[Action]:
     actions: list[Action] = []
     for leg in rung_legs(call, ringing):
+        ways.forget_timers(call, leg)
         actions += end_leg(leg, cause, "system", now, env) + drop_audio(leg)
     return actions
 
 
+def _leg_failed(call: Call, ringing: Ringing, leg: Leg, cause: HangupCause, now: float, env: Environment) -> Standing:
+    """A leg will not be answered: another way to the same party, the others of the step, or the next step."""
+    leg_left(leg, cause, now, env)
+    ways.note_failure(call, leg, now, env)
+    other = ways.next_way(leg, cause, now, env)
+    if other is not None:
+        return Standing(drop_audio(leg) + _launch(call, ringing, other, now, env))
+    return _one_failed(call, ringing, cause, now, env, drop_audio(leg), leg.sip_status)
+
+
 def _one_failed(
-    call: Call, ringing: Ringing, cause: HangupCause, now: float, env: Environment, actions: list[Action]
+    call: Call,
+    ringing: Ringing,
+    cause: HangupCause,
+    now: float,
+    env: Environment,
+    actions: list[Action],
+    status: int = 0,
 ) -> Standing:
     """A leg of the present step is over: wait for the others of it, or go on."""
     _note_failure(ringing, cause)
@@ -253,7 +286,7 @@ def _one_failed(
         return Standing(actions)
     if step.extension and cause is HangupCause.USER_BUSY:
         _forward(ringing, step, cause, now, env)
-    if step.failover and cause.value not in step.failover:
+    if not ways.leads_on(step.failover, cause, status):
         return _failed(call, ringing, HangupCause(ringing.failure), actions, "remote")
     return _next_step(call, ringing, cause, now, env, actions)
 

@@ -5,7 +5,9 @@ import msgspec
 from model.causes import HangupCause
 from switch.config_trunks import Route
 from switch.directory import Directory, ExtensionEntry, TrunkState
+from switch.number_rules import apply_rules
 from switch.numbers import clean, format_number
+from switch.trunk_groups import order_trunks
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -14,6 +16,10 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     caller: str
     extension: ExtensionEntry | None = None
     trunk: TrunkState | None = None
+    caller_id: str = ""
+    """Number to be shown, by whoever placed the call (API, campaign): before that of extension, route and trunk."""
+    seed: str = ""
+    """Id of the call: what weighted choices are drawn from."""
 
 
 class Refuse(msgspec.Struct, frozen=True, gc=False):
@@ -43,7 +49,15 @@ class ToTrunks(msgspec.Struct, frozen=True, gc=False):
     access_number: str = ""
     account: str = ""
     """The extension that pays; "" = none does."""
+    is_emergency: bool = False
 
+
+_WAY_FAILED: tuple[str, ...] = (
+    HangupCause.RECOVERY_ON_TIMER_EXPIRE.value,
+    HangupCause.NETWORK_OUT_OF_ORDER.value,
+    HangupCause.NORMAL_TEMPORARY_FAILURE.value,
+)
+"""The address did not answer, could not be reached, or said 503 or 500."""
 
 Decision = Refuse | ToExtension | ToTrunks
 
@@ -58,35 +72,36 @@ def choose_route(directory: Directory, origin: Origin, dialed: str, wall: float)
     if not dialed or len(dialed) > 64:
         return Refuse(HangupCause.INVALID_NUMBER_FORMAT, "no number was dialled" if not dialed else "number too long")
     if origin.trunk is not None:
-        return _from_trunk(directory, origin.trunk, dialed, wall)
+        return _from_trunk(directory, origin, origin.trunk, dialed, wall)
     if dialed in directory.emergency:
         return _emergency(directory, origin, dialed)
     if dialed in directory.extensions:
         return ToExtension(dialed)
     access = directory.access_number("", dialed)
     if access is not None:
-        return _access(directory, access.to, dialed, wall)
+        return _access(directory, origin, access.to, dialed, wall)
     route = directory.routes.find(dialed)
     if route is None:
         return Refuse(HangupCause.UNALLOCATED_NUMBER, f"no extension, access number or route for {dialed}")
     return _by_route(directory, origin, route, dialed, wall)
 
 
-def _from_trunk(directory: Directory, trunk: TrunkState, dialed: str, wall: float) -> Decision:
+def _from_trunk(directory: Directory, origin: Origin, trunk: TrunkState, dialed: str, wall: float) -> Decision:
     access = directory.access_number(trunk.config.name, dialed)
     if access is None:
         # Only numbers of ours come in by a trunk: it is never a way out again (toll fraud).
         return Refuse(HangupCause.UNALLOCATED_NUMBER, f"{dialed} is no access number of trunk {trunk.config.name}")
-    return _access(directory, access.to, dialed, wall)
+    return _access(directory, origin, access.to, dialed, wall)
 
 
-def _access(directory: Directory, to: str, dialed: str, wall: float) -> Decision:
+def _access(directory: Directory, origin: Origin, to: str, dialed: str, wall: float) -> Decision:
     if to in directory.extensions:
         return ToExtension(to, access_number=dialed)
     route = directory.routes.find(to)
     if route is None:
         return Refuse(HangupCause.NO_ROUTE_DESTINATION, f"access number {dialed} leads to {to}, which leads nowhere")
-    decision = _by_route(directory, Origin(caller=dialed), route, to, wall)
+    called = Origin(caller=dialed, caller_id=origin.caller_id, seed=origin.seed)
+    decision = _by_route(directory, called, route, to, wall)
     return msgspec.structs.replace(decision, access_number=dialed) if isinstance(decision, ToTrunks) else decision
 
 
@@ -97,37 +112,71 @@ def _by_route(directory: Directory, origin: Origin, route: Route, dialed: str, w
     if barred is not None:
         return Refuse(barred.cause, barred.why)
     account = origin.extension.number if origin.extension is not None else ""
-    attempts = []
-    for name in route.trunks:
-        trunk = directory.trunks[name]
-        if trunk.flows and not trunk.is_full:
-            attempts.append(_attempt(trunk, origin, number, region, route.caller_id))
+    up = [trunk for trunk in order_ways(directory, route, origin, wall) if trunk.ways()]
+    attempts = [_attempt(trunk, origin, number, region, route.caller_id) for trunk in up if not trunk.is_full]
     if not attempts:
-        full = any(directory.trunks[name].is_full for name in route.trunks)
-        if full:
+        for trunk in up:
+            trunk.calls_skipped += 1
+        if up:
             return Refuse(HangupCause.NORMAL_CIRCUIT_CONGESTION, f"all trunks of route {route.name} are full")
         return Refuse(HangupCause.GATEWAY_DOWN, f"no trunk of route {route.name} is up")
     return ToTrunks(route.name, tuple(attempts), route.failover, account=account)
 
 
+def order_ways(directory: Directory, route: Route, origin: Origin, wall: float) -> list[TrunkState]:
+    """The trunks of a route in the order in which this call tries them: groups are ordered here, each trunk once."""
+    names: dict[str, None] = {}
+    time_zone = directory.config.numbering.time_zone
+    for name in route.trunks:
+        group = directory.trunk_groups.get(name)
+        if group is None:
+            names[name] = None
+            continue
+        for member in order_trunks(group, directory.trunks, seed=origin.seed, wall=wall, time_zone=time_zone):
+            names[member] = None
+    return [directory.trunks[name] for name in names]
+
+
+def by_trunk(directory: Directory, origin: Origin, trunk: TrunkState, number: str, wall: float) -> Decision:
+    """By this trunk and no other, whatever the routes say; what is closed by policy stays closed."""
+    number = clean(number)
+    if not number or len(number) > 64:
+        return Refuse(HangupCause.INVALID_NUMBER_FORMAT, "no number" if not number else "number too long")
+    barred = directory.outbound.refusal(origin.extension, number, wall)
+    if barred is not None:
+        return Refuse(barred.cause, barred.why)
+    if not trunk.ways():
+        return Refuse(HangupCause.GATEWAY_DOWN, f"trunk {trunk.config.name} is down")
+    if trunk.is_full:
+        trunk.calls_skipped += 1
+        return Refuse(HangupCause.NORMAL_CIRCUIT_CONGESTION, f"trunk {trunk.config.name} is full")
+    attempt = _attempt(trunk, origin, number, directory.config.numbering.region, "")
+    # What could follow are other addresses of the same trunk, which help only where one of them is out of order.
+    return ToTrunks("", (attempt,), _WAY_FAILED)
+
+
 def _emergency(directory: Directory, origin: Origin, dialed: str) -> Decision:
     region = directory.config.numbering.region
-    trunks = [trunk for trunk in directory.emergency_trunks() if trunk.flows]
+    # Those that seem dead come last, but they do come: nothing worse can happen than no try at all.
+    trunks = sorted((t for t in directory.emergency_trunks() if t.flows), key=lambda trunk: not trunk.ways())
+    shown = directory.config.numbering.emergency_caller_id
+    if shown:
+        origin = msgspec.structs.replace(origin, caller_id=shown)
     attempts = tuple(TrunkAttempt(trunk.config.name, dialed, _caller(trunk, origin, region, "")) for trunk in trunks)
     if not attempts:
         return Refuse(HangupCause.GATEWAY_DOWN, "no trunk is up for an emergency call")
     every_cause = tuple(cause.value for cause in HangupCause if cause is not HangupCause.ORIGINATOR_CANCEL)
-    return ToTrunks("emergency", attempts, every_cause)
+    return ToTrunks("emergency", attempts, every_cause, is_emergency=True)
 
 
 def _attempt(trunk: TrunkState, origin: Origin, number: str, region: str, caller_id: str) -> TrunkAttempt:
-    style = trunk.config.number_format
-    return TrunkAttempt(
-        trunk.config.name, format_number(number, region, style), _caller(trunk, origin, region, caller_id)
-    )
+    written = format_number(number, region, trunk.config.number_format)
+    written = apply_rules(trunk.config.rules_out, written, "dialed")
+    return TrunkAttempt(trunk.config.name, written, _caller(trunk, origin, region, caller_id))
 
 
 def _caller(trunk: TrunkState, origin: Origin, region: str, route_caller_id: str) -> str:
     own = origin.extension.caller_id if origin.extension is not None else ""
-    caller = route_caller_id or own or trunk.config.caller_id or origin.caller
-    return format_number(caller, region, trunk.config.number_format)
+    caller = origin.caller_id or route_caller_id or own or trunk.config.caller_id or origin.caller
+    written = format_number(caller, region, trunk.config.number_format)
+    return apply_rules(trunk.config.rules_out, written, "caller")

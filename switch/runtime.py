@@ -99,6 +99,7 @@ class Runtime:
             act.ProgressLeg: self._progress_leg,
             act.AnswerLeg: self._answer_leg,
             act.EndLeg: self._on_leg(lambda action, call, leg, now: legs.end(leg, action.cause, now)),
+            act.LeaveIfSilent: self._leave_if_silent,
             act.ReofferLeg: self._on_leg(lambda action, call, leg, now: legs.reoffer(leg, action.body, now)),
             act.SendInfoDigits: self._on_leg(lambda action, call, leg, now: legs.send_digits(leg, action, now)),
             act.TakeRefer: self._on_leg(lambda action, call, leg, now: legs.transfers.take_refer(action, now)),
@@ -107,6 +108,7 @@ class Runtime:
             act.SendRefer: self._send_refer,
             act.TakeOffer: self._on_leg(lambda action, call, leg, now: legs.take_offer(leg, action.body, now)),
             act.RefuseOffer: self._on_leg(lambda action, call, leg, now: legs.refuse_offer(leg, action.status, now)),
+            act.PreemptTrunk: lambda action, now: self.perform(calls.preempt(action.trunk, now), now),
             act.ForgetCall: self._forget,
             CallRecord: lambda action, now: outside.keep(action),
             RecordingRecord: self._keep_recording,
@@ -322,6 +324,11 @@ class Runtime:
         found = self.find(action.call_id, action.leg_id)
         if found is not None and not found[1].is_ended:
             self._both(self.legs.start(*found, now), now)
+
+    def _leave_if_silent(self, action: act.LeaveIfSilent, now: float) -> None:
+        found = self.find(action.call_id, action.leg_id)
+        if found is not None and not found[1].is_ended:
+            self._both(self.legs.leave_if_silent(*found, now), now)
 
     def _progress_leg(self, action: act.ProgressLeg, now: float) -> None:
         """`leg_id` is the leg that is heard; the caller gets the 183."""

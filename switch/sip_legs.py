@@ -5,12 +5,14 @@ No I/O: returns stack actions, or leg events for the calls.
 """
 
 import logging
+import re
 from collections.abc import Callable
 from typing import assert_never
 
 from model.causes import HangupCause
 from sip import actions as sip
 from sip.digest import Credentials
+from sip.message import Response
 from sip.offer_answer import LocalMedia, NoCommonCodec
 from sip.sdp import SdpError
 from sip.stack import SipStack
@@ -109,6 +111,7 @@ class SipLegs:
             credentials=self._credentials.get(target.name) if target.kind == "trunk" else None,
             max_forwards=call.max_forwards - 1,
         )
+        leg.flow = target.flow
         leg.local_sdp = body
         leg.address = f"{target.flow.host}:{target.flow.port}"
         if not self.media.may_insist(leg):
@@ -147,6 +150,14 @@ class SipLegs:
         self._forget_if_gone(leg.session)
         return actions
 
+    def leave_if_silent(self, call: Call, leg: Leg, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+        """Gives up an INVITE to which nothing came back; an answer that comes late is still ended (RFC 3261 §9.1)."""
+        session = self._stack.sessions.get(leg.session)
+        if session is None or session.state != "calling":
+            return [], []
+        cause = HangupCause.RECOVERY_ON_TIMER_EXPIRE
+        return self.end(leg, cause, now), [LegFailed(call.call_id, leg.leg_id, cause, 408)]
+
     def reoffer(self, leg: Leg, body: bytes, now: float) -> list[sip.Action]:
         return self._stack.reinvite(leg.session, body, now)
 
@@ -174,6 +185,7 @@ class SipLegs:
         ids = (call.call_id, leg.leg_id)
         match action:
             case sip.Progressed():
+                leg.has_responded = True
                 return [], self._progressed(call, leg, action)
             case sip.Answered(body=body, response=response):
                 leg.target = None
@@ -185,7 +197,11 @@ class SipLegs:
                 self.media.insist(leg)
                 return self.start(call, leg, now)
             case sip.Rejected(status=status, response=response):
-                reason = (response.get("Reason", "") or "") if response is not None else ""
+                reason = ""
+                if response is not None:
+                    leg.has_responded = True
+                    leg.retry_after_s = _retry_after_s(response)
+                    reason = response.get("Reason", "") or ""
                 self._forget_if_gone(action.session)
                 return [], [LegFailed(*ids, cause_of_reason(reason, cause_of_status(status)), status)]
             case sip.Confirmed(body=body):
@@ -358,6 +374,12 @@ class SipLegs:
         log.info("x leg %s: %s", leg.leg_id, error)
         if isinstance(error, NoCommonCodec):
             leg.warning = f'{error.warning} {self._config.sip.realm} "{error}"'
+
+
+def _retry_after_s(response: Response) -> float:
+    """Of a Retry-After header (RFC 3261 §20.33), whose comment and parameters do not matter here; 0.0 without one."""
+    match = re.match(r"\s*(\d{1,9})", response.headers.get("Retry-After", ""))
+    return float(match[1]) if match else 0.0
 
 
 def _warning_line(warning: str) -> str:

@@ -1,9 +1,14 @@
 """Turns a routing decision into steps of targets: bindings of an extension, trunks in order. Pure."""
 
+from sip.flow import Flow
 from sip.uri import escape
 from switch.call import Ringing, Step, Target
+from switch.config_trunks import Trunk
 from switch.environment import Environment
-from switch.routing import ToTrunks
+from switch.routing import ToTrunks, TrunkAttempt
+
+MIN_FAILOVER_S = 0.6
+"""What each of a trunk's addresses gets at least to react: one retransmission (RFC 3261 T1) and a long way."""
 
 
 def extension_step(ringing: Ringing, number: str, now: float, env: Environment) -> Step:
@@ -26,35 +31,44 @@ def extension_step(ringing: Ringing, number: str, now: float, env: Environment) 
     return Step(targets=targets, ring_timeout_s=ring_timeout_s, extension=number)
 
 
-def trunk_steps(ringing: Ringing, decision: ToTrunks, env: Environment) -> list[Step]:
-    """One step a trunk and address of it (RFC 3263 §4.3), in order."""
-    steps = []
+def trunk_steps(ringing: Ringing, decision: ToTrunks, now: float, env: Environment) -> list[Step]:
+    """One step a trunk and address of it (RFC 3263 §4.3), in order; addresses that failed lately come last."""
+    fresh: list[Step] = []
+    resting: list[Step] = []
     ring_timeout_s = ringing.ring_timeout_s or env.config.calls.ring_timeout_s
     for attempt in decision.attempts:
         trunk = env.directory.trunks[attempt.trunk]
-        host = f"[{trunk.config.host}]" if ":" in trunk.config.host else trunk.config.host
-        port = f":{trunk.config.port}" if trunk.config.port else ""
-        transport = f";transport={trunk.config.transport}" if trunk.config.transport != "udp" else ""
-        for flow in trunk.flows:
-            target = Target(
-                kind="trunk",
-                name=attempt.trunk,
-                number=attempt.number,
-                caller=attempt.caller,
-                caller_name=ringing.caller_name,
-                uri=f"sip:{uri_user(attempt.number)}@{host}{port}{transport}",
-                flow=flow,
-                account=decision.account,
+        flows = trunk.ways() or trunk.flows
+        n_fresh = sum(not trunk.is_resting(flow, now) for flow in flows)
+        for flow in flows:
+            is_resting = trunk.is_resting(flow, now)
+            target = _trunk_target(ringing, trunk.config, attempt, flow, 1 if is_resting else n_fresh)
+            target.account = decision.account
+            step = Step(
+                targets=[target],
+                ring_timeout_s=ring_timeout_s,
+                failover=decision.failover,
+                route=decision.route,
+                is_emergency=decision.is_emergency,
             )
-            steps.append(
-                Step(
-                    targets=[target],
-                    ring_timeout_s=ring_timeout_s,
-                    failover=decision.failover,
-                    route=decision.route,
-                )
-            )
-    return steps
+            (resting if is_resting else fresh).append(step)
+    return fresh + resting
+
+
+def _trunk_target(ringing: Ringing, config: Trunk, attempt: TrunkAttempt, flow: Flow, n_sharing: int) -> Target:
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    port = f":{config.port}" if config.port else ""
+    transport = f";transport={config.transport}" if config.transport != "udp" else ""
+    return Target(
+        kind="trunk",
+        name=attempt.trunk,
+        number=attempt.number,
+        caller=attempt.caller,
+        caller_name=ringing.caller_name,
+        uri=f"sip:{uri_user(attempt.number)}@{host}{port}{transport}",
+        flow=flow,
+        failover_s=max(MIN_FAILOVER_S, config.failover_s / n_sharing) if config.failover_s else 0.0,
+    )
 
 
 def uri_user(number: str) -> str:

@@ -1,10 +1,10 @@
 """Phase originate: the switch itself places the call: it rings the first party, then calls the second."""
 
 from model import events
-from switch import ringing
+from switch import ringing, ways
 from switch.call import Call, Leg
 from switch.environment import Environment
-from switch.leg_events import CallEvent, Release, Timeout
+from switch.leg_events import CallEvent, Release, Timeout, TimerDue
 from switch.phases.outcome import Outcome, releasing, stay, to_phase
 from switch.phases.route import plan
 from switch.routing import Origin
@@ -22,6 +22,8 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
     match event:
         case Timeout():
             return _follow(call, ringing.no_answer(call, call, now, env), now, env)
+        case TimerDue(name=name):
+            return stay(ways.react_due(call, name))
         case Release(cause=cause, side=side):
             return releasing(call, cause, side, now, env)
         case _ if leg is not None and leg.ringing:

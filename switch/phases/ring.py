@@ -1,7 +1,7 @@
 """Phase ring: destinations are rung, step after step, until one answers, all have failed, or the caller gives up."""
 
 from model import events, media
-from switch import ringing
+from switch import ringing, ways
 from switch.actions import Action, AnswerLeg
 from switch.call import Call, Leg
 from switch.environment import Environment
@@ -14,6 +14,7 @@ from switch.leg_events import (
     PlayEnded,
     Release,
     Timeout,
+    TimerDue,
 )
 from switch.phases.outcome import Outcome, releasing, stay, to_phase
 from switch.release import leg_left
@@ -37,6 +38,8 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return releasing(call, cause, "system", now, env)
         case DropLeg(cause=cause) if leg is None or leg.leg_id == call.a:
             return releasing(call, cause, "system", now, env)
+        case TimerDue(name=name):
+            return stay(ways.react_due(call, name))
         case Release(cause=cause, side=side):
             return releasing(call, cause, side, now, env)
         case LegSilent() | PlayEnded():

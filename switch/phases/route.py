@@ -2,6 +2,8 @@
 
 import logging
 
+import msgspec
+
 from model import events
 from model.causes import HangupCause
 from switch import forwarding
@@ -11,7 +13,7 @@ from switch.cdr import mask
 from switch.environment import Environment
 from switch.leg_events import CallEvent
 from switch.phases.outcome import Outcome, releasing, to_phase
-from switch.routing import Origin, Refuse, ToExtension, ToTrunks, choose_route
+from switch.routing import Decision, Origin, Refuse, ToExtension, ToTrunks, choose_route
 from switch.targets import extension_step, trunk_steps
 
 log = logging.getLogger(__name__)
@@ -30,12 +32,12 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     ]
     caller = call.legs[call.a]
     directory = env.directory
-    origin = Origin(
-        call.caller,
-        directory.extensions.get(caller.name) if caller.kind == "extension" else None,
-        directory.trunks.get(caller.name) if caller.kind == "trunk" else None,
-    )
-    if origin.extension is not None and env.features.find(call.dialed) is not None:
+    trunk = directory.trunks.get(caller.name) if caller.kind == "trunk" else None
+    if trunk is not None and trunk.is_over():
+        return releasing(call, HangupCause.NORMAL_CIRCUIT_CONGESTION, "system", now, env, actions)
+    extension = directory.extensions.get(caller.name) if caller.kind == "extension" else None
+    origin = Origin(call.caller, extension, trunk, seed=call.call_id)
+    if extension is not None and env.features.find(call.dialed) is not None:
         return to_phase("feature", actions)
     cause = plan(call, origin, call.dialed, now, env)
     if cause is not None:
@@ -45,11 +47,21 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
 
 def plan(ringing: Ringing, origin: Origin, dialed: str, now: float, env: Environment) -> HangupCause | None:
     """Appends the steps that lead to `dialed`, or says why there are none."""
+    if isinstance(ringing, Call) and not origin.seed:
+        caller_id = origin.caller_id or ringing.caller_id
+        origin = msgspec.structs.replace(origin, caller_id=caller_id, seed=ringing.call_id)
+    decision = choose_route(env.directory, origin, dialed, env.wall(now))
+    if isinstance(decision, Refuse):
+        log.info("x %s may not call %s: %s", origin.caller, mask(dialed), decision.why)
+    return take_decision(ringing, decision, now, env)
+
+
+def take_decision(ringing: Ringing, decision: Decision, now: float, env: Environment) -> HangupCause | None:
+    """Appends the steps of a decision, or says why there are none."""
     # Only where a call goes first is a property of the call.
     call = ringing if isinstance(ringing, Call) else None
-    match choose_route(env.directory, origin, dialed, env.wall(now)):
-        case Refuse(cause=cause, why=why):
-            log.info("x %s may not call %s: %s", origin.caller, mask(dialed), why)
+    match decision:
+        case Refuse(cause=cause):
             return cause
         case ToExtension(number=number, access_number=access_number):
             if call is not None:
@@ -60,13 +72,14 @@ def plan(ringing: Ringing, origin: Origin, dialed: str, now: float, env: Environ
             if diversion is not None:
                 return plan_diverted(ringing, diversion, now, env)
             ringing.plan.append(extension_step(ringing, number, now, env))
-        case ToTrunks(route=route, access_number=access_number) as decision:
+        case ToTrunks(route=route, access_number=access_number, is_emergency=is_emergency):
             if call is not None:
+                call.is_emergency = call.is_emergency or is_emergency
                 call.route = route
                 call.access_number = access_number or call.access_number
                 if call.direction == "internal":
                     call.direction = "outbound"
-            ringing.plan += trunk_steps(ringing, decision, env)
+            ringing.plan += trunk_steps(ringing, decision, now, env)
     return None
 
 

@@ -197,6 +197,11 @@ class SimSwitch:
         self._phones.append(phone)
         return phone
 
+    @property
+    def phones(self) -> list[SimPhone]:
+        """Carriers too."""
+        return self._phones
+
     # -- what happened ------------------------------------------------------------------------------------------------
 
     @property

@@ -12,6 +12,7 @@ from switch.config_lines import line_of
 from switch.init_config import configuration_text, documentation, new_password, write_configuration
 
 TRUNK = '[[trunk]]\nname = "a"\nhost = "192.0.2.1"\n'
+GROUP = '[[trunk_group]]\nname = "g"\n'
 
 
 def test_an_empty_file_is_the_defaults():
@@ -37,6 +38,19 @@ def test_an_empty_file_is_the_defaults():
         (TRUNK + 'from_addresses = ["nowhere"]', 'x.toml:4: trunk[0].from_addresses: "nowhere" is no IP address'),
         (TRUNK + "listener = 7", "x.toml:4: trunk[0].listener: sip.listen has only 2 entries"),
         ('[[route]]\nname = "r"\npattern = "9"\ntrunks = ["b"]', 'x.toml:4: route[0].trunks: there is no trunk "b"'),
+        (
+            TRUNK + '[[route]]\nname = "r"\npattern = "9"\ntrunks = ["a"]\nfailover = ["BUSY"]',
+            'x.toml:8: route[0].failover: "BUSY" is neither a hangup cause',
+        ),
+        (GROUP + 'members = [{ trunk = "b" }]', 'x.toml:3: trunk_group[0].members: there is no trunk "b"'),
+        (TRUNK + '[[trunk_group]]\nname = "a"\nmembers = [{ trunk = "a" }]', '"a" is the name of a trunk'),
+        (TRUNK + GROUP + 'members = [{ trunk = "a", wait = 1 }]', 'did you mean "weight"?'),
+        (
+            TRUNK + GROUP + 'members = [{ trunk = "a", hours = "night" }]',
+            'x.toml:6: trunk_group[0].members: "night" is no',
+        ),
+        (TRUNK + 'rules_out = [{ pattern = "9", stripe = 1 }]', "x.toml:4: trunk[0].rules_out[0].stripe: no such key"),
+        ('[numbering]\ntime_zone = "Mars/Base"', 'x.toml:2: numbering.time_zone: "Mars/Base" is no time zone'),
         ('[[route]]\nname = "r"\npattern = "9("\ntrunks = ["b"]', "x.toml:3: route[0].pattern:"),
         (
             '[[access_number]]\nnumber = "1"\nto = "2"\ntrunk = "b"',
