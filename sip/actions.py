@@ -104,6 +104,13 @@ class OfferRefused(_Action, frozen=True):
     status: int
 
 
+class Refreshed(_Action, frozen=True):
+    """Our refresh by re-INVITE was accepted; `body` is the answer to SDP that did not change."""
+
+    session: str
+    body: bytes
+
+
 class InfoReceived(_Action, frozen=True):
     """INFO in the session, answered 200 already."""
 
@@ -144,7 +151,7 @@ class Ended(_Action, frozen=True):
 
     session: str
     why: str
-    """bye, no_ack, dialog_lost, transport_failed"""
+    """bye, no_ack, dialog_lost, timer_expired, transport_failed"""
     reason: str
     """Value of the Reason header, or ""."""
 
@@ -183,6 +190,7 @@ SessionEvent = (
     | Offered
     | OfferAnswered
     | OfferRefused
+    | Refreshed
     | InfoReceived
     | Referred
     | ReferAnswered

@@ -147,7 +147,7 @@ def cseq_of(request: bytes) -> int:
     raise ValueError("request without CSeq")
 
 
-def resubmit(request: bytes, via: str, cseq: int, headers: str = "", *, without: str = "\n") -> bytes:
+def resubmit(request: bytes, via: str, cseq: int, headers: str = "", *, without: str | tuple[str, ...] = "\n") -> bytes:
     """The same request as a new transaction: another Via (value) and CSeq, `headers` added, lines that start with
     `without` left out."""
     head, _, body = request.partition(b"\r\n\r\n")

@@ -5,7 +5,7 @@ RFC 3261 §8.2, §9.2, §12.2.2, §17.1.3, §17.2.3, §18.1.2. Pure; called by `
 
 import zlib
 
-from sip import session_offer, session_refer, session_reoffer, session_requests, session_uac, session_uas
+from sip import session_offer, session_refer, session_reoffer, session_requests, session_timer, session_uac, session_uas
 from sip.actions import Action, Ended, IncomingRequest, RequestDone, Send
 from sip.dialog import response_head
 from sip.errors import SipParseError
@@ -96,6 +96,7 @@ HANDLERS = {
     "reinvite": session_reoffer.on_response,
     "bye": session_requests.on_bye_response,
     "info": session_requests.on_info_response,
+    "refresh": session_reoffer.on_refresh_response,
     "refer": session_refer.on_refer_response,
     "notify": session_refer.on_notify_response,
     "request": _on_outside_response,
@@ -242,6 +243,8 @@ def _on_new_request(endpoint: Endpoint, limits: Limits, request: Request, key: s
         return
     refusal = check_request(request, supported_methods=limits.methods, supported_extensions=EXTENSIONS)
     merge_key = f"{request.call_id} {request.from_tag} {request.cseq} {method}"
+    if refusal is None and is_invite and "Session-Expires" in request.headers:
+        refusal = session_timer.check_interval(endpoint, request)
     if refusal is None and not is_invite and method in DIALOG_METHODS:
         refusal = _NO_DIALOG
     elif refusal is None and merge_key in endpoint.merged.entries:

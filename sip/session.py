@@ -14,13 +14,13 @@ from sip.flow import Flow
 from sip.message import Message
 from sip.next_hop import Listener, choose_for_size, choose_hop, choose_listener
 from sip.session_state import Draft, ReferWatch, Reoffer, Session, StackStats, Unacknowledged, Waiting
-from sip.timers import Recent, TimerLanes, TransactionTimers
+from sip.timers import Calendar, Recent, TimerLanes, TransactionTimers
 from sip.transaction import ANSWER_INPUT, Finished, Transaction, Transactions
 
 Out = list[Action]
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY"
-SUPPORTED = "norefersub, replaces"
+SUPPORTED = "norefersub, replaces, timer"
 """Option tags of ours."""
 EXTENSIONS = frozenset(SUPPORTED.split(", "))
 _WITH_CONTACT = frozenset(("INVITE", "UPDATE", "REFER", "NOTIFY"))
@@ -30,13 +30,16 @@ class Endpoint:
     """The state of a stack: tables, timers, and the texts of its listeners."""
 
     __slots__ = (
+        "calendar",
         "contacts",
         "lanes",
         "listeners",
         "merged",
+        "min_se_s",
         "refers",
         "reoffers",
         "sent_bys",
+        "session_expires_s",
         "sessions",
         "stats",
         "timers",
@@ -80,6 +83,9 @@ class Endpoint:
         self.waiting: dict[int, Waiting] = {}
         self.waiting_of: dict[str, Waiting] = {}
         self.waiting_token = 0
+        self.calendar = Calendar()
+        self.session_expires_s = 0
+        self.min_se_s = 90
         self.stats = StackStats()
 
     # -- sending -------------------------------------------------------------------------------------------------------
@@ -270,6 +276,8 @@ class Endpoint:
     def remove(self, session: Session) -> None:
         """Forget a session. What lingers of it are finished transactions, which hold its id and nothing else."""
         self.sessions.pop(session.id, None)
+        if session.timer_slot:
+            self.calendar.remove(session.id, session.timer_slot)
         unacknowledged = self.unacknowledged.pop(session.id, None)
         if unacknowledged is not None:
             unacknowledged.deadline = 0.0

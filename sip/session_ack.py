@@ -1,5 +1,6 @@
 """2xx responses of ours and their ACK: repeated until it comes, BYE when it does not (RFC 3261 §13.3.1.4, §14.2)."""
 
+from sip import session_timer
 from sip.actions import Confirmed, Send
 from sip.message import Request
 from sip.session import ALLOW, SUPPORTED, Endpoint, Out, reason_line
@@ -21,10 +22,11 @@ def accept_invite(
     is_first: bool,
 ) -> None:
     """2xx to an INVITE or re-INVITE, repeated until its ACK."""
+    session_timer.start(endpoint, session, now, body)
     if body:
         headers = f"{headers}Content-Type: application/sdp\r\n"
     contact = endpoint.contact(t.flow.listener, session.contact_user)
-    headers = f"{contact}Allow: {ALLOW}\r\nSupported: {SUPPORTED}\r\n{headers}"
+    headers = f"{contact}Allow: {ALLOW}\r\nSupported: {SUPPORTED}\r\n{session_timer.response_lines(session)}{headers}"
     flow = t.flow
     data = endpoint.answer(t, 200, "OK", now, out, headers, body)
     timers = endpoint.timers

@@ -1,5 +1,6 @@
 """The peer's re-INVITE and UPDATE inside a dialog (RFC 3261 §14.2, RFC 3311 §5.2)."""
 
+from sip import session_timer
 from sip.actions import Offered
 from sip.dialog import contact_target
 from sip.message import Request
@@ -13,6 +14,11 @@ from sip.transaction import Transaction
 
 def on_offer(endpoint: Endpoint, session: Session, request: Request, t: Transaction, now: float, out: Out) -> None:
     """A re-INVITE or UPDATE as server transaction `t`: refused or answered at once, or given to the application."""
+    if "Session-Expires" in request.headers:
+        refusal = session_timer.check_interval(endpoint, request)
+        if refusal is not None:
+            endpoint.answer(t, refusal.status, refusal.reason, now, out, refusal.headers)
+            return
     unacknowledged = endpoint.unacknowledged.get(session.id)
     if unacknowledged is not None and not unacknowledged.is_answer_due:
         # Who sends the next offer has seen our 2xx: its ACK was lost or overtaken.
@@ -30,8 +36,9 @@ def on_offer(endpoint: Endpoint, session: Session, request: Request, t: Transact
         if request.flow is not None:
             session.is_behind_nat = is_behind_nat(request.sent_by, request.flow)
         endpoint.refresh_target(session, request, contact_target(request))
+        session_timer.note_request(endpoint, session, request)
         if t.method == "UPDATE" and not request.body:
-            endpoint.answer(t, 200, "OK", now, out, endpoint.contact(t.flow.listener, session.contact_user))
+            _accept_update(endpoint, session, t, b"", now, out)
             return
         t.user = session.id
         t.usage = "offer"
@@ -49,11 +56,16 @@ def accept_offer(endpoint: Endpoint, session: Session, body: bytes, now: float, 
     if t.method == "INVITE":
         accept_invite(endpoint, session, t, body, now, out, is_first=False)
         return
-    headers = endpoint.contact(t.flow.listener, session.contact_user)
+    _accept_update(endpoint, session, t, body, now, out)
+    send_next_offer(endpoint, session, now, out)
+
+
+def _accept_update(endpoint: Endpoint, session: Session, t: Transaction, body: bytes, now: float, out: Out) -> None:
+    session_timer.start(endpoint, session, now, body)
+    headers = endpoint.contact(t.flow.listener, session.contact_user) + session_timer.response_lines(session)
     if body:
         headers += "Content-Type: application/sdp\r\n"
     endpoint.answer(t, 200, "OK", now, out, headers, body)
-    send_next_offer(endpoint, session, now, out)
 
 
 def refuse_offer(

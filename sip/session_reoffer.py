@@ -5,8 +5,16 @@ from sip.dialog import contact_target
 from sip.errors import SipParseError
 from sip.message import Response
 from sip.session import ALLOW, SUPPORTED, Endpoint, Out
-from sip.session_requests import acknowledge_stray, lose_dialog, note_accepted, retry_with_credentials
+from sip.session_requests import acknowledge_stray, lose_dialog, note_accepted
 from sip.session_state import Reoffer, Session
+from sip.session_timer import (
+    note_refreshed,
+    note_response,
+    request_lines,
+    sent_again,
+    start,
+    try_again,
+)
 from sip.transaction import Transaction
 
 MAX_TRIES = 5
@@ -22,10 +30,21 @@ def reinvite(endpoint: Endpoint, session: Session, body: bytes, now: float, out:
     waiting = endpoint.reoffers.get(session.id)
     if waiting is not None:
         waiting.body = body
+        waiting.is_refresh = False
     elif _is_busy(endpoint, session):
         endpoint.reoffers[session.id] = Reoffer(0.0, session.id, body)
     else:
         _send(endpoint, session, body, 0, now, out)
+
+
+def refresh(endpoint: Endpoint, session: Session, now: float, out: Out) -> None:
+    """Our SDP once more (RFC 4028 §7.4); an offer that waits for its turn refreshes as well."""
+    if session.id in endpoint.reoffers:
+        return
+    if _is_busy(endpoint, session):
+        endpoint.reoffers[session.id] = Reoffer(0.0, session.id, session.local_sdp, is_refresh=True)
+    else:
+        _send(endpoint, session, session.local_sdp, 0, now, out, is_refresh=True)
 
 
 def send_next_offer(endpoint: Endpoint, session: Session, now: float, out: Out) -> None:
@@ -33,7 +52,7 @@ def send_next_offer(endpoint: Endpoint, session: Session, now: float, out: Out) 
     waiting = endpoint.reoffers.get(session.id)
     if waiting is not None and not waiting.deadline and not _is_busy(endpoint, session):
         del endpoint.reoffers[session.id]
-        _send(endpoint, session, waiting.body, waiting.n_tries, now, out)
+        _send(endpoint, session, waiting.body, waiting.n_tries, now, out, is_refresh=waiting.is_refresh)
 
 
 def on_timer(endpoint: Endpoint, reoffer: Reoffer, now: float, out: Out) -> None:
@@ -53,9 +72,19 @@ def _is_busy(endpoint: Endpoint, session: Session) -> bool:
     )
 
 
-def _send(endpoint: Endpoint, session: Session, body: bytes, n_tries: int, now: float, out: Out) -> None:
+def _send(
+    endpoint: Endpoint,
+    session: Session,
+    body: bytes,
+    n_tries: int,
+    now: float,
+    out: Out,
+    *,
+    is_refresh: bool = False,
+) -> None:
+    session.is_refreshing = is_refresh
     session.has_offer = bool(body)
-    tail = f"Allow: {ALLOW}\r\nSupported: {SUPPORTED}\r\n"
+    tail = f"Allow: {ALLOW}\r\nSupported: {SUPPORTED}\r\n{request_lines(session)}"
     if body:
         tail += "Content-Type: application/sdp\r\n"
     endpoint.request(session, "INVITE", "reinvite", now, out, tail, body)
@@ -79,14 +108,17 @@ def on_response(
     session.invite_key = ""
     if session.state == "closing":
         return
-    if response is not None and status in (401, 407) and retry_with_credentials(endpoint, t, response, now, out):
+    if sent_again(endpoint, session, t, response, now, out):
         return
     if status in (408, 481):
         lose_dialog(endpoint, session, status, now, out)
     elif status == 491 and t.n_tries < MAX_TRIES:
         _wait_after_glare(endpoint, session, t, now)
     else:
-        out.append(OfferRefused(session.id, status))
+        if session.is_refreshing:
+            try_again(endpoint, session, now)
+        else:
+            out.append(OfferRefused(session.id, status))
         send_next_offer(endpoint, session, now, out)
 
 
@@ -95,6 +127,7 @@ def _wait_after_glare(endpoint: Endpoint, session: Session, t: Transaction, now:
     reoffer = endpoint.reoffers.get(session.id)
     if reoffer is None:
         reoffer = endpoint.reoffers[session.id] = Reoffer(0.0, session.id, t.last.partition(b"\r\n\r\n")[2])
+        reoffer.is_refresh = session.is_refreshing
     reoffer.n_tries = t.n_tries
     if session.role == "uac":
         delay = (210 + endpoint.random(191)) / 100
@@ -118,5 +151,29 @@ def _on_accepted(
     session.invite_cseq = response.cseq
     if session.has_offer:
         endpoint.acknowledge(session, finished, b"", now, out)
-    out.append(OfferAnswered(session.id, response.body))
+    if session.is_refreshing:
+        note_refreshed(endpoint, session, response, now, out)
+    else:
+        note_response(session, response)
+        start(endpoint, session, now, t.last.partition(b"\r\n\r\n")[2])
+        out.append(OfferAnswered(session.id, response.body))
     send_next_offer(endpoint, session, now, out)
+
+
+def on_refresh_response(
+    endpoint: Endpoint, t: Transaction, status: int, response: Response | None, now: float, out: Out
+) -> None:
+    """A response to our UPDATE that refreshes (RFC 4028 §7.4)."""
+    session = endpoint.sessions.get(t.user)
+    if status < 200 or session is None or session.state == "closing":
+        return
+    if status < 300 and response is not None:
+        note_refreshed(endpoint, session, response, now, out)
+    elif sent_again(endpoint, session, t, response, now, out):
+        return
+    elif status in (408, 481):
+        lose_dialog(endpoint, session, status, now, out)
+    else:
+        if status in (405, 501) and session.local_sdp:
+            session.peer_updates = False
+        try_again(endpoint, session, now)

@@ -181,7 +181,7 @@ def retry_with_credentials(
 ) -> bool:
     """Send the request of `t` again with credentials for the challenge in `response`. False: we have none that fit, or
     tried twice."""
-    if response is None or t.credentials is None or t.rounds >= MAX_CREDENTIAL_ROUNDS:
+    if t.credentials is None or response is None or t.rounds >= MAX_CREDENTIAL_ROUNDS:
         return False
     session = session or endpoint.sessions.get(t.user)
     cseq = cseq_of(t.last) + 1

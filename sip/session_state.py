@@ -47,6 +47,22 @@ class Session(msgspec.Struct, gc=False):
     """A host name that has to be resolved before the next request; "" mostly."""
     is_behind_nat: bool = False
     credentials: Credentials | None = None
+    wanted_s: int = 0
+    """Session interval (RFC 4028) we ask for; 0: none of ours, but the peer's is kept."""
+    expires_s: int = 0
+    """The one that is agreed on, or being asked for; 0: no session timer."""
+    min_se_s: int = 90
+    expires_at: float = 0.0
+    is_refresher: bool = False
+    timer_slot: int = 0
+    peer_asks: bool = False
+    """The peer's last INVITE or UPDATE spoke of a timer."""
+    peer_updates: bool = False
+    """The peer takes UPDATE."""
+    is_refreshing: bool = False
+    """Our re-INVITE only refreshes."""
+    local_sdp: bytes = b""
+    """Ours, to be repeated in a refresh; only for a peer that knows no UPDATE."""
     n_refers: int = 0
     """REFERs of the peer so far."""
     is_referring: bool = False
@@ -84,6 +100,7 @@ class Reoffer(Timed, gc=False):
     session: str = ""
     body: bytes = b""
     n_tries: int = 0
+    is_refresh: bool = False
 
 
 class ReferWatch(Timed, gc=False):
@@ -153,5 +170,7 @@ class StackStats(msgspec.Struct):
     n_sessions: int = 0
     """INVITE usages begun, both ways."""
     n_no_ack: int = 0
+    n_expired: int = 0
+    """Sessions that nobody refreshed (RFC 4028)."""
     n_faults: int = 0
     """Exceptions of ours caught at the edge of a datagram; each is in the log."""

@@ -6,8 +6,9 @@ from sip.errors import SipParseError
 from sip.flow import Flow
 from sip.message import Response
 from sip.session import Endpoint, Out
-from sip.session_requests import acknowledge_stray, note_accepted, retry_with_credentials, send_bye
+from sip.session_requests import acknowledge_stray, note_accepted, send_bye
 from sip.session_state import Draft, Session
+from sip.session_timer import note_response, sent_again, start
 from sip.transaction import Finished, Transaction
 
 
@@ -39,7 +40,7 @@ def on_response(
         return
     elif session.state in ("cancelling", "cancelled"):
         endpoint.close(session, out)
-    elif response is not None and status in (401, 407) and retry_with_credentials(endpoint, t, response, now, out):
+    elif sent_again(endpoint, session, t, response, now, out):
         return
     else:
         reason = response.reason if response is not None else _REASON.get(status, "")
@@ -83,6 +84,8 @@ def _on_first_2xx(
     except SipParseError:
         # It cannot be routed as it wishes; the peer that answered is still at the other end of the flow.
         endpoint.establish(session, session.local, response.headers["To"], session.remote_target, (), flow)
+    note_response(session, response)
+    start(endpoint, session, now, t.last.partition(b"\r\n\r\n")[2])
     is_cancelled = session.state in ("cancelling", "cancelled")
     if is_cancelled or session.has_offer:
         session.state = "confirmed"

@@ -1,5 +1,6 @@
 """The peer's INVITE: ringing, answering, refusing, and its CANCEL (RFC 3261 §9.2, §12.1.1, §13.3)."""
 
+from sip import session_timer
 from sip.actions import Cancelled, IncomingInvite
 from sip.dialog import address_uri, contact_target, response_head, route_set
 from sip.flow import Flow
@@ -38,6 +39,8 @@ def on_invite(endpoint: Endpoint, request: Request, key: str, flow: Flow, now: f
         has_offer=bool(request.body),
         is_behind_nat=is_behind_nat(request.sent_by, source),
     )
+    session.wanted_s = endpoint.session_expires_s
+    session_timer.note_request(endpoint, session, request)
     local = f"{request.headers['To']};tag={session_id}"
     endpoint.establish(session, local, request.headers["From"], target, routes, source)
     t = endpoint.transactions.start_server(key, "INVITE", flow, head, now, out)

@@ -7,7 +7,7 @@ seconds. Call `receive` for one datagram or one framed message of a stream.
 
 from collections.abc import Sequence
 
-from sip import session_offer, session_refer, session_reoffer, session_requests, session_uac, session_uas
+from sip import session_offer, session_refer, session_reoffer, session_requests, session_timer, session_uac, session_uas
 from sip.actions import Action
 from sip.dialog import dialog_head, routing
 from sip.digest import Credentials
@@ -52,12 +52,14 @@ class SipStack(DriverSide):
         route: Sequence[str] = (),
         credentials: Credentials | None = None,
         max_forwards: int = 70,
+        session_expires_s: int | None = None,
     ) -> tuple[str, list[Action]]:
         """Begin a session. `from_` and `to` are header values without tag; `flow` None: the first route or `uri` is
         resolved first.
 
         Without `body` the peer is asked for an offer, and its 2xx waits for `acknowledge`. A 401 or 407 that
-        `credentials` can answer is answered inside. There is no timer on ringing: `cancel` is the caller's.
+        `credentials` can answer is answered inside, and a 422. `session_expires_s`: another interval than the stack's
+        (0: none). There is no timer on ringing: `cancel` is the caller's.
 
         Raises:
             ValueError: a line end in an argument that is one header value, or a route without URI.
@@ -87,7 +89,12 @@ class SipStack(DriverSide):
             invite_cseq=1,
             credentials=credentials,
         )
-        tail = f"Allow: {ALLOW}\r\nSupported: {SUPPORTED}\r\nUser-Agent: {endpoint.user_agent}\r\n{headers}"
+        wanted_s = endpoint.session_expires_s if session_expires_s is None else session_expires_s
+        session.wanted_s = session.expires_s = wanted_s
+        tail = (
+            f"Allow: {ALLOW}\r\nSupported: {SUPPORTED}\r\nUser-Agent: {endpoint.user_agent}\r\n"
+            f"{session_timer.invite_lines(endpoint, session)}{headers}"
+        )
         if body:
             tail = f"{tail}Content-Type: {content_type}\r\n"
         draft = Draft(
@@ -131,6 +138,12 @@ class SipStack(DriverSide):
         if found is not None:
             session_uas.answer(self._endpoint, found, body, now, out, headers)
         return out
+
+    def forgo_timer(self, session: str) -> None:
+        """No session timer of ours for this unanswered call of theirs; the one it asks for is kept."""
+        found = self._endpoint.sessions.get(session)
+        if found is not None:
+            session_timer.forgo(found)
 
     def reject(self, session: str, status: int, reason: str, now: float, headers: str = "") -> list[Action]:
         """A final response of 300 or more; the session is `Closed` by it."""

@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from sip import incoming, session_refer, session_reoffer
+from sip import incoming, session_refer, session_reoffer, session_timer
 from sip.actions import Action, Rejected, RequestDone
 from sip.errors import SipParseError
 from sip.flow import Flow
@@ -14,7 +14,7 @@ from sip.parser import parse_message
 from sip.session import Endpoint, Out
 from sip.session_ack import on_no_ack
 from sip.session_state import Draft, ReferWatch, Reoffer, Session, StackStats, Unacknowledged, Waiting
-from sip.timers import TransactionTimers
+from sip.timers import Calendar, TransactionTimers
 from sip.transaction import Transaction, TransactionStats
 
 DEFAULT_TIMERS = TransactionTimers()
@@ -37,10 +37,15 @@ class DriverSide:
         max_transactions: int = 50_000,
         max_finished: int = 200_000,
         retry_after_s: int = 5,
+        session_expires_s: int = 0,
+        min_se_s: int = 90,
     ) -> None:
         """`token(n)` returns n random hex digits and is the only source of randomness. `methods` outside sessions come
-        to the application as `IncomingRequest`; others are refused (405, 501)."""
+        to the application as `IncomingRequest`; others are refused (405, 501). `session_expires_s` is the session
+        interval asked for (RFC 4028), 0: none but the peer's; `min_se_s` the shortest granted."""
         self._endpoint = Endpoint(listeners, token, user_agent, timers, max_finished)
+        self._endpoint.session_expires_s = session_expires_s
+        self._endpoint.min_se_s = min_se_s
         self._limits = incoming.Limits(max_sessions, max_transactions, methods, retry_after_s)
         self.sessions: Mapping[str, Session] = self._endpoint.sessions
         # What `deadline` looks at, after every datagram.
@@ -114,6 +119,9 @@ class DriverSide:
                 on_no_ack(endpoint, timed, now, out)
             elif isinstance(timed, Reoffer):
                 session_reoffer.on_timer(endpoint, timed, now, out)
+            elif isinstance(timed, Calendar):
+                for session in session_timer.on_timer(endpoint, now, out):
+                    session_reoffer.refresh(endpoint, session, now, out)
             elif isinstance(timed, ReferWatch):
                 session_refer.on_timer(endpoint, timed, now, out)
             elif isinstance(timed, Waiting):

@@ -7,7 +7,7 @@ is monotonic seconds and always an argument, and never goes backwards.
 
 import math
 from collections import deque
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -127,6 +127,35 @@ class TimerLanes:
 
 def _when(entry: tuple[float, Timed]) -> float:
     return entry[0]
+
+
+class Calendar(Timed):
+    """Names in slots of five seconds, for timers of many minutes that are nearly always cancelled: a lane would keep
+    each of them until its time. One timer, this one, is armed while anything is in it."""
+
+    SLOT_S: ClassVar[float] = 5.0
+
+    slots: dict[int, dict[str, None]] = msgspec.field(default_factory=dict)
+
+    def add(self, name: str, when: float) -> int:
+        """The slot it lies in, for `remove`; it comes up to a slot earlier than `when`, or late by one."""
+        slot = int(when / self.SLOT_S)
+        self.slots.setdefault(slot, {})[name] = None
+        return slot
+
+    def remove(self, name: str, slot: int) -> None:
+        names = self.slots.get(slot)
+        if names is not None:
+            names.pop(name, None)
+            if not names:
+                del self.slots[slot]
+
+    def due(self, now: float) -> list[str]:
+        """What lies in slots that have begun, taken out."""
+        present = int(now / self.SLOT_S)
+        return [
+            name for slot in sorted(slot for slot in self.slots if slot <= present) for name in self.slots.pop(slot)
+        ]
 
 
 class Recent(Generic[V]):

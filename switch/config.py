@@ -56,6 +56,18 @@ class Sip(Section, frozen=True):
     ] = ("SHA-256", "MD5")
     min_expires_s: Annotated[int, Meta(ge=1, le=86400, description="Shortest registration granted, s (else 423).")] = 30
     max_expires_s: Annotated[int, Meta(ge=1, le=604800, description="Longest registration granted, s.")] = 3600
+    session_expires_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=86400,
+            description="Session timers (RFC 4028): a call is refreshed twice in so many seconds, and ended when its "
+            "phone is gone; 0: only those that phones ask for.",
+        ),
+    ] = 1800
+    min_session_expires_s: Annotated[
+        int, Meta(ge=90, le=3600, description="Shortest session timer a phone may ask for, s (else 422).")
+    ] = 90
     max_bindings: Annotated[int, Meta(ge=1, le=32, description="Devices that may register to one extension.")] = 5
 
 

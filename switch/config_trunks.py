@@ -168,6 +168,9 @@ class Trunk(Section, frozen=True):
             "a trunk behind a NAT or one that wants a port a call.",
         ),
     ] = "shared"
+    session_timers: Annotated[
+        bool, Meta(description="Ask it for session timers (RFC 4028) as sip.session_expires_s says; its own are kept.")
+    ] = True
 
 
 class AccessNumber(Section, frozen=True):

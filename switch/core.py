@@ -71,6 +71,8 @@ def assemble(
         user_agent=config.sip.user_agent,
         methods=METHODS,
         timers=timers or TransactionTimers(),
+        session_expires_s=config.sip.session_expires_s,
+        min_se_s=config.sip.min_session_expires_s,
     )
     registrations = Registrations(config, publish, outside.clock, lambda: outside.clock() + env.wall_offset)
     env = Environment(config, directory, ids, registrations.bindings, pool, wall_offset)

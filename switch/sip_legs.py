@@ -73,6 +73,7 @@ class SipLegs:
             for trunk in config.trunk
             if trunk.username
         }
+        self._untimed = {trunk.name for trunk in config.trunk if not trunk.session_timers}
         self._sharing = {trunk.name for trunk in config.trunk if trunk.rtp_ports == "shared"}
 
     # -- what the calls want ------------------------------------------------------------------------------------------
@@ -80,6 +81,8 @@ class SipLegs:
     def adopt(self, session: str, call: Call, leg: Leg) -> None:
         """An incoming session is this leg."""
         leg.session = session
+        if leg.kind == "trunk" and leg.name in self._untimed:
+            self._stack.forgo_timer(session)
         made = self._stack.sessions.get(session)
         leg.is_tls = made is not None and made.flow.transport in ("tls", "wss")
         self._legs[session] = (call, leg)
@@ -110,6 +113,7 @@ class SipLegs:
             headers=transfer_lines(target),
             credentials=self._credentials.get(target.name) if target.kind == "trunk" else None,
             max_forwards=call.max_forwards - 1,
+            session_expires_s=0 if target.name in self._untimed and target.kind == "trunk" else None,
         )
         leg.flow = target.flow
         leg.local_sdp = body
@@ -217,6 +221,9 @@ class SipLegs:
                 return self._offered(call, leg, body, now)
             case sip.OfferAnswered(body=body):
                 return [], [LegTakesOffer(*ids, body)]
+            case sip.Refreshed(body=body):
+                self._refreshed(call, leg, body)
+                return [], []
             case sip.OfferRefused(status=status):
                 return [], [LegRefusesOffer(*ids, status)]
             case sip.InfoReceived(content_type=content_type, body=body):
@@ -369,6 +376,18 @@ class SipLegs:
         if not self.media.may_talk(call, leg, negotiated):
             raise NoCommonCodec(f"{negotiated.codec} is not what the caller speaks, and is not decoded here")
         self.media.configure(leg, negotiated)
+
+    def _refreshed(self, call: Call, leg: Leg, answer: bytes) -> None:
+        """The answer to a refresh is the one we had, or the phone moved its audio."""
+        if call.is_direct:
+            return
+        try:
+            negotiated = self.media.apply(leg, answer)
+        except (NoCommonCodec, SdpError) as error:
+            log.info("x leg %s: answer to a refresh: %s", leg.leg_id, error)
+            return
+        if negotiated != leg.negotiated and self.media.may_talk(call, leg, negotiated):
+            self.media.configure(leg, negotiated)
 
     def _note_refusal(self, leg: Leg, error: NoCommonCodec | SdpError) -> None:
         log.info("x leg %s: %s", leg.leg_id, error)

@@ -21,6 +21,9 @@ from sip.actions import (
     Offered,
     OfferRefused,
     Progressed,
+    ReferAnswered,
+    ReferNotified,
+    Referred,
     Rejected,
 )
 from sip.digest import Credentials
@@ -166,6 +169,15 @@ class Agent:
     def resume(self, call_id: str) -> None:
         self._renegotiate(call_id, False)
 
+    def transfer(self, call_id: str, uri: str, *, replacing: str = "") -> None:
+        """REFER: the other party shall call `uri`; `replacing` is a call of ours whose place it takes there."""
+        call = self._find(call_id)
+        named = self.stack.dialog_of(self._find(replacing).session) if replacing else None
+        actions = self.stack.refer(call.session, uri, self.driver.now(), replaces=named)
+        if not actions:
+            raise PhoneError(f"{call_id} cannot be transferred now")
+        self.driver.perform(actions)
+
     def send_digits(self, call_id: str, digits: str) -> None:
         """RFC 4733 events, one after the other."""
         call = self._find(call_id)
@@ -222,6 +234,12 @@ class Agent:
             case OfferRefused(_, status):
                 call.wanted = None
                 self._tell("refused", call, status=status)
+            case ReferAnswered(_, status, _) if status >= 300:
+                self._tell("transfer", call, status=status)
+            case ReferNotified(_, status, reason, _):
+                self._tell("transfer", call, status=status, reason=reason)
+            case Referred(_, refer, _, _):
+                self.driver.perform(self.stack.refuse_refer(refer, 603, "Decline", self.driver.now()))
             case Ended(_, why, reason):
                 self._end(call, 0, reason or why)
             case _:

@@ -10,7 +10,7 @@ class PhoneEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     event: str
     """ready, registered, unregistered, registration_failed, incoming, calling, ringing, answered, held, resumed,
-    held_by_peer, resumed_by_peer, refused, digit, ended, error, done."""
+    held_by_peer, resumed_by_peer, refused, transfer, digit, ended, error, done."""
     phone: str = ""
     call: str = ""
     """Id of the call at this phone, unique in its process."""
