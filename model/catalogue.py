@@ -2,10 +2,28 @@
 
 from types import ModuleType
 
-from model import commands, commands_services, commands_trace, events, events_services, watching
+from model import (
+    commands,
+    commands_monitor,
+    commands_services,
+    commands_trace,
+    events,
+    events_monitor,
+    events_services,
+    watching,
+)
 from model.declare import COMMANDS, EVENTS, CommandSpec, EventSpec
 
-_MODULES: tuple[ModuleType, ...] = (commands, commands_services, commands_trace, events, events_services, watching)
+_MODULES: tuple[ModuleType, ...] = (
+    commands,
+    commands_monitor,
+    commands_services,
+    commands_trace,
+    events,
+    events_monitor,
+    events_services,
+    watching,
+)
 _NAMES = frozenset(module.__name__ for module in _MODULES)
 
 

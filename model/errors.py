@@ -111,3 +111,18 @@ class NoSuchTrace(ApiError):
 @error(-32031, "not_reachable")
 class NotReachable(ApiError):
     """No phone of that extension is registered."""
+
+
+@error(-32041, "no_such_monitor")
+class NoSuchMonitor(ApiError):
+    """There is no monitor with that id, or it has ended."""
+
+
+@error(-32042, "supervision_denied")
+class SupervisionDenied(ApiError):
+    """This extension may not supervise that one (`supervises` and `supervision_group` of the two)."""
+
+
+@error(-32043, "not_waiting")
+class NotWaiting(ApiError):
+    """The agent does not wait for calls; `data.reason` is disabled, not_registered, do_not_disturb, ringing or busy."""

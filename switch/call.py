@@ -17,6 +17,7 @@ from sip.flow import Flow
 from sip.offer_answer import Capabilities, Negotiated
 from sip.refer import Replaces
 from sip.sdes import LocalKeys
+from switch.monitor import SUPERVISOR, Monitor
 
 MAIN = "main"
 """The room of the conversation; every consultation has a room of its own, called as its id."""
@@ -164,7 +165,8 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     is_direct: bool = False
     is_recorded: bool = True
     role: str = ""
-    """customer, agent, consulted, …: who it is in the conversation; "" before it is connected."""
+    """customer, agent, consulted, …: who it is in the conversation; "" before it is connected. A leg with the role
+    supervisor is no party of it (`switch.supervision`)."""
     room: str = ""
     """Answered legs of one room hear each other; "" = it hears and is heard by nobody."""
     ringing: str = ""
@@ -179,6 +181,8 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     """It hears nobody."""
     heard_by: tuple[str, ...] | None = None
     """Legs of its room that hear it; None = all."""
+    keeps_digits: bool = False
+    """Its digits are told to the switch alone, whoever hears it."""
     playing: str = ""
     """Play id of what it hears instead of its room: hold or ringback; "" = its room."""
     segment: int = -1
@@ -273,6 +277,8 @@ class Call(Ringing, gc=False, kw_only=True):
     edges: list[Edge] | None = None
     """The hear-matrix that the media worker was told; None = none yet."""
     segments: list[Segment] = []
+    monitors: dict[str, Monitor] = {}
+    """Supervisors on it."""
     absorbed: list[str] = []
     """Ids of calls that became part of this one."""
     variables: dict[str, str] = {}
@@ -299,8 +305,16 @@ class Call(Ringing, gc=False, kw_only=True):
         return others[0] if len(others) == 1 else None
 
     def company(self, leg: Leg) -> list[Leg]:
-        """The answered legs in the leg's room but itself."""
-        return [each for each in self.legs.values() if each.room == leg.room and each is not leg and each.is_up]
+        """The answered legs in the leg's room but itself; supervisors are no company."""
+        return [
+            each
+            for each in self.legs.values()
+            if each.room == leg.room and each is not leg and each.is_up and each.role != SUPERVISOR
+        ]
+
+    def parties(self) -> list[Leg]:
+        """The answered legs in any room, without supervisors."""
+        return [leg for leg in self.legs.values() if leg.is_up and leg.room and leg.role != SUPERVISOR]
 
     def asked_by(self, leg: Leg) -> Leg | None:
         """Who the leg is rung for, or connected with."""
@@ -313,5 +327,5 @@ class Call(Ringing, gc=False, kw_only=True):
         return [leg for leg in self.legs.values() if leg.state != "ended"]
 
     def in_room(self, room: str) -> list[Leg]:
-        """The answered legs of a room."""
-        return [leg for leg in self.legs.values() if leg.room == room and leg.is_up]
+        """The answered legs of a room, without supervisors."""
+        return [leg for leg in self.legs.values() if leg.room == room and leg.is_up and leg.role != SUPERVISOR]

@@ -11,6 +11,7 @@ from types import ModuleType
 import msgspec
 
 from model.causes import HangupCause
+from switch import supervision
 from switch.actions import Action
 from switch.call import Call, Leg
 from switch.deadlines import Deadlines
@@ -213,7 +214,11 @@ class Calls:
         if call is None:
             return []
         try:
-            return self._follow(call, _ON[call.phase](call, event, now, self.env), now)
+            if call.monitors and supervision.concerns(call, event):
+                outcome = supervision.on(call, event, now, self.env)
+            else:
+                outcome = _ON[call.phase](call, event, now, self.env)
+            return self._follow(call, outcome, now)
         except Exception:
             return self._abandon(call, now)
 
@@ -263,14 +268,20 @@ class Calls:
     def _follow(self, call: Call, outcome: Outcome, now: float) -> list[Action]:
         self.touched.add(call.call_id)
         actions = outcome.actions
+        if call.monitors:
+            if outcome.next_phase == "releasing":
+                actions += supervision.release_all(call, "call_ended")
+            elif not outcome.next_phase:
+                actions += supervision.watch(call, now, self.env)
         if outcome.next_phase:
             if outcome.next_phase == "bridged":
                 self.counters.calls_answered += 1
             return actions + self._enter(call, outcome.next_phase, now)
-        self._arm(call)
+        self.arm(call)
         return actions
 
-    def _arm(self, call: Call) -> None:
+    def arm(self, call: Call) -> None:
+        """Sets the call's deadline anew, after its timers were changed."""
         deadline = call.deadline
         for at in call.timers.values():
             if not deadline or at < deadline:

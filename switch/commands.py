@@ -13,7 +13,7 @@ from model.declare import Command
 from model.records import RecordingRecord
 from storage.errors import CursorError, NotFoundError, UnavailableError
 from storage.filters import CallFilter, RecordingFilter
-from switch import extensions_admin, services_desk, trace_commands, watching_commands
+from switch import extensions_admin, services_desk, supervision_commands, trace_commands, watching_commands
 from switch.actions import SendInfoDigits
 from switch.call import Call, Leg
 from switch.calls import NoRouteError
@@ -58,6 +58,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         commands.GetStatus: lambda command, caller: system_status(app),
         commands.Drain: handlers.drain,
         **extensions_admin.make_handlers(app),
+        **supervision_commands.make_handlers(app, handlers),
         **trace_commands.make_handlers(app),
         **watching_commands.make_handlers(app),
         **services_desk.make_handlers(app),

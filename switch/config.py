@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from switch.config_features import FeatureCodes, Parking
 from switch.config_security import Outbound, OutboundLimit
+from switch.config_supervision import Supervises, Supervision, SupervisionGroup
 from switch.config_trunks import AccessNumber, Numbering, Route, Trunk, TrunkGroup
 from switch.config_types import Name, Number, RecordingChannels, RecordingFormat, Seconds, Section, Text
 from switch.config_watching import Messages, Subscriptions
@@ -246,6 +247,8 @@ class Extension(Section, frozen=True):
     max_outbound_calls: OutboundLimit = 0
     max_outbound_calls_per_day: OutboundLimit = 0
     max_outbound_minutes_per_day: OutboundLimit = 0
+    supervision_group: SupervisionGroup = ""
+    supervises: Supervises = ()
     is_recorded: Annotated[bool, Meta(description="Its calls are recorded (when recording.enabled).")] = True
     recording_format: RecordingFormat = ""
     recording_channels: RecordingChannels = ""
@@ -286,6 +289,7 @@ class Config(Section, frozen=True):
     control: Control = Control()
     numbering: Numbering = Numbering()
     calls: CallLimits = CallLimits()
+    supervision: Supervision = Supervision()
     outbound: Outbound = Outbound()
     subscriptions: Subscriptions = Subscriptions()
     messages: Messages = Messages()

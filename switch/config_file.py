@@ -17,6 +17,7 @@ from switch.config import Config, Control, Extension, User
 from switch.config_check_trunks import check_trunks, check_unique
 from switch.config_features import feature_problem
 from switch.config_lines import line_of
+from switch.config_supervision import check_supervision
 from switch.config_trunks import AccessNumber, GroupMember, NumberRule, Route, Trunk, TrunkGroup
 from switch.config_types import Section
 
@@ -136,6 +137,9 @@ def _check(config: Config, text: str, path: str) -> None:
         if algorithm not in ("SHA-256", "MD5"):
             raise wrong(["sip", "digest_algorithms"], f'"{algorithm}" is not known; there are SHA-256 and MD5')
     _check_media(config, wrong)
+    key, fault = check_supervision(config.supervision)
+    if key:
+        raise wrong(["supervision", key], fault)
     features = feature_problem(config.feature_codes, config.parking, [e.number for e in config.extension])
     if features is not None:
         raise wrong([*features[0]], features[1])

@@ -39,6 +39,8 @@ class ExtensionEntry(msgspec.Struct, frozen=True, kw_only=True):
     max_outbound_calls_per_day: int = 0
     max_outbound_minutes_per_day: int = 0
     """0: as `[outbound]` says."""
+    supervision_group: str = ""
+    supervises: tuple[str, ...] = ()
     is_recorded: bool = True
     recording_format: str = ""
     recording_channels: str = ""

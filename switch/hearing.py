@@ -10,6 +10,7 @@ from switch import recordings
 from switch.actions import Action
 from switch.call import MAIN, Call, Leg, Segment
 from switch.environment import Environment
+from switch.monitor import SUPERVISOR
 
 HOLD_PLAY = "hold"
 """Play id of the music a held leg hears."""
@@ -68,7 +69,7 @@ def close_segments(call: Call, wall: float) -> None:
 
 def is_silent_listener(leg: Leg) -> bool:
     """Hears the others without being one of them."""
-    return leg.heard_by == ()
+    return leg.role == SUPERVISOR or leg.heard_by == ()
 
 
 def held_s(call: Call, wall: float) -> float:

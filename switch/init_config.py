@@ -28,6 +28,7 @@ _SECTIONS = (
     "messages",
     "feature_codes",
     "parking",
+    "supervision",
 )
 
 

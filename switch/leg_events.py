@@ -175,6 +175,22 @@ class ServicesChanged(_CallEvent, frozen=True):
     error: str = ""
 
 
+class SetMonitor(_CallEvent, frozen=True):
+    """API: a supervisor shall be heard by others; leg_id is empty."""
+
+    monitor_id: str
+    mode: str
+    agent_audio: str = "full"
+
+
+class EndMonitor(_CallEvent, frozen=True):
+    """API: a supervisor shall leave, or step in for good; leg_id is empty."""
+
+    monitor_id: str
+    how: str
+    """stop, takeover or disconnect."""
+
+
 class RecordCall(_CallEvent, frozen=True):
     """API: start, pause, resume or stop the recording; leg_id is empty."""
 
@@ -213,4 +229,6 @@ CallEvent = (
     | SetData
     | RecordCall
     | ServicesChanged
+    | SetMonitor
+    | EndMonitor
 )

@@ -229,6 +229,7 @@ def configure_command(leg: Leg, negotiated: Negotiated, signalling_host: str, se
         payload_type=negotiated.payload_type,
         dtmf_payload_type=negotiated.dtmf_payload_type if leg.dtmf in ("auto", "rfc4733") else -1,
         takes_digits=leg.dtmf != "info",
+        passes_digits=not leg.keeps_digits,
         detect=_detected(leg, negotiated, settings),
         cn_payload_type=negotiated.cn_payload_type,
         ptime_ms=negotiated.ptime_ms,

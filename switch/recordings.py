@@ -10,6 +10,7 @@ from model.records import RecordingRecord
 from switch.actions import Action
 from switch.call import Call, RunningRecording
 from switch.environment import Environment
+from switch.monitor import SUPERVISOR
 
 _UNSAFE = re.compile(r"[^0-9A-Za-z+*_-]")
 
@@ -110,6 +111,8 @@ def _channels(call: Call, *, is_mono: bool, is_asked_for: bool) -> list[list[str
     left: list[str] = []
     right: list[str] = left if is_mono else []
     for leg in call.legs.values():
+        if leg.role == SUPERVISOR:  # He has a track of his own (`switch.supervisor_track`).
+            continue
         if leg.is_up and leg.room and (leg.is_recorded or is_asked_for) and leg.heard_by != ():
             (left if leg.role == "customer" else right).append(leg.leg_id)
     return [left] if is_mono else [left, right]

@@ -31,6 +31,7 @@ from switch.leg_events import (
     Timeout,
     TimerDue,
 )
+from switch.monitor import SUPERVISOR
 from switch.phases.outcome import Outcome, releasing, stay
 from switch.release import drop_audio, end_leg, leg_left
 
@@ -148,8 +149,8 @@ def _left(
     outcome = purposes.left(call, leg, cause, side, now, env)
     if outcome is not None:
         return Outcome(actions + outcome.actions, outcome.next_phase)
-    n_talking = sum(each.is_up and bool(each.room) for each in call.legs.values())
-    if n_talking < 2 and not call.ringings:
+    is_rung = any(each.purpose != SUPERVISOR for each in call.ringings.values())
+    if len(call.parties()) < 2 and not is_rung:
         return releasing(call, cause, side, now, env, actions)
     return stay(actions + settle(call, now, env) + drop_audio(leg))
 
@@ -207,6 +208,8 @@ def _digit(call: Call, leg: Leg, event: LegDigit, now: float) -> list[Action]:
         return actions
     listeners = [call.legs[edge.listener] for edge in call.edges or () if edge.speaker == leg.leg_id]
     for other in listeners:
+        if other.role == SUPERVISOR:
+            continue
         # RTP events are relayed by the media worker itself; INFO is known here alone.
         if other.dtmf == "info":
             actions.append(SendInfoDigits(call.call_id, other.leg_id, event.digit, event.duration_ms or 100))
