@@ -9,7 +9,7 @@ from model.declare import Command, Event, command, event
 from model.errors import InvalidValue, NoSuchExtension, NotReachable, StorageUnavailable
 
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
-Activity = Literal["available", "away", "busy", "meal", "meeting", "dnd"]
+Activity = Literal["available", "away", "busy", "meal", "meeting"]
 
 
 class MailboxView(Struct, frozen=True, kw_only=True):
@@ -85,7 +85,10 @@ class GetMailbox(Command, frozen=True, kw_only=True):
 
 @command("presence.set", role="operator", result=PresenceView, errors=(NoSuchExtension, StorageUnavailable))
 class SetPresence(Command, frozen=True, kw_only=True):
-    """Says what an extension's user is doing; watchers are told at once. Kept until it is set again."""
+    """Says what an extension's user is doing; watchers are told at once. Kept until it is set again.
+
+    It changes nothing of how calls go: who wants none says so by `extension.set_services`, and watchers see that too.
+    """
 
     extension: ExtensionNumber
     activity: Activity

@@ -1,19 +1,22 @@
-"""The registrar's table: address of record -> bindings (RFC 3261 §10.3, RFC 3327 Path, RFC 5626 instance and reg-id).
+"""The registrar's table: address of record -> bindings (RFC 3261 §10.3, RFC 3327 Path, RFC 5626 flows, RFC 5627 GRUU).
 
 Pure: `now` is monotonic seconds. Who may register what is decided before (digest); what a lookup is good for, after.
 A request is applied whole or not at all.
 """
 
 import heapq
+from collections.abc import Callable
 from itertools import count
 
 import msgspec
 
 from sip.errors import SipParseError
 from sip.flow import Flow
+from sip.gruu import MAX_KEPT, bare_instance, public_gruu, temporary_gruu, temporary_name
 from sip.headers import parse_integer
 from sip.limits import MAX_EXPIRES_S
 from sip.message import Request
+from sip.outbound import check_flows, flow_of, supports
 from sip.uri import NameAddr, SipUri, uris_equal
 
 
@@ -34,8 +37,11 @@ class Binding(msgspec.Struct, gc=False):
     instance: str = ""
     """+sip.instance, with its angle brackets."""
     reg_id: int = 0
+    """Which of its flows this is (RFC 5626); 0 = the phone does not count flows."""
     user_agent: str = ""
     uri: SipUri = SipUri("sip")
+    temporary: tuple[str, ...] = ()
+    """User parts of its temporary GRUUs, the latest last."""
 
 
 class BindingChange(msgspec.Struct, frozen=True, gc=False):
@@ -76,15 +82,25 @@ class Registrar:
         default_expires_s: int = 3600,
         max_bindings: int = 10,
         max_total: int = 100_000,
+        flow_timer_s: int = 0,
+        token: Callable[[int], str] | None = None,
     ) -> None:
         """Wishes shorter than `min_expires_s` get 423, longer ones than `max_expires_s` are cut; more than
-        `max_bindings` of one address of record get 403, more than `max_total` of all 503."""
+        `max_bindings` of one address of record get 403, more than `max_total` of all 503.
+
+        Phones that register by flows are asked for a keep-alive each `flow_timer_s` seconds (0 = as they like). With
+        `token(n)`, n random hex digits, phones that ask for GRUUs get them.
+        """
         self._min_expires_s = min_expires_s
         self._max_expires_s = max_expires_s
         self._default_expires_s = default_expires_s
         self._max_bindings = max_bindings
         self._max_total = max_total
         self._bindings: dict[str, list[Binding]] = {}
+        self._flow_timer_s = flow_timer_s
+        self._token = token
+        self._temporary: dict[str, tuple[str, Binding]] = {}
+        """User part of a temporary GRUU → address of record, binding."""
         self._expiries: list[tuple[float, int, str, Binding]] = []
         self._serial = count().__next__
         self._n_bindings = 0
@@ -112,6 +128,16 @@ class Registrar:
         found = [binding for binding in self._bindings.get(aor, ()) if binding.expires_at > now]
         found.sort(key=lambda binding: (-binding.q, -binding.registered_at))
         return found
+
+    def lookup_instance(self, aor: str, instance: str, now: float) -> list[Binding]:
+        """Those of one phone (RFC 5627 §6.1): of its flows the latest first (RFC 5626 §7)."""
+        found = [one for one in self.lookup(aor, now) if one.instance and bare_instance(one.instance) == instance]
+        return sorted(found, key=lambda binding: -binding.registered_at)
+
+    def find_temporary(self, name: str) -> tuple[str, str] | None:
+        """(address of record, instance) that a temporary GRUU's user part stands for; None when it is none (now)."""
+        found = self._temporary.get(name)
+        return (found[0], bare_instance(found[1].instance)) if found is not None else None
 
     def aors(self) -> list[str]:
         """Addresses that have bindings."""
@@ -153,6 +179,7 @@ class Registrar:
         if request.has_wildcard_contact:
             return self._remove_all(aor, bindings, request, now)
         wishes = [self._wish(address, request, bindings) for address in request.contacts]
+        check_flows([(wish.reg_id, wish.expires_s) for wish in wishes], request)
         if any(0 < wish.expires_s < self._min_expires_s for wish in wishes):
             return RegisterResult(423, "Interval Too Brief", f"Min-Expires: {self._min_expires_s}\r\n", [])
         if any(_is_out_of_order(wish.known, request) for wish in wishes if wish.known is not None):
@@ -172,8 +199,7 @@ class Registrar:
         if not address.uri.is_sip and address.uri.scheme != "tel":
             raise SipParseError("Contact that no request can be sent to")
         params = address.params
-        instance = params.get("+sip.instance", "")
-        reg_id = parse_integer(params["reg-id"], 2**31 - 1, "reg-id") if "reg-id" in params else 0
+        instance, reg_id = flow_of(address, request)
         known = next((each for each in bindings if _is_same(each, address.uri, instance, reg_id)), None)
         expires_s = self._default_expires_s
         if "expires" in params:
@@ -196,7 +222,10 @@ class Registrar:
                 self._drop(aor, known, "removed", changes)
             return
         contact = str(wish.address.uri)
+        handed_out: tuple[str, ...] = ()
         if known is not None and known.contact != contact and not uris_equal(known.uri, wish.address.uri):
+            # The phone has another address; the GRUUs of this series of REGISTERs stay its own (RFC 5627 §5.2).
+            handed_out = known.temporary if known.call_id == request.call_id else ()
             self._drop(aor, known, "replaced", changes)
             known = None
         what = "refreshed"
@@ -213,11 +242,18 @@ class Registrar:
         known.q = wish.q
         known.registered_at = now
         known.expires_at = now + wish.expires_s
+        if known.call_id != request.call_id:
+            # The phone started anew: what it handed out before is not its any more (RFC 5627 §5.2).
+            self._forget_temporary(known)
         known.call_id = request.call_id
         known.cseq = request.cseq
         known.instance = wish.instance
         known.reg_id = wish.reg_id
         known.user_agent = request.headers.get("User-Agent", "")
+        for name in handed_out:
+            self._add_temporary(aor, known, name)
+        if self._token is not None and wish.instance and supports(request, "gruu"):
+            self._add_temporary(aor, known, temporary_name(self._token(24)))
         self._watch(aor, known)
         changes.append(BindingChange(aor, known, what))
 
@@ -232,8 +268,15 @@ class Registrar:
         return self._ok(aor, request, now, changes)
 
     def _ok(self, aor: str, request: Request, now: float, changes: list[BindingChange]) -> RegisterResult:
-        lines = [_contact_line(binding, now) for binding in self._bindings.get(aor, ())]
+        has_gruus = self._token is not None and supports(request, "gruu")
+        uri = request.to.uri
+        bindings = self._bindings.get(aor, ())
+        lines = [_contact_line(binding, now, _gruus(binding, uri) if has_gruus else "") for binding in bindings]
         lines += [f"Path: {value}\r\n" for value in request.all("Path")]
+        if any(binding.reg_id and binding.call_id == request.call_id for binding in bindings):
+            lines.append("Require: outbound\r\n")
+            if self._flow_timer_s:
+                lines.append(f"Flow-Timer: {self._flow_timer_s}\r\n")
         return RegisterResult(200, "OK", "".join(lines), changes)
 
     def _drop(self, aor: str, binding: Binding, what: str, changes: list[BindingChange]) -> None:
@@ -243,8 +286,20 @@ class Registrar:
         else:
             self._bindings.pop(aor, None)
         self._n_bindings -= 1
+        self._forget_temporary(binding)
         binding.expires_at = 0.0
         changes.append(BindingChange(aor, binding, what))
+
+    def _add_temporary(self, aor: str, binding: Binding, name: str) -> None:
+        for old in binding.temporary[: 1 - MAX_KEPT]:
+            self._temporary.pop(old, None)
+        binding.temporary = (*binding.temporary[1 - MAX_KEPT :], name)
+        self._temporary[name] = (aor, binding)
+
+    def _forget_temporary(self, binding: Binding) -> None:
+        for name in binding.temporary:
+            self._temporary.pop(name, None)
+        binding.temporary = ()
 
     def _watch(self, aor: str, binding: Binding) -> None:
         heapq.heappush(self._expiries, (binding.expires_at, self._serial(), aor, binding))
@@ -255,6 +310,19 @@ class Registrar:
 
 
 _OUT_OF_ORDER = RegisterResult(500, "CSeq Out Of Order", "", [])
+
+
+def one_flow_each(bindings: list[Binding]) -> list[Binding]:
+    """Of the flows of one phone the first alone: a request goes to a phone once (RFC 5626 §7)."""
+    seen: set[str] = set()
+    found = []
+    for binding in bindings:
+        if binding.reg_id:
+            if binding.instance in seen:
+                continue
+            seen.add(binding.instance)
+        found.append(binding)
+    return found
 
 
 def _is_out_of_order(binding: Binding, request: Request) -> bool:
@@ -279,7 +347,15 @@ def _parse_q(text: str | None) -> float:
     return q
 
 
-def _contact_line(binding: Binding, now: float) -> str:
+def _gruus(binding: Binding, uri: SipUri) -> str:
+    if not binding.instance or not binding.temporary:
+        return ""
+    host = f"[{uri.host}]" if ":" in uri.host else uri.host
+    public = public_gruu(uri.user, host, binding.instance)
+    return f';pub-gruu="{public}";temp-gruu="{temporary_gruu(binding.temporary[-1], host)}"'
+
+
+def _contact_line(binding: Binding, now: float, gruus: str) -> str:
     params = f";expires={max(0, round(binding.expires_at - now))}"
     if binding.q != 1.0:
         params += f";q={binding.q:g}"
@@ -287,4 +363,4 @@ def _contact_line(binding: Binding, now: float) -> str:
         params += f';+sip.instance="{binding.instance}"'
     if binding.reg_id:
         params += f";reg-id={binding.reg_id}"
-    return f"Contact: <{binding.contact}>{params}\r\n"
+    return f"Contact: <{binding.contact}>{params}{gruus}\r\n"

@@ -114,7 +114,7 @@ class ExtensionState(msgspec.Struct, frozen=True, kw_only=True):
     urgent_old: int = 0
     """Messages in its mailbox; the urgent ones are among the others."""
     activity: str = ""
-    """away, busy, dnd …; empty: calls and registration speak for themselves."""
+    """away, busy …; empty: calls and registration speak for themselves."""
     note: str = ""
     source: str = ""
     created_utc: float = 0.0

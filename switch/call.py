@@ -36,7 +36,7 @@ class Target(msgspec.Struct, gc=False, kw_only=True):
     uri: str
     flow: Flow
     route: tuple[str, ...] = ()
-    """Path of the binding (RFC 3327), as Route values."""
+    """Path of the binding (RFC 3327), or Service-Route of the trunk (RFC 3608), as Route values."""
     account: str = ""
     """The extension that pays for a call by trunk (switch.outbound_policy); "" = none does."""
     replaces: Replaces | None = None
@@ -94,6 +94,8 @@ class Ringing(msgspec.Struct, gc=False, kw_only=True):
     """Who sent it on, in order."""
     failure: str = ""
     """Most telling cause of the legs that failed so far."""
+    instance: str = ""
+    """The one phone of an extension that is meant (RFC 5627 §6); "" = all."""
     has_ringback: bool = False
     """Whether `caller_leg` hears ringback until there is early media or an answer."""
     is_heard: bool = False

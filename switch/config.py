@@ -69,6 +69,17 @@ class Sip(Section, frozen=True):
     min_session_expires_s: Annotated[
         int, Meta(ge=90, le=3600, description="Shortest session timer a phone may ask for, s (else 422).")
     ] = 90
+    flow_timer_s: Annotated[
+        int,
+        Meta(ge=0, le=3600, description="Keep-alive asked of phones that register by flows (RFC 5626), s; 0: none."),
+    ] = 120
+    service_route: Annotated[
+        tuple[Annotated[str, Meta(max_length=255, pattern=r"^<sips?:[^<>\s]+>$")], ...],
+        Meta(
+            max_length=8,
+            description='Way of requests of phones, told when they register (RFC 3608): "<sip:edge.example.com;lr>".',
+        ),
+    ] = ()
     max_bindings: Annotated[int, Meta(ge=1, le=32, description="Devices that may register to one extension.")] = 5
 
 

@@ -74,7 +74,7 @@ def assemble(
         session_expires_s=config.sip.session_expires_s,
         min_se_s=config.sip.min_session_expires_s,
     )
-    registrations = Registrations(config, publish, outside.clock, lambda: outside.clock() + env.wall_offset)
+    registrations = Registrations(config, publish, outside.clock, lambda: outside.clock() + env.wall_offset, ids.token)
     env = Environment(config, directory, ids, registrations.bindings, pool, wall_offset)
     calls = Calls(env)
     env.is_in_call = lambda number: is_in_call(calls.calls.values(), number)
@@ -84,7 +84,7 @@ def assemble(
     gatekeeper = Gatekeeper(config, directory, secrets(32))
     registrations.admit_with(gatekeeper)
     notifier = Notifier(runtime, gatekeeper, registrations, publish, ids.token)
-    messages = Messages(runtime, gatekeeper, publish)
+    messages = Messages(runtime, gatekeeper, registrations, publish)
     runtime.watch_calls(notifier.calls_touched)
     for machine in (registrations, trunks, notifier):
         runtime.also_drive(machine, machine.handle_timeout)

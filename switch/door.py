@@ -74,7 +74,7 @@ class Door:
                 self._reject(action.session, who.status, who.reason, now, who.headers)
                 return
             caller, name = self._caller(request, who.extension)
-            dialed = mask(clean(self._dialed(request, who.trunk)))
+            dialed, instance = self._dialed(request, who.trunk)
             if who.trunk is not None:
                 region = self._calls.env.config.numbering.region
                 caller = number_from_trunk(who.trunk.config, caller, region, "caller")
@@ -102,7 +102,7 @@ class Door:
             log.info("x INVITE from %s: %s", caller, why or "SDP that cannot be read")
             self._reject(action.session, *status_of_cause(cause), now, headers)
             return
-        self._begin(action, request, caller, name, dialed, who, worker, now)
+        self._begin(action, request, caller, name, dialed, instance, who, worker, now)
 
     def _begin(
         self,
@@ -111,6 +111,7 @@ class Door:
         caller: str,
         name: str,
         dialed: str,
+        instance: str,
         who: Identified,
         worker: int,
         now: float,
@@ -126,6 +127,7 @@ class Door:
             max_forwards=70 if max_forwards is None else max_forwards,
             now=now,
         )
+        call.instance = instance
         self._adopt(action, call, leg)
         self._runtime.perform(self._calls.begin(call, now), now)
 
@@ -183,7 +185,7 @@ class Door:
             case "OPTIONS":
                 status, reason = (503, "Service Unavailable") if self.is_draining else (200, "OK")
                 headers = f"Allow: {ALLOWED}\r\nAllow-Events: {ALLOW_EVENTS}\r\n"
-                headers += "Accept: application/sdp\r\nSupported: path, norefersub, replaces\r\n"
+                headers += "Accept: application/sdp\r\nSupported: path, outbound, gruu, norefersub, replaces\r\n"
             case _:
                 status, reason, headers = 405, "Method Not Allowed", f"Allow: {ALLOWED}\r\n"
         self._runtime.perform_sip(
@@ -238,9 +240,12 @@ class Door:
         number = clean(address.uri.user)
         return ("" if number.lower() == "anonymous" else mask(number)), mask(address.display)
 
-    def _dialed(self, request: Request, trunk: TrunkState | None) -> str:
-        user = parse_uri(request.uri).user
+    def _dialed(self, request: Request, trunk: TrunkState | None) -> tuple[str, str]:
+        """(number, instance of the one phone that is meant or "")"""
+        uri = parse_uri(request.uri)
+        if trunk is None:
+            number, instance = self._registrations.resolve_gruu(uri)
+            return mask(clean(number)), instance
         # A registered trunk sends its calls to our contact; the number stands in To then.
-        if trunk is not None and user == trunk.config.username:
-            return request.to.uri.user or user
-        return user
+        user = (request.to.uri.user or uri.user) if uri.user == trunk.config.username else uri.user
+        return mask(clean(user)), ""

@@ -14,6 +14,7 @@ from model.watching import MessageDelivered, MessageFailed
 from sip import actions as sip
 from sip.errors import SipParseError
 from sip.flow import Flow
+from sip.gruu import bare_instance
 from sip.headers import header_line
 from sip.message import Request
 from sip.registrar import Binding
@@ -21,6 +22,7 @@ from sip.uri import parse_uri
 from switch.cdr import mask
 from switch.identity import Gatekeeper, Unidentified
 from switch.numbers import clean
+from switch.registrations import Registrations
 from switch.runtime import Runtime
 from switch.targets import uri_user
 
@@ -39,11 +41,18 @@ class _OnItsWay(msgspec.Struct, frozen=True, gc=False):
 
 
 class Messages:
-    def __init__(self, runtime: Runtime, gatekeeper: Gatekeeper, publish: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        gatekeeper: Gatekeeper,
+        registrations: Registrations,
+        publish: Callable[[Event], None],
+    ) -> None:
         self._runtime = runtime
         self._stack = runtime.stack
         self._env = runtime.calls.env
         self._gatekeeper = gatekeeper
+        self._registrations = registrations
         self._publish = publish
         self._on_their_way: dict[str, _OnItsWay] = {}
 
@@ -78,7 +87,8 @@ class Messages:
             who = self._gatekeeper.authenticate(request, request.from_.uri.user, now)
             if isinstance(who, Unidentified):
                 return who.status, who.reason, who.headers
-            number = clean(parse_uri(request.uri).user)
+            user, instance = self._registrations.resolve_gruu(parse_uri(request.uri))
+            number = clean(user)
             max_forwards = 70 if request.max_forwards is None else request.max_forwards
         except SipParseError as error:
             return error.status, error.reason, ""
@@ -93,6 +103,8 @@ class Messages:
         if entry is None or not entry.is_enabled:
             return 404, "Not Found", ""
         bindings = self._env.bindings(number, now)
+        if instance:
+            bindings = [one for one in bindings if bare_instance(one.instance) == instance]
         if not bindings:
             return 480, "Temporarily Unavailable", ""
         if len(self._on_their_way) + len(bindings) > MAX_ON_THEIR_WAY:

@@ -9,8 +9,8 @@ from sip.event_bodies import BodyError, MessageCounts, PresenceState, parse_pidf
 from sip.publication import Publications
 from storage.directory import ExtensionState
 
-ACTIVITIES = {"dnd": ("busy", "Do not disturb"), "away": ("away", "Away"), "busy": ("busy", "Busy")}
-"""Activity as set by API → (RPID activity, note)."""
+DND = ("busy", "Do not disturb")
+"""RPID activity and note."""
 
 
 class PresenceBook:
@@ -55,11 +55,10 @@ class PresenceBook:
         """(what is told, who says so: api, phone, call, registration)"""
         stored = self.stored(number)
         is_registered = self._is_registered(number)
-        if stored.activity:
-            activity, note = ACTIVITIES.get(stored.activity, (stored.activity, stored.activity.capitalize()))
-            return PresenceState(is_registered, activity, stored.note or note), "api"
         if self._is_dnd(number):
-            return PresenceState(is_registered, *ACTIVITIES["dnd"]), "api"
+            return PresenceState(is_registered, *DND), "api"
+        if stored.activity:
+            return PresenceState(is_registered, stored.activity, stored.note or stored.activity.capitalize()), "api"
         published = self._published(number)
         if published is not None and (published.activity or not published.is_open):
             return published, "phone"

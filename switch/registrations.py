@@ -6,8 +6,10 @@ from model import events, views
 from model.declare import Event
 from sip.errors import SipParseError
 from sip.flow import Flow
+from sip.gruu import read_gruu
 from sip.message import Request
-from sip.registrar import Binding, BindingChange, Registrar
+from sip.registrar import Binding, BindingChange, Registrar, one_flow_each
+from sip.uri import SipUri
 from switch.cdr import mask
 from switch.config import Config
 from switch.identity import Gatekeeper, Unidentified
@@ -30,6 +32,7 @@ class Registrations:
         publish: Callable[[Event], None],
         clock: Callable[[], float],
         wall: Callable[[], float],
+        token: Callable[[int], str],
     ) -> None:
         self._clock = clock
         self._wall = wall
@@ -38,7 +41,10 @@ class Registrations:
             max_expires_s=config.sip.max_expires_s,
             default_expires_s=config.sip.max_expires_s,
             max_bindings=config.sip.max_bindings,
+            flow_timer_s=config.sip.flow_timer_s,
+            token=token,
         )
+        self._service_route = "".join(f"Service-Route: {value}\r\n" for value in config.sip.service_route)
         self._publish = publish
         self._gatekeeper: Gatekeeper | None = None
         self._on_change: list[Callable[[str, float], None]] = []
@@ -60,8 +66,25 @@ class Registrations:
         return len(self._registrar)
 
     def bindings(self, number: str, now: float) -> list[Binding]:
-        """Where the extension can be rung, best first."""
-        return self._registrar.lookup(number, now)
+        """Where the extension can be rung, best first, each phone by one of its flows."""
+        return one_flow_each(self._registrar.lookup(number, now))
+
+    def resolve_gruu(self, uri: SipUri) -> tuple[str, str]:
+        """(number, instance of the one phone that is meant) for a GRUU (RFC 5627), (user, "") for any other URI.
+
+        Raises:
+            SipParseError: 404, a temporary GRUU that leads nowhere (any more).
+        """
+        gruu = read_gruu(uri)
+        if gruu is None:
+            return uri.user, ""
+        name, instance = gruu
+        if not name:
+            return uri.user, instance
+        found = self._registrar.find_temporary(name)
+        if found is None:
+            raise SipParseError("no such GRUU", 404, "Not Found")
+        return found
 
     def register(self, request: Request, now: float) -> tuple[int, str, str]:
         """(status, reason, header lines) that answer a REGISTER."""
@@ -75,7 +98,8 @@ class Registrations:
             return who.status, who.reason, who.headers
         result = self._registrar.register(number, request, now)
         self._tell(result.changes, now)
-        return result.status, result.reason, result.headers
+        headers = f"{result.headers}{self._service_route}" if result.status < 300 else result.headers
+        return result.status, result.reason, headers
 
     def handle_timeout(self, now: float) -> None:
         """Drops what has expired."""

@@ -1,6 +1,7 @@
 """Turns a routing decision into steps of targets: bindings of an extension, trunks in order. Pure."""
 
 from sip.flow import Flow
+from sip.gruu import bare_instance
 from sip.uri import escape
 from switch.call import Ringing, Step, Target
 from switch.config_trunks import Trunk
@@ -26,6 +27,7 @@ def extension_step(ringing: Ringing, number: str, now: float, env: Environment) 
             route=binding.path,
         )
         for binding in env.bindings(number, now)
+        if not ringing.instance or ringing.diversions or bare_instance(binding.instance) == ringing.instance
     ]
     ring_timeout_s = ringing.ring_timeout_s or entry.ring_timeout_s or env.config.calls.ring_timeout_s
     return Step(targets=targets, ring_timeout_s=ring_timeout_s, extension=number)
@@ -44,6 +46,7 @@ def trunk_steps(ringing: Ringing, decision: ToTrunks, now: float, env: Environme
             is_resting = trunk.is_resting(flow, now)
             target = _trunk_target(ringing, trunk.config, attempt, flow, 1 if is_resting else n_fresh)
             target.account = decision.account
+            target.route = trunk.service_route
             step = Step(
                 targets=[target],
                 ring_timeout_s=ring_timeout_s,

@@ -66,6 +66,8 @@ class TrunkState(msgspec.Struct, kw_only=True):
     """Calls to it that it refused or that could not be sent."""
     calls_skipped: int = 0
     """Calls that went another way because a limit of it was reached."""
+    service_route: tuple[str, ...] = ()
+    """Route of calls to it, as it told when we registered (RFC 3608)."""
     registration: str = ""
     """"", registering, registered, rejected"""
     error: str = ""

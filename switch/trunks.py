@@ -137,6 +137,7 @@ class Trunks:
             trunk = self._directory.trunks[name]
             trunk.registration = {"registered": "registered", "failing": "rejected"}.get(client.state, "registering")
             trunk.error = client.reason
+            trunk.service_route = client.service_route
             self._note_state(trunk, before)
         self._note_deadline()
         self._answered.set()

@@ -18,6 +18,7 @@ import msgspec
 from sip.flow import Flow
 from sip.net.receiver import Failures, Receiver
 from sip.net.sockets import SocketAddress, address_for, host_of
+from sip.stun import answer_binding, is_binding_request
 
 _BATCH = 64
 _MAX_DATAGRAM = 65535
@@ -112,6 +113,12 @@ class UdpSocket:
                 self.stats.keep_alives += 1
                 continue
             flow = flows.get(address)
+            if not data[0]:
+                self.stats.keep_alives += 1
+                # Who never spoke SIP gets no answer: it is longer than the question (TRUST: no amplifier).
+                if flow is not None and is_binding_request(data):
+                    self.send(answer_binding(data, flow.host, flow.port), flow)
+                continue
             if flow is None:
                 flow = self._flow_from(address)
             batch.append((data, flow))

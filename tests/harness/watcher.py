@@ -1,5 +1,6 @@
 """A phone that watches, publishes and writes messages, in raw text: challenged, answered, and told by NOTIFYs."""
 
+import asyncio
 import hashlib
 import re
 from typing import Any
@@ -20,15 +21,15 @@ class Watcher(RawPeer):
         self.target: Flow | None = SERVER
         self.cseq = 0
 
-    async def ask(self, method: str, to: str, headers: str = "", body: str = "", *, to_tag: str = "") -> Received:
-        """The final answer; a 401 is answered first."""
-        answer = await self.ask_once(method, to, headers, body, to_tag=to_tag)
+    async def ask(self, method: str, to: str, headers: str = "", body: str = "", **how: str) -> Received:
+        """The final answer; a 401 is answered first. `how` as in `ask_once`."""
+        answer = await self.ask_once(method, to, headers, body, **how)
         if answer.status != 401:
             return answer
         challenge = next(value for value in answer.all("WWW-Authenticate") if "MD5" in value)
         nonce = re.search(r'nonce="([^"]+)"', challenge)[1]
         realm = re.search(r'realm="([^"]+)"', challenge)[1]
-        uri = f"sip:{to}@{HOST}"
+        uri = f"sip:{to}@{HOST}{how.get('params', '')}"
 
         def md5(text: str) -> str:
             return hashlib.md5(text.encode()).hexdigest()
@@ -39,22 +40,43 @@ class Watcher(RawPeer):
             f'Authorization: Digest username="{self.number}", realm="{realm}", nonce="{nonce}", uri="{uri}", '
             f'qop=auth, nc=00000001, cnonce="abc", algorithm=MD5, response="{proof}"'
         )
-        return await self.ask_once(method, to, f"{line}\n{headers}", body, to_tag=to_tag)
+        return await self.ask_once(method, to, f"{line}\n{headers}", body, **how)
 
-    async def ask_once(self, method: str, to: str, headers: str = "", body: str = "", *, to_tag: str = "") -> Received:
-        """One request without credentials, and its answer."""
+    async def ask_once(
+        self,
+        method: str,
+        to: str,
+        headers: str = "",
+        body: str = "",
+        *,
+        to_tag: str = "",
+        params: str = "",
+        contact: str = "",
+    ) -> Received:
+        """One request without credentials, and its final answer, which an INVITE acknowledges when it is a refusal.
+        `params` stand behind the Request-URI."""
         self.cseq += 1
         self.new_branch()
         tag = f";tag={to_tag}" if to_tag else ""
         extra = "".join(f"{line}\n" for line in headers.split("\n") if line)
+        contact = contact or f"<sip:{self.number}@{{host}}:{{port}};transport={self.transport}>"
+        start = (
+            f"sip:{to}@{HOST}{params} SIP/2.0\nVia: SIP/2.0/{{transport}} {{host}}:{{port}};branch={{branch}};rport\n"
+        )
+        ours = f"Max-Forwards: 70\nFrom: <sip:{self.number}@{HOST}>;tag={{tag}}\nCall-ID: {{call_id}}\n"
         self.send(
-            f"{method} sip:{to}@{HOST} SIP/2.0\nVia: SIP/2.0/{{transport}} {{host}}:{{port}};branch={{branch}};rport\n"
-            f"Max-Forwards: 70\nFrom: <sip:{self.number}@{HOST}>;tag={{tag}}\nTo: <sip:{to}@{HOST}>{tag}\n"
-            f"Call-ID: {{call_id}}\nCSeq: {self.cseq} {method}\n"
-            f"Contact: <sip:{self.number}@{{host}}:{{port}};transport={self.transport}>\n"
+            f"{method} {start}{ours}To: <sip:{to}@{HOST}>{tag}\nCSeq: {self.cseq} {method}\nContact: {contact}\n"
             f"{extra}Content-Length: {{length}}\n\n{body}"
         )
-        return await self.expect(rf"^SIP/2.0 \d+ .*CSeq {self.cseq} {method}\]")
+        answer = await self.expect(rf"^SIP/2.0 [2-6]\d\d .*CSeq {self.cseq} {method}\]", ignore=r"^SIP/2.0 1")
+        if method == "INVITE" and answer.status >= 300:
+            self.send(f"ACK {start}{ours}{{last:To}}\nCSeq: {self.cseq} ACK\nContent-Length: 0\n")
+        return answer
+
+    def calls(self, to: str, params: str, body: str) -> "asyncio.Task[Received]":
+        """Calls; the task is the final answer."""
+        headers = "Content-Type: application/sdp"
+        return asyncio.create_task(self.ask("INVITE", to, headers, body, params=params))
 
     async def subscribe(self, to: str, event: str, expires: int = 600, headers: str = "") -> tuple[Received, Received]:
         """Subscribes anew: (200, first NOTIFY, answered)."""

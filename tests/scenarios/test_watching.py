@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from model import commands, errors, events, watching
+from model.commands_services import SetServices
 from tests.harness.sim_switch import EXTENSIONS, PASSWORD, SimSwitch
 from tests.harness.simnet import SimNet
 from tests.harness.virtual_loop import run_virtual
@@ -158,8 +159,10 @@ def test_presence_is_put_together_from_registration_calls_and_what_was_said():
         bob = await switch.phone("1002", answer_after_s=0.5)
         call, _ = await alice.talk_to("1002", bob)
         assert presence(await lamp.notified()) == ("open", "on-the-phone", "On the phone")
-        await app.do(watching.SetPresence(extension="1001", activity="dnd"))
+        await app.do(SetServices(extension="1001", is_dnd=True))
         assert presence(await lamp.notified()) == ("open", "busy", "Do not disturb")
+        await app.do(SetServices(extension="1001", is_dnd=False))
+        assert presence(await lamp.notified()) == ("open", "on-the-phone", "On the phone")
         await app.do(watching.SetPresence(extension="1001", activity="away", note="back at <3>"))
         assert presence(await lamp.notified()) == ("open", "away", "back at <3>")
         view = await app.do(watching.GetPresence(extension="1001"))
@@ -173,7 +176,6 @@ def test_presence_is_put_together_from_registration_calls_and_what_was_said():
         told = [event for event in app.published if isinstance(event, watching.PresenceChanged)]
         told += switch.of(watching.PresenceChanged)
         assert [(event.activity, event.source) for event in told] == [
-            ("busy", "api"),
             ("away", "api"),
             ("", "registration"),
         ]

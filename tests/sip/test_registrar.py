@@ -1,6 +1,7 @@
 """sip/registrar.py: bindings by RFC 3261 §10.3, order of requests, `*`, 423, limits, Path, instance, expiry, look-up.
 
-Not here: who may register (digest), the REGISTER's way through the stack (test_registration)."""
+Not here: who may register (digest), the REGISTER's way through the stack (test_registration); flows and GRUUs are in
+test_registrar_flows.py."""
 
 import pytest
 from hypothesis import given
@@ -136,16 +137,19 @@ def test_lookup_by_q_then_by_freshness() -> None:
 def test_path_and_instance_are_kept_and_said() -> None:
     registrar = Registrar()
     contact = '<sip:a@1.1.1.1>;+sip.instance="<urn:uuid:1>";reg-id=1;q=0.7'
-    result = registrar.register(AOR, register(1, Contact=contact, Path="<sip:edge1;lr>, <sip:edge2;lr>"), 0.0)
+    result = registrar.register(
+        AOR, register(1, Contact=contact, Path="<sip:edge1;lr>, <sip:edge2;lr>", Supported="path, outbound"), 0.0
+    )
     binding = registrar.lookup(AOR, 0.0)[0]
     assert binding.path == ("<sip:edge1;lr>", "<sip:edge2;lr>")
     assert (binding.instance, binding.reg_id, binding.q) == ("<urn:uuid:1>", 1, 0.7)
     assert result.headers == (
         'Contact: <sip:a@1.1.1.1>;expires=3600;q=0.7;+sip.instance="<urn:uuid:1>";reg-id=1\r\n'
-        "Path: <sip:edge1;lr>\r\nPath: <sip:edge2;lr>\r\n"
+        "Path: <sip:edge1;lr>\r\nPath: <sip:edge2;lr>\r\nRequire: outbound\r\n"
     )
     # The same phone after its address changed replaces its binding (RFC 5626 §6).
-    changed = registrar.register(AOR, register(1, "d", Contact=contact.replace("1.1.1.1", "2.2.2.2")), 1.0)
+    moved = register(1, "d", Contact=contact.replace("1.1.1.1", "2.2.2.2"), Supported="outbound")
+    changed = registrar.register(AOR, moved, 1.0)
     assert what(changed) == ["replaced", "added"]
     assert [binding.contact for binding in registrar.lookup(AOR, 1.0)] == ["sip:a@2.2.2.2"]
 

@@ -250,3 +250,26 @@ def test_address_for_a_host(host: str, family: int, address: object) -> None:
 def test_address_for_what_is_none(host: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         address_for(host, 5060, socket.AF_INET6 if "%" in host else socket.AF_INET)
+
+
+@on_both_loops
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_stun_keep_alives_are_answered_to_whoever_spoke_sip(loop_name: str, host: str) -> None:
+    """RFC 5626 §4.4.2; strangers get nothing: the answer is longer than the question."""
+
+    async def work() -> None:
+        request = bytes.fromhex("000100002112a442") + b"twelve bytes"
+        async with Opened(host) as switch, Opened(host) as phone:
+            to_switch = Flow("udp", host, switch.port)
+            phone.udp.send(request, to_switch)
+            phone.udp.send(b"REGISTER", to_switch)
+            assert await switch.recorder.n_received(1) == [b"REGISTER"]
+            phone.udp.send(request, to_switch)
+            phone.udp.send(b"again", to_switch)
+            assert await switch.recorder.n_received(2) == [b"REGISTER", b"again"]
+            assert switch.udp.stats.keep_alives == 2
+            # The answer itself begins with 1, which the phone's socket passes on.
+            (answer,) = await phone.recorder.n_received(1)
+            assert answer[:2] == b"\x01\x01" and answer[8:20] == b"twelve bytes"
+
+    run(loop_name, work())
