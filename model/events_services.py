@@ -29,3 +29,16 @@ class CallForwarded(Event, frozen=True, kw_only=True):
     to: str
     reason: str
     """unconditional, user-busy, no-answer, do-not-disturb or unavailable (RFC 5806)."""
+
+
+@event("call.picked_up")
+class CallPickedUp(Event, frozen=True, kw_only=True):
+    """Somebody took the call that rang elsewhere."""
+
+    call_id: str
+    leg_id: str
+    """The leg that took it."""
+    extension: str
+    """Where it rang."""
+    by: str
+    """Extension that took it."""

@@ -10,6 +10,7 @@ from model.causes import HangupCause
 from model.declare import Event
 from model.records import CallRecord, RecordingRecord
 from sip.refer import Replaces
+from switch.leg_events import CallEvent
 
 
 class _LegAction(msgspec.Struct, frozen=True, gc=False):
@@ -105,6 +106,12 @@ class PreemptTrunk(_LegAction, frozen=True):
     trunk: str
 
 
+class TellCall(msgspec.Struct, frozen=True, gc=False):
+    """Tell the call this once what is before it is done."""
+
+    event: CallEvent
+
+
 class ForgetCall(_LegAction, frozen=True):
     """Everything is written; leg_id is empty. `ports` are (worker, RTP port) to be freed."""
 
@@ -128,6 +135,7 @@ Action = (
     | SendRefer
     | ChangeServices
     | PreemptTrunk
+    | TellCall
     | ForgetCall
     | media.Command
     | Event

@@ -14,6 +14,7 @@ from sip.offer_answer import NoCommonCodec
 from sip.refer import parse_replaces
 from sip.sdp import SdpError
 from sip.uri import parse_uri
+from switch import pickup
 from switch.call import Call, Leg
 from switch.calls import Calls
 from switch.causes import status_of_cause
@@ -85,6 +86,8 @@ class Door:
         if "Replaces" in request.headers:
             self._replace(action, request, caller, who, now)
             return
+        if who.extension is not None and self._takes_over(action, request, caller, who, dialed, now):
+            return
         directory = self._calls.env.directory
         is_emergency = who.trunk is None and dialed in directory.emergency
         worker = self._pool.choose_worker()
@@ -154,7 +157,32 @@ class Door:
         if found is None:
             self._reject(action.session, status, reason, now)
             return
-        call, replaced = found
+        self._join(action, request, caller, who, *found, now)
+
+    def _takes_over(
+        self, action: sip.IncomingInvite, request: Request, caller: str, who: Identified, dialed: str, now: float
+    ) -> bool:
+        """Whether a feature code was dialled that takes a call which is there."""
+        env = self._calls.env
+        feature = env.features.find(dialed)
+        if feature is None or feature.name != "pickup" or who.extension is None:
+            return False
+        found = pickup.find(self._calls.calls.values(), who.extension, feature.number, env)
+        if found is None:
+            return False
+        self._join(action, request, caller, who, *found, now)
+        return True
+
+    def _join(
+        self,
+        action: sip.IncomingInvite,
+        request: Request,
+        caller: str,
+        who: Identified,
+        call: Call,
+        replaced: Leg,
+        now: float,
+    ) -> None:
         unusable = self._unusable_offer(request.body, who, request.flow is not None and request.flow.transport == "tls")
         if unusable is not None:
             self._reject(action.session, *status_of_cause(unusable[0]), now, unusable[1])

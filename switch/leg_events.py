@@ -98,6 +98,12 @@ class LegReplaces(_CallEvent, frozen=True):
     replaced: str
 
 
+class LegPicksUp(_CallEvent, frozen=True):
+    """`leg_id` was answered to take the call that rings at `extension`; its media are configured."""
+
+    extension: str
+
+
 class LegReferProgress(_CallEvent, frozen=True):
     """How it goes with the transfer that SendRefer asked for: `status` 0: nobody said."""
 
@@ -214,6 +220,7 @@ CallEvent = (
     | LegDigit
     | LegRefers
     | LegReplaces
+    | LegPicksUp
     | LegReferProgress
     | LegSilent
     | LegStatisticsCame

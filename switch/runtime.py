@@ -109,6 +109,7 @@ class Runtime:
             act.TakeOffer: self._on_leg(lambda action, call, leg, now: legs.take_offer(leg, action.body, now)),
             act.RefuseOffer: self._on_leg(lambda action, call, leg, now: legs.refuse_offer(leg, action.status, now)),
             act.PreemptTrunk: lambda action, now: self.perform(calls.preempt(action.trunk, now), now),
+            act.TellCall: lambda action, now: self.dispatch(action.event, now),
             act.ForgetCall: self._forget,
             CallRecord: lambda action, now: outside.keep(action),
             RecordingRecord: self._keep_recording,
@@ -341,7 +342,7 @@ class Runtime:
         found = self.find(action.call_id, action.leg_id)
         if found is not None:
             call, leg = found
-            self._both(self.legs.answer(call, leg, call.other(leg.leg_id), now), now)
+            self._both(self.legs.answer(call, leg, call.asked_by(leg), now), now)
 
     def _send_refer(self, action: act.SendRefer, now: float) -> None:
         found = self.find(action.call_id, action.leg_id)

@@ -104,8 +104,8 @@ class Agent:
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
-    def call(self, number: str, *, call_id: str = "", caller: str = "") -> PhoneCall:
-        """Calls `number` at the server. Raises OSError when no port is free for the audio."""
+    def call(self, number: str, *, call_id: str = "", caller: str = "", headers: str = "") -> PhoneCall:
+        """Calls `number` at the server, with more header lines. Raises OSError when no port is free for the audio."""
         settings = self.settings
         call_id = call_id or self._new_id()
         media = self._make_media(call_id, lambda digit, ms: self._on_digit(call_id, digit, ms))
@@ -125,6 +125,7 @@ class Agent:
             now=self.driver.now(),
             body=offer,
             contact_user=settings.name,
+            headers=headers,
             credentials=self._credentials,
         )
         self.calls[call_id] = self._by_session[call.session] = call

@@ -3,7 +3,7 @@ how it ends."""
 
 from model import events, media
 from model.causes import HangupCause
-from switch import purposes, recordings, ringing, ways
+from switch import pickup, purposes, recordings, ringing, ways
 from switch.actions import Action, RefuseOffer, ReofferLeg, SendInfoDigits, TakeOffer
 from switch.call import MAIN, Call, Leg, Ringing
 from switch.environment import Environment
@@ -17,7 +17,9 @@ from switch.leg_events import (
     LegHolds,
     LegHungUp,
     LegOffers,
+    LegPicksUp,
     LegRefusesOffer,
+    LegReplaces,
     LegResumes,
     LegSilent,
     LegTakesOffer,
@@ -85,6 +87,8 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             leg.is_muted = is_muted
             told = events.CallMuted(call_id=call.call_id, leg_id=leg.leg_id, is_muted=is_muted)
             return stay([*settle(call, now, env), told])
+        case LegReplaces(replaced=replaced) if leg is not None:
+            return stay(_pick_up(call, leg, call.legs.get(replaced)))
         case LegDigit() if leg is not None:
             return stay(_digit(call, leg, event, now))
         case SecureLeg(is_secure=is_secure) if leg is not None:
@@ -128,7 +132,14 @@ def _rung(call: Call, leg: Leg, event: CallEvent, now: float, env: Environment) 
     rung = call.ringings.get(leg.ringing)
     if rung is None:
         return stay()
+    if isinstance(event, LegPicksUp) and not leg.is_ended:
+        return purposes.follow(call, rung, pickup.finish(call, rung, leg, event, now, env), now, env)
     return purposes.follow(call, rung, ringing.on(call, rung, leg, event, now, env), now, env)
+
+
+def _pick_up(call: Call, leg: Leg, rung: Leg | None) -> list[Action]:
+    made = pickup.ringing_of(call, rung)
+    return pickup.begin(call, made, leg, rung) if rung is not None and made is not None else []
 
 
 def _whose_timer(call: Call, name: str) -> Ringing | None:

@@ -1,7 +1,7 @@
 """Phase ring: destinations are rung, step after step, until one answers, all have failed, or the caller gives up."""
 
 from model import events, media
-from switch import ringing, ways
+from switch import pickup, ringing, ways
 from switch.actions import Action, AnswerLeg
 from switch.call import Call, Leg
 from switch.environment import Environment
@@ -10,6 +10,8 @@ from switch.leg_events import (
     DropLeg,
     LegFailed,
     LegHungUp,
+    LegPicksUp,
+    LegReplaces,
     LegSilent,
     PlayEnded,
     Release,
@@ -42,6 +44,13 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return stay(ways.react_due(call, name))
         case Release(cause=cause, side=side):
             return releasing(call, cause, side, now, env)
+        case LegReplaces(replaced=replaced) if leg is not None:
+            rung = call.legs.get(replaced)
+            if rung is None or pickup.ringing_of(call, rung) is not call:
+                return stay()
+            return stay(pickup.begin(call, call, leg, rung))
+        case LegPicksUp() if leg is not None and leg.ringing and not leg.is_ended:
+            return _follow(call, pickup.finish(call, call, leg, event, now, env), now, env)
         case LegSilent() | PlayEnded():
             return stay()
         case _ if leg is not None and leg.ringing:
