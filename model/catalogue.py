@@ -24,14 +24,16 @@ _MODULES: tuple[ModuleType, ...] = (
     events_services,
     watching,
 )
-_NAMES = frozenset(module.__name__ for module in _MODULES)
+_PLACES = {module.__name__: place for place, module in enumerate(_MODULES)}
 
 
 def our_commands() -> list[CommandSpec]:
-    """Every command, in the order of declaration; what a test declares is not among them."""
-    return [spec for spec in COMMANDS.values() if spec.params.__module__ in _NAMES]
+    """Every command, by module and in the order of declaration; what a test declares is not among them."""
+    ours = [spec for spec in COMMANDS.values() if spec.params.__module__ in _PLACES]
+    return sorted(ours, key=lambda spec: _PLACES[spec.params.__module__])
 
 
 def our_events() -> list[EventSpec]:
-    """Every event, in the order of declaration."""
-    return [spec for spec in EVENTS.values() if spec.params.__module__ in _NAMES]
+    """Every event, likewise."""
+    ours = [spec for spec in EVENTS.values() if spec.params.__module__ in _PLACES]
+    return sorted(ours, key=lambda spec: _PLACES[spec.params.__module__])
