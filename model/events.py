@@ -286,6 +286,23 @@ class TrunkStateChanged(Event, frozen=True, kw_only=True):
     reason: str = ""
 
 
+@event("trunk.up")
+class TrunkUp(Event, frozen=True, kw_only=True):
+    """A trunk can be used: it is resolved, registered where it must be, and answers OPTIONS where it is asked."""
+
+    trunk: str
+    down_s: float = 0.0
+    """How long it could not be; 0 = it was never seen before."""
+
+
+@event("trunk.down")
+class TrunkDown(Event, frozen=True, kw_only=True):
+    """A trunk cannot be used any more; calls take the next one."""
+
+    trunk: str
+    reason: str = ""
+
+
 @event("extension.changed")
 class ExtensionChanged(Event, frozen=True, kw_only=True):
     """An extension was created, changed or deleted."""

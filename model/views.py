@@ -137,6 +137,20 @@ class RegistrationList(View, frozen=True, kw_only=True):
     registrations: list[RegistrationView]
 
 
+class TrunkAddressView(View, frozen=True, kw_only=True):
+    """One address of a trunk."""
+
+    address: str
+    """"transport:host:port" """
+    state: str = "unknown"
+    """up, down or unknown: what OPTIONS says."""
+    is_resting: bool = False
+    """It failed a call lately and is tried after all others."""
+    status: int = 0
+    """Of its last answer to OPTIONS; 408 = there was none."""
+    round_trip_ms: float = 0.0
+
+
 class TrunkView(View, frozen=True, kw_only=True):
     """A trunk and how it does."""
 
@@ -155,6 +169,17 @@ class TrunkView(View, frozen=True, kw_only=True):
     """0 = no limit."""
     calls_total: int = 0
     calls_failed: int = 0
+    n_calls_in: int = 0
+    """Of n_calls, those that came by it."""
+    max_calls_in: int = 0
+    max_calls_out: int = 0
+    max_calls_per_second: float = 0.0
+    calls_skipped: int = 0
+    """Calls that went another way because a limit of it was reached."""
+    is_qualified: bool = False
+    """Whether it is asked by OPTIONS."""
+    addresses: list[TrunkAddressView] = []
+    """In the order in which they are tried."""
 
 
 class TrunkList(View, frozen=True, kw_only=True):
@@ -264,6 +289,8 @@ class SystemStatus(View, frozen=True, kw_only=True):
     """Resident memory of the switch process."""
     cpu_s: float = 0.0
     """CPU time of the switch process."""
+    trunks: dict[str, str] = {}
+    """State of each trunk by its name: up, down, registering or rejected."""
     media_workers: list[MediaWorkerView] = []
     storage: StorageView = StorageView()
     sip: dict[str, int] = {}

@@ -112,6 +112,12 @@ class TellCall(msgspec.Struct, frozen=True, gc=False):
     event: CallEvent
 
 
+class DoubtTrunk(_LegAction, frozen=True):
+    """A call failed as if the trunk, or an address of it, were gone: find out now. leg_id is empty."""
+
+    trunk: str
+
+
 class ForgetCall(_LegAction, frozen=True):
     """Everything is written; leg_id is empty. `ports` are (worker, RTP port) to be freed."""
 
@@ -136,6 +142,7 @@ Action = (
     | ChangeServices
     | PreemptTrunk
     | TellCall
+    | DoubtTrunk
     | ForgetCall
     | media.Command
     | Event

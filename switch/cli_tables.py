@@ -202,14 +202,14 @@ def show_trunks(page: TrunkList) -> RenderableType:
             trunk.trunk,
             trunk.state,
             trunk.reason,
-            trunk.address,
             f"{trunk.n_calls}" + (f" of {trunk.max_calls}" if trunk.max_calls else ""),
             str(trunk.calls_total),
             str(trunk.calls_failed),
+            ", ".join(f"{each.address} {each.state}{' (rests)' * each.is_resting}" for each in trunk.addresses),
         )
         for trunk in page.trunks
     ]
-    return _table(("trunk", "state", "reason", "address", "calls", "total", "failed"), rows)
+    return _table(("trunk", "state", "reason", "calls", "total", "failed", "addresses"), rows)
 
 
 def show_status(status: SystemStatus) -> RenderableType:
@@ -221,6 +221,7 @@ def show_status(status: SystemStatus) -> RenderableType:
         ("calls", f"{status.n_calls} now ({status.n_legs} legs){', draining' if status.is_draining else ''}"),
         ("calls total", f"{status.calls_total}, {status.calls_answered} answered, {status.calls_failed} failed"),
         ("registrations", str(status.n_registrations)),
+        ("trunks", ", ".join(f"{name} {state}" for name, state in status.trunks.items()) or "none"),
         ("storage", f"failing: {storage.error}" if storage.is_failing else f"good, backlog {storage.backlog}"),
         ("unhandled errors", str(status.unhandled_errors)),
         ("event loop", f"{status.loop_lag_ms:.1f} ms late, at worst {status.loop_lag_ms_max:.1f} ms"),

@@ -269,7 +269,9 @@ class CommandHandlers:
 
     def list_trunks(self, command: commands.ListTrunks, caller: Caller) -> views.TrunkList:
         directory = self._calls.env.directory
-        return views.TrunkList(trunks=[trunk_view(trunk) for trunk in directory.trunks.values()])
+        return views.TrunkList(
+            trunks=[trunk_view(trunk, self._runtime.outside.clock()) for trunk in directory.trunks.values()]
+        )
 
     def drain(self, command: commands.Drain, caller: Caller) -> views.DrainState:
         timeout_s = self._app.config.node.drain_s if command.timeout_s is None else command.timeout_s

@@ -263,11 +263,11 @@ def _end_all(call: Call, ringing: Ringing, cause: HangupCause, now: float, env: 
 def _leg_failed(call: Call, ringing: Ringing, leg: Leg, cause: HangupCause, now: float, env: Environment) -> Standing:
     """A leg will not be answered: another way to the same party, the others of the step, or the next step."""
     leg_left(leg, cause, now, env)
-    ways.note_failure(call, leg, now, env)
+    actions = drop_audio(leg) + ways.note_failure(call, leg, now, env)
     other = ways.next_way(leg, cause, now, env)
     if other is not None:
-        return Standing(drop_audio(leg) + _launch(call, ringing, other, now, env))
-    return _one_failed(call, ringing, cause, now, env, drop_audio(leg), leg.sip_status)
+        return Standing(actions + _launch(call, ringing, other, now, env))
+    return _one_failed(call, ringing, cause, now, env, actions, leg.sip_status)
 
 
 def _one_failed(

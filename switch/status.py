@@ -38,6 +38,7 @@ def system_status(app: "App") -> views.SystemStatus:
         loop_lag_ms_max=lag_ms_max,
         memory_bytes=_resident_bytes(),
         cpu_s=usage.ru_utime + usage.ru_stime,
+        trunks={name: trunk.state for name, trunk in calls.env.directory.trunks.items()},
         media_workers=[_worker_view(app, index) for index in range(len(runtime.pool.workers))],
         storage=views.StorageView(
             is_failing=state.is_failing,

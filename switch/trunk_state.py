@@ -139,3 +139,11 @@ class TrunkState(msgspec.Struct, kw_only=True):
         if self.config.register and self.registration != "registered":
             return self.registration or "registering"
         return "up"
+
+    @property
+    def reason(self) -> str:
+        """Why it is not up; "" when it is."""
+        if self.flows and not self.ways():
+            said = {self.health_of(flow).status for flow in self.flows}
+            return "no answer to OPTIONS" if said == {408} else f"OPTIONS answered {max(said - {408})}"
+        return self.error

@@ -1,4 +1,5 @@
-"""Trunks: where they are (DNS, looked up again and again), and registering with those that want it."""
+"""Trunks: where they are (DNS, looked up again and again), registering with those that want it, and asking those that
+are qualified whether they are there."""
 
 import asyncio
 import logging
@@ -11,8 +12,10 @@ from sip import actions as sip
 from sip.digest import Credentials
 from sip.flow import Flow
 from sip.registration import Backoff, RegistrationClient
+from switch.actions import DoubtTrunk
 from switch.config_trunks import Trunk
 from switch.directory import Directory, TrunkState
+from switch.qualifier import Qualifier
 from switch.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -58,9 +61,12 @@ class Trunks:
         self._transports: NamesServers | None = None
         self._clients: dict[str, RegistrationClient] = {}
         self._answered = asyncio.Event()
+        self._qualifier = Qualifier(directory.trunks)
+        runtime.also_perform(DoubtTrunk, self._doubt)
 
     def _note_deadline(self) -> None:
-        self.deadline = min((c.deadline for c in self._clients.values() if c.deadline is not None), default=None)
+        deadlines = [client.deadline for client in self._clients.values()] + [self._qualifier.deadline]
+        self.deadline = min((each for each in deadlines if each is not None), default=None)
 
     def use_transports(self, transports: NamesServers) -> None:
         self._transports = transports
@@ -95,9 +101,43 @@ class Trunks:
         trunk.error = "" if flows else f"{config.host} does not resolve"
         before = trunk.state
         self._directory.trunk_resolved(config.name, flows)
+        self._watch(trunk)
         if config.register and flows and config.name not in self._clients:
             self._start_registering(trunk)
         self._note_state(trunk, before)
+
+    def _watch(self, trunk: TrunkState) -> None:
+        now = self._clock()
+        self._qualifier.watch(trunk.config.name, now)
+        self._note_deadline()
+        self._runtime.extra_changed()
+        self._runtime.rearm(now)
+
+    def _doubt(self, action: DoubtTrunk, now: float) -> None:
+        self._qualifier.hurry(action.trunk, now)
+        self._note_deadline()
+        self._runtime.extra_changed()
+
+    def _ask(self, now: float) -> None:
+        """Sends the OPTIONS that are due; who did not answer in time is noted."""
+        before = {name: trunk.state for name, trunk in self._directory.trunks.items()}
+        for probe in self._qualifier.poll(now):
+            config = self._directory.trunks[probe.trunk].config
+            uri = trunk_uri(config)
+            host = self._runtime.legs.local_host(config.listener)
+            token, actions = self._runtime.stack.request(
+                "OPTIONS",
+                uri,
+                flow=probe.flow,
+                from_=f"<sip:{host}>",
+                to=f"<{uri}>",
+                now=now,
+                headers="Accept: application/sdp\r\n",
+            )
+            self._qualifier.asked(probe, token, now)
+            self._runtime.perform_sip(actions, now)
+        for name, state in before.items():
+            self._note_state(self._directory.trunks[name], state)
 
     def _start_registering(self, trunk: TrunkState) -> None:
         config = trunk.config
@@ -127,10 +167,18 @@ class Trunks:
             if trunk.flows:
                 client.flow = trunk.flows[0]
             self._runtime.perform_sip(client.poll(self._runtime.stack, now), now)
+        self._ask(now)
         self._note_deadline()
 
     def request_done(self, action: sip.RequestDone, now: float) -> None:
-        """The answer to one of our REGISTERs."""
+        """The answer to one of our REGISTERs or OPTIONS."""
+        asked = self._qualifier.asked_for(action.token)
+        if asked:
+            before = self._directory.trunks[asked].state
+            self._qualifier.answered(action.token, action.response.status if action.response else 503, now)
+            self._note_state(self._directory.trunks[asked], before)
+            self._note_deadline()
+            return
         for name, client in self._clients.items():
             before = self._directory.trunks[name].state
             self._runtime.perform_sip(client.on_done(self._runtime.stack, action, now), now)
@@ -148,11 +196,19 @@ class Trunks:
         self._note_deadline()
 
     def _note_state(self, trunk: TrunkState, before: str) -> None:
-        state = trunk.state
-        if state != before or not trunk.since_utc:
-            trunk.since_utc = self._runtime.calls.env.wall(self._clock())
-            log.info("= trunk %s: %s %s", trunk.config.name, state, trunk.error)
-            self._publish(events.TrunkStateChanged(trunk=trunk.config.name, state=state, reason=trunk.error))
+        state, name = trunk.state, trunk.config.name
+        if state == before and trunk.since_utc:
+            return
+        wall = self._runtime.calls.env.wall(self._clock())
+        down_s = wall - trunk.since_utc if trunk.since_utc else 0.0
+        was_up = trunk.since_utc and before == "up"
+        trunk.since_utc = wall
+        log.info("= trunk %s: %s %s", name, state, trunk.reason)
+        self._publish(events.TrunkStateChanged(trunk=name, state=state, reason=trunk.reason))
+        if state == "up":
+            self._publish(events.TrunkUp(trunk=name, down_s=down_s))
+        elif was_up:
+            self._publish(events.TrunkDown(trunk=name, reason=trunk.reason))
 
     async def close(self) -> None:
         """Unregisters; waits a moment for the answers."""

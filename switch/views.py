@@ -1,6 +1,6 @@
 """Snapshots of live things for the control API, made when asked for."""
 
-from model.views import CallView, ExtensionView, LegView, TrunkView
+from model.views import CallView, ExtensionView, LegView, TrunkAddressView, TrunkView
 from switch.call import Call, Leg
 from switch.directory import ExtensionEntry, TrunkState
 from switch.hearing import HOLD_PLAY
@@ -68,13 +68,24 @@ def extension_view(entry: ExtensionEntry, n_registrations: int, n_calls: int) ->
     )
 
 
-def trunk_view(trunk: TrunkState) -> TrunkView:
+def trunk_view(trunk: TrunkState, now: float) -> TrunkView:
+    """`now` is monotonic seconds."""
     config = trunk.config
+    addresses = [
+        TrunkAddressView(
+            address=f"{flow.transport}:{flow.host}:{flow.port}",
+            state=health.state,
+            is_resting=health.resting_until > now,
+            status=health.status,
+            round_trip_ms=health.round_trip_ms,
+        )
+        for flow, health in ((flow, trunk.health_of(flow)) for flow in trunk.flows)
+    ]
     address = f"{trunk.flows[0].transport}:{trunk.flows[0].host}:{trunk.flows[0].port}" if trunk.flows else ""
     return TrunkView(
         trunk=config.name,
         state=trunk.state,
-        reason=trunk.error,
+        reason=trunk.reason,
         address=address,
         since_utc=trunk.since_utc,
         is_registering=config.register,
@@ -82,4 +93,11 @@ def trunk_view(trunk: TrunkState) -> TrunkView:
         max_calls=config.max_channels,
         calls_total=trunk.calls_total,
         calls_failed=trunk.calls_failed,
+        n_calls_in=trunk.n_in,
+        max_calls_in=config.max_channels_in,
+        max_calls_out=config.max_channels_out,
+        max_calls_per_second=config.max_calls_per_second,
+        calls_skipped=trunk.calls_skipped,
+        is_qualified=config.qualify_s > 0,
+        addresses=addresses,
     )

@@ -2,7 +2,7 @@
 failure says of it, which is next. Used by `switch.ringing`. Pure."""
 
 from model.causes import HangupCause
-from switch.actions import Action, LeaveIfSilent, PreemptTrunk
+from switch.actions import Action, DoubtTrunk, LeaveIfSilent, PreemptTrunk
 from switch.call import Call, Leg, Step, Target
 from switch.environment import Environment
 
@@ -65,15 +65,16 @@ def leads_on(failover: tuple[str, ...], cause: HangupCause, status: int) -> bool
     return not failover or cause.value in failover or (status > 0 and str(status) in failover)
 
 
-def note_failure(call: Call, leg: Leg, now: float, env: Environment) -> None:
-    """An address that gave no answer, or said 503, rests."""
+def note_failure(call: Call, leg: Leg, now: float, env: Environment) -> list[Action]:
+    """An address that gave no answer, or said 503, rests, and is asked whether it is there."""
     forget_timers(call, leg)
     trunk = env.directory.trunks.get(leg.name) if leg.kind == "trunk" else None
     if trunk is None or leg.flow is None or (leg.has_responded and leg.sip_status != 503):
-        return
+        return []
     seconds = min(leg.retry_after_s, MAX_RETRY_AFTER_S) or trunk.config.rest_s
     if seconds:
         trunk.rest(leg.flow, now, seconds)
+    return [DoubtTrunk(call.call_id, "", leg.name)] if trunk.config.qualify_s else []
 
 
 def note_reached(call: Call, leg: Leg, env: Environment) -> None:
