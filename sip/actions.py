@@ -68,7 +68,8 @@ class Rejected(_Action, frozen=True):
 class Confirmed(_Action, frozen=True):
     """The ACK to our 2xx came; `body` is the answer when the INVITE carried no offer, else b"".
 
-    It comes a second time for a re-INVITE that carried no offer, with the answer to ours.
+    It comes a second time for a re-INVITE that carried no offer, with the answer to ours; and before the 2xx when a
+    PRACK brought the answer to the offer in a provisional response of ours.
     """
 
     session: str
@@ -151,7 +152,7 @@ class Ended(_Action, frozen=True):
 
     session: str
     why: str
-    """bye, no_ack, dialog_lost, timer_expired, transport_failed"""
+    """bye, no_ack, no_prack, dialog_lost, timer_expired, transport_failed"""
     reason: str
     """Value of the Reason header, or ""."""
 

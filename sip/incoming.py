@@ -5,7 +5,16 @@ RFC 3261 §8.2, §9.2, §12.2.2, §17.1.3, §17.2.3, §18.1.2. Pure; called by `
 
 import zlib
 
-from sip import session_offer, session_refer, session_reoffer, session_requests, session_timer, session_uac, session_uas
+from sip import (
+    session_offer,
+    session_refer,
+    session_reliable,
+    session_reoffer,
+    session_requests,
+    session_timer,
+    session_uac,
+    session_uas,
+)
 from sip.actions import Action, Ended, IncomingRequest, RequestDone, Send
 from sip.dialog import response_head
 from sip.errors import SipParseError
@@ -17,7 +26,7 @@ from sip.session_state import Session
 from sip.transaction import RESPONSE_INPUT, Transaction
 from sip.validate import Refusal, check_request, check_response
 
-DIALOG_METHODS = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "INFO", "UPDATE"))
+DIALOG_METHODS = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "INFO", "PRACK", "UPDATE"))
 IN_DIALOG_METHODS = DIALOG_METHODS | {"OPTIONS", "REFER", "NOTIFY", "SUBSCRIBE"}
 
 
@@ -99,6 +108,7 @@ HANDLERS = {
     "refresh": session_reoffer.on_refresh_response,
     "refer": session_refer.on_refer_response,
     "notify": session_refer.on_notify_response,
+    "prack": session_reliable.on_prack_response,
     "request": _on_outside_response,
     "cancel": _ignore,
     "detached": _ignore,
@@ -189,10 +199,14 @@ def _on_request_in_dialog(endpoint: Endpoint, limits: Limits, request: Request, 
             return
         refuse(endpoint, request, 481, "Call/Transaction Does Not Exist", out)
         return
-    if request.cseq <= session.remote_cseq:
+    if session.role == "uac" and session.state in _UNSETTLED:
+        # Each fork counts for itself.
+        pass
+    elif request.cseq <= session.remote_cseq:
         refuse(endpoint, request, 500, "CSeq Out Of Order", out)
         return
-    session.remote_cseq = request.cseq
+    else:
+        session.remote_cseq = request.cseq
     refusal = check_request(request, supported_methods=IN_DIALOG_METHODS, supported_extensions=EXTENSIONS)
     if refusal is None:
         handle = _IN_DIALOG.get(method)
@@ -227,6 +241,7 @@ _IN_DIALOG = {
     "OPTIONS": session_requests.on_options,
     "REFER": session_refer.on_refer,
     "NOTIFY": session_refer.on_notify,
+    "PRACK": session_uas.on_prack,
     "SUBSCRIBE": session_refer.on_subscribe,
 }
 

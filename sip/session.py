@@ -13,14 +13,14 @@ from sip.errors import SipParseError
 from sip.flow import Flow
 from sip.message import Message
 from sip.next_hop import Listener, choose_for_size, choose_hop, choose_listener
-from sip.session_state import Draft, ReferWatch, Reoffer, Session, StackStats, Unacknowledged, Waiting
+from sip.session_state import Draft, ReferWatch, Reliable, Reoffer, Session, StackStats, Unacknowledged, Waiting
 from sip.timers import Calendar, Recent, TimerLanes, TransactionTimers
 from sip.transaction import ANSWER_INPUT, Finished, Transaction, Transactions
 
 Out = list[Action]
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY"
-SUPPORTED = "norefersub, replaces, timer"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY"
+SUPPORTED = "100rel, norefersub, replaces, timer"
 """Option tags of ours."""
 EXTENSIONS = frozenset(SUPPORTED.split(", "))
 _WITH_CONTACT = frozenset(("INVITE", "UPDATE", "REFER", "NOTIFY"))
@@ -37,6 +37,7 @@ class Endpoint:
         "merged",
         "min_se_s",
         "refers",
+        "reliable",
         "reoffers",
         "sent_bys",
         "session_expires_s",
@@ -78,6 +79,7 @@ class Endpoint:
         self.sessions: dict[str, Session] = {}
         self.unacknowledged: dict[str, Unacknowledged] = {}
         self.reoffers: dict[str, Reoffer] = {}
+        self.reliable: dict[str, Reliable] = {}
         self.refers: dict[str, ReferWatch] = {}
         self.merged: Recent[str] = Recent(max_finished)
         self.waiting: dict[int, Waiting] = {}
@@ -281,10 +283,17 @@ class Endpoint:
         unacknowledged = self.unacknowledged.pop(session.id, None)
         if unacknowledged is not None:
             unacknowledged.deadline = 0.0
+        self.end_reliable(session)
         reoffer = self.reoffers.pop(session.id, None)
         if reoffer is not None:
             reoffer.deadline = 0.0
         session.offer_key = session.invite_key = ""
+
+    def end_reliable(self, session: Session) -> None:
+        """No provisional response is repeated any more: there is a final one."""
+        reliable = self.reliable.pop(session.id, None)
+        if reliable is not None:
+            reliable.deadline = 0.0
 
     def close(self, session: Session, out: Out) -> None:
         self.remove(session)

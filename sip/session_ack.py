@@ -30,8 +30,17 @@ def accept_invite(
     flow = t.flow
     data = endpoint.answer(t, 200, "OK", now, out, headers, body)
     timers = endpoint.timers
+    is_answer_due = not (session.has_offer or (is_first and session.is_agreed))
     unacknowledged = endpoint.unacknowledged[session.id] = Unacknowledged(
-        0.0, session.id, data, flow, t.cseq, timers.t1, timers.timeout - timers.t1, is_first, not session.has_offer
+        0.0,
+        session.id,
+        data,
+        flow,
+        t.cseq,
+        timers.t1,
+        timers.timeout - timers.t1,
+        is_first,
+        is_answer_due,
     )
     endpoint.lanes.arm(unacknowledged, now, timers.t1)
 

@@ -24,27 +24,35 @@ def on_offer(endpoint: Endpoint, session: Session, request: Request, t: Transact
         # Who sends the next offer has seen our 2xx: its ACK was lost or overtaken.
         confirm(endpoint, session, unacknowledged, b"", now, out)
         unacknowledged = None
-    is_unanswered = session.role == "uas" and session.state in ("incoming", "early")
+    is_early = session.state in ("calling", "early", "incoming", "cancelling", "cancelled")
+    # UPDATE is for early dialogs (RFC 3311 §5.2): with SDP once the first offer is answered, without it at any time.
+    may_update = t.method == "UPDATE" and is_early and (session.is_agreed or not request.body)
+    is_unanswered = session.role == "uas" and session.state in ("incoming", "early") and not may_update
     if session.state == "closing":
         endpoint.answer(t, 481, "Call/Transaction Does Not Exist", now, out)
     elif session.offer_key or is_unanswered:
         headers = f"Retry-After: {endpoint.random(11)}\r\n"
         endpoint.answer(t, 500, "Server Internal Error", now, out, headers)
-    elif session.invite_key or session.state != "confirmed" or unacknowledged is not None:
+    elif not may_update and (session.invite_key or session.state != "confirmed" or unacknowledged is not None):
         endpoint.answer(t, 491, "Request Pending", now, out)
     else:
         if request.flow is not None:
             session.is_behind_nat = is_behind_nat(request.sent_by, request.flow)
-        endpoint.refresh_target(session, request, contact_target(request))
+        if session.role == "uas" or not is_early:
+            endpoint.refresh_target(session, request, contact_target(request))
         session_timer.note_request(endpoint, session, request)
         if t.method == "UPDATE" and not request.body:
+            if is_early:
+                endpoint.answer(t, 200, "OK", now, out, endpoint.contact(t.flow.listener, session.contact_user))
+                return
             _accept_update(endpoint, session, t, b"", now, out)
             return
         t.user = session.id
         t.usage = "offer"
         t.cseq = request.cseq
         session.offer_key = t.key
-        session.has_offer = bool(request.body)
+        if not is_early:
+            session.has_offer = bool(request.body)
         out.append(Offered(session.id, request.body))
 
 
@@ -56,13 +64,18 @@ def accept_offer(endpoint: Endpoint, session: Session, body: bytes, now: float, 
     if t.method == "INVITE":
         accept_invite(endpoint, session, t, body, now, out, is_first=False)
         return
+    if t.method == "PRACK":
+        endpoint.answer(t, 200, "OK", now, out, "Content-Type: application/sdp\r\n" if body else "", body)
+        return
     _accept_update(endpoint, session, t, body, now, out)
     send_next_offer(endpoint, session, now, out)
 
 
 def _accept_update(endpoint: Endpoint, session: Session, t: Transaction, body: bytes, now: float, out: Out) -> None:
-    session_timer.start(endpoint, session, now, body)
-    headers = endpoint.contact(t.flow.listener, session.contact_user) + session_timer.response_lines(session)
+    headers = endpoint.contact(t.flow.listener, session.contact_user)
+    if session.state == "confirmed":
+        session_timer.start(endpoint, session, now, body)
+        headers += session_timer.response_lines(session)
     if body:
         headers += "Content-Type: application/sdp\r\n"
     endpoint.answer(t, 200, "OK", now, out, headers, body)

@@ -231,10 +231,9 @@ def note_accepted(endpoint: Endpoint, t: Transaction, response: Response) -> Fin
     return finished
 
 
-def acknowledge_stray(
-    endpoint: Endpoint, response: Response, finished: Finished | None, out: Out
-) -> tuple[Draft, Flow] | None:
-    """ACK a 2xx for which no session is (any more), made of nothing but the 2xx. The ACK and its flow, or None."""
+def dialog_of_response(endpoint: Endpoint, response: Response) -> tuple[str, str, Flow] | None:
+    """(Request-URI, header block, flow) of the dialog that a response to an INVITE of ours makes, of nothing but the
+    response; None when it cannot be."""
     flow = response.flow
     if flow is None:
         return None
@@ -248,7 +247,17 @@ def acknowledge_stray(
     if isinstance(hop, str):
         # Not worth a look-up: whoever sent the 2xx can be reached the way it came.
         hop = flow
-    head = dialog_head(response.headers["From"], response.headers["To"], response.call_id, lines)
+    return uri, dialog_head(response.headers["From"], response.headers["To"], response.call_id, lines), hop
+
+
+def acknowledge_stray(
+    endpoint: Endpoint, response: Response, finished: Finished | None, out: Out
+) -> tuple[Draft, Flow] | None:
+    """ACK a 2xx for which no session is (any more). The ACK and its flow, or None."""
+    dialog = dialog_of_response(endpoint, response)
+    if dialog is None:
+        return None
+    uri, head, hop = dialog
     ack_headers = finished.ack_headers if finished is not None else ""
     ack = Draft("ACK", uri, head, response.cseq, ack_headers, b"", "", "ack")
     endpoint.send_ack(ack, hop, finished, out)

@@ -47,6 +47,13 @@ class Session(msgspec.Struct, gc=False):
     """A host name that has to be resolved before the next request; "" mostly."""
     is_behind_nat: bool = False
     credentials: Credentials | None = None
+    reliability: str = ""
+    """required, supported or "": what the caller said of 100rel (RFC 3262)."""
+    rseq: int = 0
+    remote_rseqs: dict[str, int] = {}
+    """Of our INVITE: To tag -> RSeq of the last reliable response; replaced, never changed."""
+    is_agreed: bool = False
+    """Offer and answer went through before the INVITE's final response."""
     wanted_s: int = 0
     """Session interval (RFC 4028) we ask for; 0: none of ours, but the peer's is kept."""
     expires_s: int = 0
@@ -92,6 +99,21 @@ class Unacknowledged(Timed, gc=False):
     is_first: bool = True
     is_answer_due: bool = False
     """Our 2xx carried the offer, so the ACK brings the answer."""
+
+
+class Reliable(Timed, gc=False):
+    """A provisional response of ours that is repeated until its PRACK comes (RFC 3262 §3)."""
+
+    session: str = ""
+    data: bytes = b""
+    flow: Flow = Flow("", "", 0)
+    rseq: int = 0
+    cseq: int = 0
+    interval: float = 0.0
+    left: float = 0.0
+    has_sdp: bool = False
+    queue: list[tuple[int, str, str, bytes]] = msgspec.field(default_factory=list)
+    """What follows: status, reason, header lines, body."""
 
 
 class Reoffer(Timed, gc=False):

@@ -165,6 +165,11 @@ def start(endpoint: Endpoint, session: Session, now: float, sdp: bytes = b"") ->
         session.local_sdp = b""
     elif sdp:
         session.local_sdp = sdp
+    if session.is_refresher and not session.peer_updates and not session.local_sdp:
+        # Nothing we could refresh it with.
+        session.expires_s = 0
+        calendar.remove(session.id, session.timer_slot)
+        return
     session.expires_at = now + session.expires_s
     _arm(endpoint, session, now, now + session.expires_s / 2 if session.is_refresher else _last(session))
 

@@ -6,6 +6,7 @@ from sip.errors import SipParseError
 from sip.flow import Flow
 from sip.message import Response
 from sip.session import Endpoint, Out
+from sip.session_reliable import acknowledge as acknowledge_provisional
 from sip.session_requests import acknowledge_stray, note_accepted, send_bye
 from sip.session_state import Draft, Session
 from sip.session_timer import note_response, sent_again, start
@@ -62,6 +63,8 @@ def _on_provisional(
     if session.state == "calling":
         session.state = "early"
     if response.status > 100:
+        if not acknowledge_provisional(endpoint, session, response, now, out):
+            return
         if response.to_tag:
             session.remote_tag = response.to_tag
         out.append(Progressed(session.id, response.status, response.reason, response.body, response.to_tag))

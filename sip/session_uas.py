@@ -1,6 +1,6 @@
 """The peer's INVITE: ringing, answering, refusing, and its CANCEL (RFC 3261 §9.2, §12.1.1, §13.3)."""
 
-from sip import session_timer
+from sip import session_reliable, session_timer
 from sip.actions import Cancelled, IncomingInvite
 from sip.dialog import address_uri, contact_target, response_head, route_set
 from sip.flow import Flow
@@ -40,6 +40,8 @@ def on_invite(endpoint: Endpoint, request: Request, key: str, flow: Flow, now: f
         is_behind_nat=is_behind_nat(request.sent_by, source),
     )
     session.wanted_s = endpoint.session_expires_s
+    if "Supported" in request.headers or "Require" in request.headers:
+        session.reliability = session_reliable.wish(request)
     session_timer.note_request(endpoint, session, request)
     local = f"{request.headers['To']};tag={session_id}"
     endpoint.establish(session, local, request.headers["From"], target, routes, source)
@@ -64,13 +66,24 @@ def progress(
         headers = f"{endpoint.contact(t.flow.listener, session.contact_user)}{headers}"
     if body:
         headers = f"{headers}Content-Type: application/sdp\r\n"
-    endpoint.answer(t, status, reason, now, out, headers, body)
+    if session_reliable.is_needed(session, status, body):
+        session_reliable.send(endpoint, session, t, status, reason, now, out, headers, body)
+    else:
+        endpoint.answer(t, status, reason, now, out, headers, body)
 
 
 def answer(endpoint: Endpoint, session: Session, body: bytes, now: float, out: Out, headers: str) -> None:
     t = endpoint.transactions.servers.get(session.invite_key)
     if t is None or session.role != "uas" or session.state not in ("incoming", "early"):
         return
+    reliable = session_reliable.holds_back(endpoint, session)
+    if reliable is not None:
+        reliable.queue.append((200, "OK", headers, body))
+        return
+    if session.is_agreed and not session.has_offer:
+        # Our offer and its answer are through: SDP in the 2xx would be another offer (RFC 6337 §3.1.1).
+        body = b""
+    endpoint.end_reliable(session)
     accept_invite(endpoint, session, t, body, now, out, headers, is_first=True)
     session.state = "answered"
     session.invite_key = ""
@@ -82,6 +95,21 @@ def reject(endpoint: Endpoint, session: Session, status: int, reason: str, now: 
         return
     endpoint.answer(t, status, reason, now, out, headers)
     endpoint.close(session, out)
+
+
+def on_prack(endpoint: Endpoint, session: Session, request: Request, key: str, now: float, out: Out) -> None:
+    """Their PRACK, and what waited for it.
+
+    Raises:
+        SipParseError: 400.
+    """
+    for reliable in session_reliable.on_prack(endpoint, session, request, key, now, out):
+        for status, reason, headers, body in reliable.queue:
+            t = endpoint.transactions.servers.get(session.invite_key)
+            if status >= 200:
+                answer(endpoint, session, body, now, out, headers)
+            elif t is not None:
+                session_reliable.send(endpoint, session, t, status, reason, now, out, headers, body)
 
 
 def on_cancel(endpoint: Endpoint, request: Request, t: Transaction, now: float, out: Out) -> None:

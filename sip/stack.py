@@ -7,14 +7,23 @@ seconds. Call `receive` for one datagram or one framed message of a stream.
 
 from collections.abc import Sequence
 
-from sip import session_offer, session_refer, session_reoffer, session_requests, session_timer, session_uac, session_uas
+from sip import (
+    session_offer,
+    session_refer,
+    session_reliable,
+    session_reoffer,
+    session_requests,
+    session_timer,
+    session_uac,
+    session_uas,
+)
 from sip.actions import Action
 from sip.dialog import dialog_head, routing
 from sip.digest import Credentials
 from sip.flow import Flow
 from sip.next_hop import Listener
 from sip.refer import Replaces
-from sip.session import ALLOW, SUPPORTED, Out, reason_line
+from sip.session import ALLOW, Out, reason_line
 from sip.session_refer import find_replaced
 from sip.session_state import Draft, Session, StackStats
 from sip.stack_driver import DriverSide
@@ -53,13 +62,16 @@ class SipStack(DriverSide):
         credentials: Credentials | None = None,
         max_forwards: int = 70,
         session_expires_s: int | None = None,
+        reliable: str = "supported",
     ) -> tuple[str, list[Action]]:
         """Begin a session. `from_` and `to` are header values without tag; `flow` None: the first route or `uri` is
         resolved first.
 
         Without `body` the peer is asked for an offer, and its 2xx waits for `acknowledge`. A 401 or 407 that
         `credentials` can answer is answered inside, and a 422. `session_expires_s`: another interval than the stack's
-        (0: none). There is no timer on ringing: `cancel` is the caller's.
+        (0: none). `reliable`: off, supported or
+        required, whether provisional responses shall arrive (RFC 3262); only with `body`. There is no timer on
+        ringing: `cancel` is the caller's.
 
         Raises:
             ValueError: a line end in an argument that is one header value, or a route without URI.
@@ -91,8 +103,9 @@ class SipStack(DriverSide):
         )
         wanted_s = endpoint.session_expires_s if session_expires_s is None else session_expires_s
         session.wanted_s = session.expires_s = wanted_s
+        supported = session_reliable.invite_lines(reliable if body else "off")
         tail = (
-            f"Allow: {ALLOW}\r\nSupported: {SUPPORTED}\r\nUser-Agent: {endpoint.user_agent}\r\n"
+            f"Allow: {ALLOW}\r\n{supported}User-Agent: {endpoint.user_agent}\r\n"
             f"{session_timer.invite_lines(endpoint, session)}{headers}"
         )
         if body:

@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from sip import incoming, session_refer, session_reoffer, session_timer
+from sip import incoming, session_refer, session_reliable, session_reoffer, session_timer
 from sip.actions import Action, Rejected, RequestDone
 from sip.errors import SipParseError
 from sip.flow import Flow
@@ -13,7 +13,7 @@ from sip.next_hop import Listener
 from sip.parser import parse_message
 from sip.session import Endpoint, Out
 from sip.session_ack import on_no_ack
-from sip.session_state import Draft, ReferWatch, Reoffer, Session, StackStats, Unacknowledged, Waiting
+from sip.session_state import Draft, ReferWatch, Reliable, Reoffer, Session, StackStats, Unacknowledged, Waiting
 from sip.timers import Calendar, TransactionTimers
 from sip.transaction import Transaction, TransactionStats
 
@@ -122,6 +122,8 @@ class DriverSide:
             elif isinstance(timed, Calendar):
                 for session in session_timer.on_timer(endpoint, now, out):
                     session_reoffer.refresh(endpoint, session, now, out)
+            elif isinstance(timed, Reliable):
+                session_reliable.on_timer(endpoint, timed, now, out)
             elif isinstance(timed, ReferWatch):
                 session_refer.on_timer(endpoint, timed, now, out)
             elif isinstance(timed, Waiting):

@@ -80,6 +80,14 @@ class Sip(Section, frozen=True):
             description='Way of requests of phones, told when they register (RFC 3608): "<sip:edge.example.com;lr>".',
         ),
     ] = ()
+    prack: Annotated[
+        str,
+        Meta(
+            pattern=r"^(off|supported|required)$",
+            description="Reliable provisional responses (RFC 3262) of who is called: off, supported, required. "
+            "Callers get what they ask for.",
+        ),
+    ] = "supported"
     max_bindings: Annotated[int, Meta(ge=1, le=32, description="Devices that may register to one extension.")] = 5
 
 

@@ -168,6 +168,10 @@ class Trunk(Section, frozen=True):
             "a trunk behind a NAT or one that wants a port a call.",
         ),
     ] = "shared"
+    prack: Annotated[
+        str,
+        Meta(pattern=r"^(|off|supported|required)$", description="Reliable provisional responses; empty: sip.prack."),
+    ] = ""
     session_timers: Annotated[
         bool, Meta(description="Ask it for session timers (RFC 4028) as sip.session_expires_s says; its own are kept.")
     ] = True

@@ -11,7 +11,6 @@ from typing import assert_never
 
 from model.causes import HangupCause
 from sip import actions as sip
-from sip.digest import Credentials
 from sip.message import Response
 from sip.offer_answer import LocalMedia, NoCommonCodec
 from sip.sdp import SdpError
@@ -23,6 +22,7 @@ from switch.cdr import mask
 from switch.config import Config
 from switch.directory import Directory
 from switch.info_digits import INFO_TYPE, format_info, parse_info
+from switch.invite_terms import InviteTerms
 from switch.leg_events import (
     CallEvent,
     LegAnswered,
@@ -40,7 +40,7 @@ from switch.leg_events import (
 )
 from switch.leg_media import LegMedia
 from switch.media_pool import MediaPool
-from switch.sip_transfers import SipTransfers, transfer_lines
+from switch.sip_transfers import SipTransfers
 from switch.targets import uri_user
 
 log = logging.getLogger(__name__)
@@ -68,12 +68,7 @@ class SipLegs:
         self.media = LegMedia(config, directory, pool)
         self._legs: dict[str, tuple[Call, Leg]] = {}
         self.transfers = SipTransfers(stack, self._legs)
-        self._credentials = {
-            trunk.name: Credentials(username=trunk.username, password=trunk.password, realm=trunk.realm)
-            for trunk in config.trunk
-            if trunk.username
-        }
-        self._untimed = {trunk.name for trunk in config.trunk if not trunk.session_timers}
+        self._terms = InviteTerms(config, local_host)
         self._sharing = {trunk.name for trunk in config.trunk if trunk.rtp_ports == "shared"}
 
     # -- what the calls want ------------------------------------------------------------------------------------------
@@ -81,7 +76,7 @@ class SipLegs:
     def adopt(self, session: str, call: Call, leg: Leg) -> None:
         """An incoming session is this leg."""
         leg.session = session
-        if leg.kind == "trunk" and leg.name in self._untimed:
+        if self._terms.is_untimed(leg.kind, leg.name):
             self._stack.forgo_timer(session)
         made = self._stack.sessions.get(session)
         leg.is_tls = made is not None and made.flow.transport in ("tls", "wss")
@@ -99,21 +94,21 @@ class SipLegs:
             return [], [LegFailed(call.call_id, leg.leg_id, HangupCause.INCOMPATIBLE_DESTINATION)]
         if body is None:
             return [], [LegFailed(call.call_id, leg.leg_id, HangupCause.REQUESTED_CHAN_UNAVAIL)]
-        host = self.local_host(target.flow.listener)
-        name = f'"{_quoted(target.caller_name)}" ' if target.caller_name else ""
+        terms = self._terms.of(call, target)
         session, actions = self._stack.invite(
             flow=target.flow,
             uri=target.uri,
-            from_=f"{name}<sip:{uri_user(target.caller)}@{host}>",
+            from_=terms.from_,
             to=f"<{target.uri}>",
             now=now,
             body=body,
             contact_user=uri_user(target.caller),
             route=target.route,
-            headers=transfer_lines(target),
-            credentials=self._credentials.get(target.name) if target.kind == "trunk" else None,
-            max_forwards=call.max_forwards - 1,
-            session_expires_s=0 if target.name in self._untimed and target.kind == "trunk" else None,
+            headers=terms.headers,
+            credentials=terms.credentials,
+            max_forwards=terms.max_forwards,
+            reliable=terms.reliable,
+            session_expires_s=terms.session_expires_s,
         )
         leg.flow = target.flow
         leg.local_sdp = body
@@ -403,7 +398,3 @@ def _retry_after_s(response: Response) -> float:
 
 def _warning_line(warning: str) -> str:
     return f"Warning: {warning}\r\n" if warning else ""
-
-
-def _quoted(name: str) -> str:
-    return name.replace("\\", "\\\\").replace('"', '\\"').replace("\r", " ").replace("\n", " ")

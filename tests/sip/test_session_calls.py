@@ -67,8 +67,8 @@ def test_a_whole_call() -> None:
         InfoReceived(callee, "application/dtmf-relay", b"Signal=5\r\n"),
         Ended(callee, "bye", "Q.850;cause=16"),
     ]
-    assert net.sent(A) == ["INVITE", "ACK", "INFO", "BYE"]
-    assert net.sent(B) == ["183", "200", "200", "200"]
+    assert net.sent(A) == ["INVITE", "PRACK", "ACK", "INFO", "BYE"]
+    assert net.sent(B) == ["183", "200", "200", "200", "200"]
     net.finish()
     net.assert_empty()
 

@@ -115,6 +115,7 @@ def assert_empty(stack: SipStack) -> None:
         "unacknowledged": len(endpoint.unacknowledged),
         "reoffers": len(endpoint.reoffers),
         "refers": len(endpoint.refers),
+        "reliable": len(endpoint.reliable),
         "session timers": len(endpoint.calendar.slots),
         "waiting": len(endpoint.waiting) + len(endpoint.waiting_of),
         "timers": len(endpoint.lanes),
