@@ -60,6 +60,8 @@ class AddPhone(_Command, frozen=True, kw_only=True, tag="add_phone"):
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     voice: int = 0
     """Seed of its voice."""
+    tone_hz: float = 0.0
+    """Speaks this tone instead; 0 = its voice."""
     answer_after_s: float = -1.0
     """Calls that come in ring this long, then are answered; negative: by `answer` alone."""
     is_carrier: bool = False

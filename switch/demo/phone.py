@@ -11,7 +11,7 @@ from switch.demo.agent import Agent
 from switch.demo.events import AddPhone, PhoneEvent
 from switch.demo.phone_call import AgentSettings, Media
 from switch.demo.rtp import RtpClock, RtpLine
-from switch.demo.speech import speak
+from switch.demo.speech import hum, speak
 
 
 class Phone:
@@ -28,7 +28,10 @@ class Phone:
         ValueError when `server` is no "transport:address:port"."""
         server = parse_flow(wanted.server)
         randomness = random.Random(f"{wanted.phone} {wanted.voice}")
-        voice = {codec: speak(wanted.voice, codec=codec) for codec in wanted.codecs}
+        if wanted.tone_hz:
+            voice = {codec: hum(wanted.tone_hz, codec=codec) for codec in wanted.codecs}
+        else:
+            voice = {codec: speak(wanted.voice, codec=codec) for codec in wanted.codecs}
 
         def make_media(call_id: str, on_digit: Callable[[str, int], None]) -> Media:
             return RtpLine(wanted.host, clock, voice, randomness=randomness, on_digit=on_digit)

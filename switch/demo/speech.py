@@ -40,6 +40,13 @@ def speak(seed: int, seconds: float = 12.0, codec: str = "PCMU") -> bytes:
     return encoder(codec).take(linear.view(np.uint16)).tobytes()
 
 
+def hum(hz: float, codec: str = "PCMU") -> bytes:
+    """One second of a tone of whole Hz at `LEVEL_DBM0`, encoded like `speak`; it may be looped."""
+    wave = np.sin(2 * np.pi * round(hz) * np.arange(RATE_HZ) / RATE_HZ)
+    level = _FULL_SCALE_RMS * 2**0.5 * 10 ** ((LEVEL_DBM0 - _FULL_SCALE_DBM0) / 20)
+    return encoder(codec).take((level * wave).astype(np.int16).view(np.uint16)).tobytes()
+
+
 def synthesise(seed: int, seconds: float = 12.0) -> NDArray[np.int16]:
     """The same as 16-bit samples."""
     rng = np.random.default_rng(seed)

@@ -1,0 +1,145 @@
+"""Every kind of phone calls every kind of phone: both hear each other's tone, hold and resume from either side with
+music for the other, digits both ways, and the end by either side.
+
+Peers are small classes in `matrix_peers.py`. Not here: what only one kind of phone can do, failures (test_phones,
+test_sipp_calls), codecs (test_codecs).
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.live import netns
+from tests.live.conftest import Bed
+from tests.live.ears import Ears
+from tests.live.matrix_peers import BaresipPeer, OurPeer, Peer, SippPeer
+from tests.live.netns import SWITCH, peer_address
+from tests.live.our_phone import OurPhones
+from tests.live.switch_process import PASSWORD, SwitchProcess, extension
+
+KINDS = ("sipp", "baresip", "ours")
+# Whole Hz, and no tone near a harmonic of another, nor of the music.
+TONES = {
+    "caller": dict(zip(KINDS, (430.0, 530.0, 670.0), strict=True)),
+    "callee": dict(zip(KINDS, (830.0, 1010.0, 1230.0), strict=True)),
+}
+NUMBERS = {
+    "caller": dict(zip(KINDS, ("2001", "2002", "2003"), strict=True)),
+    "callee": dict(zip(KINDS, ("2011", "2012", "2013"), strict=True)),
+}
+
+
+class Table:
+    """The switch and two phones of each kind, all registered, for all cells."""
+
+    def __init__(self, network: netns.Namespace, folder: Path, stack: ExitStack) -> None:
+        self.bed = Bed(network, folder)
+        stack.callback(self.bed.close)
+        extensions = [extension(number, dtmf="info") for number in ("2001", "2011")]
+        extensions += [extension(number) for number in ("2002", "2003", "2012", "2013")]
+        self.switch: SwitchProcess = self.bed.switch(extension=extensions)
+        self.ears = Ears(network, SWITCH)
+        stack.callback(self.ears.close)
+        self.phones = OurPhones(network, folder)
+        stack.callback(self.phones.stop)
+        self.peers: dict[tuple[str, str], Peer] = {
+            (role, kind): self._make(role, kind) for role in ("caller", "callee") for kind in KINDS
+        }
+
+    def _make(self, role: str, kind: str) -> Peer:
+        number, hz = NUMBERS[role][kind], TONES[role][kind]
+        if kind == "baresip":
+            account = f";auth_pass={PASSWORD};regint=600;ptime=20;audio_codecs=pcmu"
+            phone = self.bed.phone(number, hz=hz, account=account)
+            self.switch.control.wait_for("registration.added", extension=number)
+            return BaresipPeer(phone, hz, self.ears)
+        address = peer_address(int(number) % 100)
+        if kind == "ours":
+            return OurPeer(self.phones, number, address, hz, self.ears)
+        return SippPeer(self.bed.network, self.bed.folder, self.switch.control, number, address, hz, self.ears)
+
+
+@pytest.fixture(scope="module")
+def table(live_permitted: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Table]:
+    with netns.namespace("m") as network, ExitStack() as stack:
+        yield Table(network, tmp_path_factory.mktemp("matrix"), stack)
+
+
+def connect(a: Peer, b: Peer, steps_a: tuple[str, ...], steps_b: tuple[str, ...]) -> None:
+    """`a` calls `b`, who answers, and both hear each other."""
+    a.prepare("caller", steps_a)
+    b.prepare("callee", steps_b)
+    a.place(b.number)
+    b.answer()
+    a.wait_up()
+    b.wait_up()
+    hear_each_other(a, b)
+
+
+def hear_each_other(a: Peer, b: Peer) -> None:
+    a.wait_hears(b.hz)
+    b.wait_hears(a.hz)
+
+
+def finish(first: Peer, other: Peer) -> None:
+    """`first` hangs up, and the call is gone on both sides."""
+    first.hang_up()
+    other.wait_over()
+    first.wait_over()
+
+
+def caller_hangs_up(a: Peer, b: Peer) -> None:
+    connect(a, b, ("hang_up",), ())
+    finish(a, b)
+
+
+def callee_hangs_up(a: Peer, b: Peer) -> None:
+    connect(a, b, (), ("hang_up",))
+    finish(b, a)
+
+
+def caller_holds_and_resumes(a: Peer, b: Peer) -> None:
+    connect(a, b, ("hold", "resume", "hang_up"), ())
+    a.hold()
+    b.wait_hears_music(a.hz, b.hz)
+    a.resume()
+    hear_each_other(a, b)
+    finish(a, b)
+
+
+def callee_holds_and_resumes(a: Peer, b: Peer) -> None:
+    connect(a, b, ("hang_up",), ("hold", "resume"))
+    b.hold()
+    a.wait_hears_music(a.hz, b.hz)
+    b.resume()
+    hear_each_other(a, b)
+    finish(a, b)
+
+
+def digits_both_ways(a: Peer, b: Peer) -> None:
+    connect(a, b, ("send_digits:59#", "get_digits:*02", "hang_up"), ("get_digits:59#", "send_digits:*02"))
+    a.send_digits("59#")
+    b.wait_digits("59#")
+    b.send_digits("*02")
+    a.wait_digits("*02")
+    hear_each_other(a, b)
+    finish(a, b)
+
+
+ROWS: list[Callable[[Peer, Peer], None]] = [
+    caller_hangs_up,
+    callee_hangs_up,
+    caller_holds_and_resumes,
+    callee_holds_and_resumes,
+    digits_both_ways,
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.__name__)
+@pytest.mark.parametrize(("caller", "callee"), list(itertools.product(KINDS, KINDS)))
+def test_cell(table: Table, caller: str, callee: str, row: Callable[[Peer, Peer], None]) -> None:
+    row(table.peers["caller", caller], table.peers["callee", callee])
+    table.switch.calls_are_over()
