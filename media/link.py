@@ -9,10 +9,11 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-from model.media import Command, Event, Health, Hello
+from model.media import Command, Health
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +48,20 @@ class CommandLink:
     def __init__(
         self,
         listener: socket.socket,
-        hello: Callable[[], Hello],
+        hello: Callable[[], Any],
         watch: Callable[[int, bool], None],
         unwatch: Callable[[int], None],
+        *,
+        commands: Any = Command,
+        passing: tuple[type, ...] = (Health,),
     ) -> None:
+        """`commands`: the union of what is taken; `passing`: events that are of no use later on."""
         self._hello = hello
         self._watch = watch
         self._unwatch = unwatch
-        self._decoder = msgspec.msgpack.Decoder(Command)
+        self._decoder = msgspec.msgpack.Decoder(commands)
         self._encoder = msgspec.msgpack.Encoder()
+        self._passing = passing
         self._in = bytearray()
         self._out: deque[bytes] = deque()
         self._out_bytes = 0
@@ -67,7 +73,7 @@ class CommandLink:
         listener.setblocking(False)
         watch(self._listener.fileno(), False)
 
-    def handle(self, fd: int) -> list[Command]:
+    def handle(self, fd: int) -> list[Any]:
         """Something is ready on `fd`: the commands that have come."""
         if fd == self._listener.fileno():
             self._accept()
@@ -78,12 +84,12 @@ class CommandLink:
         self.flush()
         return commands
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: msgspec.Struct) -> None:
         """Queues an event; `flush` sends it."""
         body = self._encoder.encode(event)
         frame = len(body).to_bytes(4, "big") + body
         if self._peer is None:
-            if not isinstance(event, Health):
+            if not isinstance(event, self._passing):
                 self._kept.append(frame)
             return
         self._out.append(frame)
@@ -141,7 +147,7 @@ class CommandLink:
         self._out_bytes += sum(map(len, kept))
         self.flush()
 
-    def _receive(self) -> list[Command]:
+    def _receive(self) -> list[Any]:
         assert self._peer is not None
         try:
             data = self._peer.recv(_READ)
@@ -154,7 +160,7 @@ class CommandLink:
             self._drop("closed by the switch")
             return []
         self._in += data
-        commands: list[Command] = []
+        commands: list[Any] = []
         at = 0
         while len(self._in) - at >= 4:
             length = int.from_bytes(self._in[at : at + 4], "big")

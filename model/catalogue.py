@@ -10,6 +10,7 @@ from model import (
     events,
     events_monitor,
     events_services,
+    events_webrtc,
     watching,
 )
 from model.declare import COMMANDS, EVENTS, CommandSpec, EventSpec
@@ -22,6 +23,7 @@ _MODULES: tuple[ModuleType, ...] = (
     events,
     events_monitor,
     events_services,
+    events_webrtc,
     watching,
 )
 _PLACES = {module.__name__: place for place, module in enumerate(_MODULES)}

@@ -18,13 +18,10 @@ from model.ids import IdSource
 from model.records import CallRecord, RecordingRecord
 from sip import actions as sip
 from sip.net.dns import Resolver
-from sip.net.tls import TlsConfig
 from sip.net.transports import Transports
 from sip.net.websocket import WebSocketConfig
-from sip.stack import Listener
 from storage.storage import Storage
 from storage.writer import WriterLimits, WriterState
-from switch.addresses import parse_listen
 from switch.commands import make_handlers
 from switch.config import Config
 from switch.core import Core, assemble
@@ -32,6 +29,7 @@ from switch.directory import Directory, extension_entries
 from switch.environment import Environment
 from switch.extensions_admin import entry_of, hash_password
 from switch.lag import LagMeter
+from switch.listening import UnusableError, make_listeners, make_resolver, tls_of
 from switch.media_pool import MediaPool, WorkerNotes
 from switch.outbound_history import recall_usage
 from switch.recovery import recover, recover_after_start
@@ -47,10 +45,6 @@ log = logging.getLogger(__name__)
 WORKER_WAIT_S = 10.0
 LINGER_S = 3.0
 """What BYEs and recordings get after the last call of a drain."""
-
-
-class UnusableError(Exception):
-    """The switch cannot run like this, and trying again would not change it; the message is one line."""
 
 
 class App:
@@ -80,7 +74,12 @@ class App:
 
     @classmethod
     async def start(
-        cls, config: Config, sip_sockets: list[socket.socket], control_socket: socket.socket, media_paths: list[str]
+        cls,
+        config: Config,
+        sip_sockets: list[socket.socket],
+        control_socket: socket.socket,
+        media_paths: list[str],
+        edge_path: str = "",
     ) -> "App":
         """Everything up and listening. Raises what makes that impossible (storage, certificates)."""
         app = cls(config)
@@ -94,8 +93,8 @@ class App:
         )
         directory = await app._load_directory()
         await recall_usage(app.storage, directory.outbound, time.time())
-        listeners = _listeners(config)
-        resolver = _resolver(config, listeners)
+        listeners = make_listeners(config)
+        resolver = make_resolver(config, listeners)
         outside = Outside(
             send=lambda data, flow: app.transports.send(data, flow),  # noqa: PLW0108 (opened below)
             publish=app.hub.publish,
@@ -126,12 +125,16 @@ class App:
         for worker in pool.workers:
             app._own(worker.run())
         await app._wait_for_worker()
+        if edge_path:
+            edge = core.browser_edge.connect(edge_path)
+            app._own(edge.run())
+            await edge.wait_until_up(WORKER_WAIT_S)
         try:
             app.transports = await Transports.open(
                 listeners,
                 core.runtime,
                 sockets=sip_sockets,
-                tls=_tls(config),
+                tls=tls_of(config),
                 websocket=WebSocketConfig(origins=config.webrtc.origins),
             )
         except (OSError, ValueError) as error:
@@ -336,55 +339,6 @@ async def _until(is_so: Callable[[], bool]) -> None:
     """Looks ten times a second; only a drain waits like this."""
     while not is_so():  # noqa: ASYNC110
         await asyncio.sleep(0.1)
-
-
-def _listeners(config: Config) -> list[Listener]:
-    listeners = []
-    for text in config.sip.listen:
-        address = parse_listen(text)
-        advertised = config.sip.advertised_host or local_address(address.host)
-        listeners.append(
-            Listener(
-                transport=address.transport,
-                host=address.host,
-                port=address.port,
-                advertised_host="" if advertised == address.host else advertised,
-            )
-        )
-    return listeners
-
-
-def _resolver(config: Config, listeners: list[Listener]) -> Resolver:
-    """Looks for what we have listeners to talk to, streams by the family of any listener."""
-    families = {6 if ":" in listener.host else 4 for listener in listeners}
-    can_speak = {"udp": any(one.transport == "udp" for one in listeners), "tcp": True, "tls": _tls(config) is not None}
-    return Resolver(
-        transports=[name for name, is_possible in can_speak.items() if is_possible], families=sorted(families)
-    )
-
-
-def _tls(config: Config) -> TlsConfig | None:
-    sip_config = config.sip
-    needs_tls = any(trunk.transport == "tls" for trunk in config.trunk)
-    if not sip_config.tls_certificate and not needs_tls:
-        return None
-    return TlsConfig(
-        certificate=_file_beside(config, "tls_certificate"),
-        key=_file_beside(config, "tls_key"),
-        verify_peers=True,
-        ca_file=_file_beside(config, "tls_ca"),
-    )
-
-
-def _file_beside(config: Config, key: str) -> str:
-    """A readable file that the configuration names relative to itself; "" when it names none."""
-    path: str = getattr(config.sip, key)
-    if not path:
-        return ""
-    path = os.path.join(os.path.dirname(config.path), path)
-    if not os.access(path, os.R_OK):
-        raise UnusableError(f"sip.{key}: {path} cannot be read")
-    return path
 
 
 def _token_table(config: Config) -> TokenTable:

@@ -103,6 +103,33 @@ class Ringing(msgspec.Struct, gc=False, kw_only=True):
     ring_timeout_s: float = 0.0
 
 
+class BrowserSide(msgspec.Struct, gc=False, kw_only=True):
+    """What a browser's leg has over a phone's (switch.browsers)."""
+
+    flow: Flow | None = None
+    """Its WebSocket, as far as we know; None: it came through a proxy."""
+    ufrag: str = ""
+    """Ours, "" when the next description shall have new ones."""
+    pwd: str = ""
+    remote_ufrag: str = ""
+    fingerprints: tuple[tuple[str, str], ...] = ()
+    mids: tuple[str, ...] = ()
+    """Of the m= sections agreed on."""
+    association: int = 0
+    """Counts the connections that the page made."""
+    is_offering: bool = False
+    """Our description was the last one."""
+    plain: bytes = b""
+    """The browser's last description without its coat."""
+    is_configured: bool = False
+    """The edge knows the leg."""
+    is_renewing: bool = False
+    """A re-INVITE of ours is under way; its answer concerns this leg alone."""
+
+    def __repr__(self) -> str:
+        return f"BrowserSide({self.ufrag})"
+
+
 class Leg(msgspec.Struct, gc=False, kw_only=True):
     """One SIP dialog and its audio."""
 
@@ -159,6 +186,7 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     """Digit, whether it came by INFO, monotonic instant: the same in the other kind right after is the same key."""
     is_tls: bool = False
     """Its signalling cannot be read on the way."""
+    browser: BrowserSide | None = None
     srtp_keys: LocalKeys | None = None
     is_insisting: bool = False
     """It refused an offer in which SRTP was optional, and gets another one with nothing else."""

@@ -123,6 +123,11 @@ def _check(config: Config, text: str, path: str) -> None:
             raise wrong(["sip", "listen"], str(error)) from None
         if address.transport in ("tls", "wss") and not (config.sip.tls_certificate and config.sip.tls_key):
             raise wrong(["sip", "listen"], f'"{listen}" needs sip.tls_certificate and sip.tls_key (entry {i + 1})')
+    if config.webrtc.listen:
+        try:
+            split_host_port(config.webrtc.listen)
+        except ValueError as error:
+            raise wrong(["webrtc", "listen"], str(error)) from None
     for origin in config.webrtc.origins:
         if origin not in ("*", "none") and not _ORIGIN.fullmatch(origin):
             raise wrong(["webrtc", "origins"], f'"{origin}" must be "https://host[:port]", "*" or "none"')

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from switch.config_types import Section, Text
+from switch.config_types import Seconds, Section, Text
 
 
 class WebRtc(Section, frozen=True):
@@ -18,3 +18,23 @@ class WebRtc(Section, frozen=True):
             "programs that are no browser; empty: pages of the host they connect to.",
         ),
     ] = ()
+    listen: Annotated[
+        Text,
+        Meta(
+            description='UDP "address:port" for the audio of all browsers; empty: the RTP address, port 3480. '
+            "Firewalls must let it in."
+        ),
+    ] = ""
+    advertised_address: Annotated[
+        Text, Meta(description="IP address that browsers are told, when it differs (behind NAT); empty: as for RTP.")
+    ] = ""
+    reattach_s: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds a call waits, with music, for a browser whose page is loaded again or has no network."
+        ),
+    ] = 30.0
+    silence_s: Annotated[
+        float,
+        Meta(ge=3, le=60, description="Seconds without a sign of life after which a browser counts as gone."),
+    ] = 5.0

@@ -11,6 +11,8 @@ import msgspec
 from model.declare import Event
 from model.ids import IdSource
 from sip.stack import Listener, SipStack, TransactionTimers
+from switch.browser_edge import BrowserEdge
+from switch.browsers import Browsers
 from switch.calls import Calls
 from switch.config import Config
 from switch.directory import Directory
@@ -41,6 +43,7 @@ class Core(msgspec.Struct, frozen=True):
     notifier: Notifier
     messages: Messages
     door: Door
+    browser_edge: BrowserEdge
 
 
 class Secrets(Protocol):
@@ -78,17 +81,22 @@ def assemble(
     env = Environment(config, directory, ids, registrations.bindings, pool, wall_offset)
     calls = Calls(env)
     env.is_in_call = lambda number: is_in_call(calls.calls.values(), number)
-    legs = SipLegs(config, directory, stack, pool, local_host=lambda index: listeners[index].sent_by)
+    browsers = Browsers(ids.token)
+    legs = SipLegs(config, directory, stack, pool, local_host=lambda index: listeners[index].sent_by, browsers=browsers)
     runtime = Runtime(stack, calls, legs, pool, outside)
+    browser_edge = BrowserEdge(runtime, browsers, publish, reattach_s=config.webrtc.reattach_s)
+    registrations.tell_bound(browser_edge.registered)
     trunks = Trunks(runtime, directory, lookup, publish, outside.clock)
     gatekeeper = Gatekeeper(config, directory, secrets(32))
     registrations.admit_with(gatekeeper)
     notifier = Notifier(runtime, gatekeeper, registrations, publish, ids.token)
     messages = Messages(runtime, gatekeeper, registrations, publish)
     runtime.watch_calls(notifier.calls_touched)
-    for machine in (registrations, trunks, notifier):
+    for machine in (registrations, trunks, notifier, browser_edge):
         runtime.also_drive(machine, machine.handle_timeout)
         runtime.watch_flows(machine.flow_failed)
     door = Door(runtime, gatekeeper, registrations, trunks, notifier, messages, is_congested=is_congested)
     runtime.open_door(door)
-    return Core(directory, stack, pool, env, calls, runtime, registrations, trunks, notifier, messages, door)
+    return Core(
+        directory, stack, pool, env, calls, runtime, registrations, trunks, notifier, messages, door, browser_edge
+    )

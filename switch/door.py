@@ -183,7 +183,9 @@ class Door:
         replaced: Leg,
         now: float,
     ) -> None:
-        unusable = self._unusable_offer(request.body, who, request.flow is not None and request.flow.transport == "tls")
+        unusable = self._unusable_offer(
+            request.body, who, request.flow is not None and request.flow.transport in ("tls", "wss")
+        )
         if unusable is not None:
             self._reject(action.session, *status_of_cause(unusable[0]), now, unusable[1])
             return

@@ -28,6 +28,8 @@ from sip.offer_answer import (
 )
 from sip.sdes import LocalKeys
 from sip.sdp import SdpError
+from sip.webrtc import is_browser_sdp
+from switch.browsers import Browsers, no_browsers
 from switch.call import Call, Leg
 from switch.config import Config, Media
 from switch.directory import Directory
@@ -41,8 +43,9 @@ _NARROW = ("PCMU", "PCMA")
 class LegMedia:
     """The SDP of every leg. Each method may raise `NoCommonCodec` (answer 488) or `SdpError` (400)."""
 
-    def __init__(self, config: Config, directory: Directory, pool: MediaPool) -> None:
+    def __init__(self, config: Config, directory: Directory, pool: MediaPool, browsers: Browsers | None = None) -> None:
         self._config = config
+        self.browsers = browsers or no_browsers()
         self._directory = directory
         self._pool = pool
         self._missing = {name for name in CODECS if not find_codec(name).is_transcodable}
@@ -85,9 +88,16 @@ class LegMedia:
             raise SecurityMismatch("SRTP is required, and its keys need TLS signalling")
         return "off"
 
+    def _security(self, leg: Leg) -> str:
+        """A browser's audio is encrypted up to the edge, and plain from there."""
+        return "off" if leg.browser is not None else self.security_of(leg.kind, leg.name, is_tls=leg.is_tls)
+
     def check(self, offer: bytes, kind: str, name: str, *, is_tls: bool) -> None:
         """Whether a party's first offer can lead to anything, before anybody rings."""
-        security = self.security_of(kind, name, is_tls=is_tls)
+        if is_browser_sdp(offer):
+            offer, security = self.browsers.check(offer), "off"
+        else:
+            security = self.security_of(kind, name, is_tls=is_tls)
         check_security(offer, self._capabilities((), security), self._some_keys)
         ours = self._codecs_of(kind, name)
         if not any(codec in ours for codec in offered_codecs(offer)) and not passable_codecs(offer):
@@ -106,11 +116,12 @@ class LegMedia:
 
     def offer(self, leg: Leg, peer: Leg | None, local: LocalMedia) -> bytes:
         """Our offer to the leg, made for a call with `peer` (None: nobody yet)."""
-        security = self.security_of(leg.kind, leg.name, is_tls=leg.is_tls)
+        security = self._security(leg)
         if leg.is_insisting and security == "optional":
             security = "required"
         leg.capabilities = self._capabilities(self._towards(leg, peer), security)
-        return make_offer(local, leg.capabilities, keys=self._keys_of(leg, security))
+        plain = make_offer(local, leg.capabilities, keys=self._keys_of(leg, security))
+        return self.browsers.write(leg, plain, is_offer=True)
 
     def may_insist(self, leg: Leg) -> bool:
         """Whether a refusal may be one of plain RTP: phones that demand SRTP want it as RTP/SAVP, and refuse the
@@ -130,11 +141,13 @@ class LegMedia:
         passed = _foreign_codec(leg)
         codecs = (passed,) if passed is not None else tuple([name for name in before.codecs if isinstance(name, str)])
         leg.capabilities = self._capabilities(codecs, before.srtp)
-        return make_offer(local, leg.capabilities, prefer=leg.negotiated.codec, keys=self._keys_of(leg, before.srtp))
+        plain = make_offer(local, leg.capabilities, prefer=leg.negotiated.codec, keys=self._keys_of(leg, before.srtp))
+        return self.browsers.write(leg, plain, is_offer=True)
 
     def answer(self, leg: Leg, peer: Leg | None, offer: bytes, local: LocalMedia) -> tuple[bytes, Negotiated]:
         """Our answer to the leg's offer, so that `peer` need not be transcoded."""
-        security = self.security_of(leg.kind, leg.name, is_tls=leg.is_tls)
+        offer = self.browsers.read(leg, offer)
+        security = self._security(leg)
         codecs: tuple[str | Codec, ...] = self._codecs_of(leg.kind, leg.name)
         passed = _foreign_codec(peer) or (_foreign_codec(leg) if leg.negotiated is not None else None)
         if passed is not None:
@@ -146,10 +159,11 @@ class LegMedia:
             prefer = self._closest(offered_codecs(offer), codecs, peer)
         body, negotiated = answer_offer(offer, local, capabilities, prefer=prefer, keys=self._keys_of(leg, security))
         leg.capabilities = capabilities
-        return body, negotiated
+        return self.browsers.write(leg, body, is_offer=False), negotiated
 
     def apply(self, leg: Leg, answer: bytes) -> Negotiated:
         """What the leg made of our offer."""
+        answer = self.browsers.read(leg, answer)
         capabilities = leg.capabilities or Capabilities(codecs=self._default)
         return apply_answer(answer, capabilities, keys=self._keys_of(leg, capabilities.srtp))
 
@@ -209,7 +223,9 @@ class LegMedia:
         leg.negotiated = negotiated
         leg.is_configured = True
         self._note_digits(leg)
-        host = leg.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+        # Nothing is learned of a browser's address: to the engine it is at the edge, and nobody else may be.
+        host = "" if leg.browser is not None else leg.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+        self.browsers.configure(leg, negotiated)
         self._pool.send(leg.worker, configure_command(leg, negotiated, host, self._config.media))
 
 

@@ -9,10 +9,11 @@ import sys
 
 import uvloop
 
-from switch.app import App, UnusableError
+from switch.app import App
 from switch.collector import calm_collector
 from switch.config import Config
 from switch.config_file import ConfigError, load_config
+from switch.listening import UnusableError
 from switch.logs import set_up_logging
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("--sip-fds", required=True, help="FIRST:COUNT, in the order of sip.listen")
     parser.add_argument("--control-fd", required=True, type=int)
     parser.add_argument("--media", action="append", default=[], help="socket of a media worker, in order")
+    parser.add_argument("--edge", default="", help="socket of the WebRTC edge")
     arguments = parser.parse_args()
     try:
         config = load_config(arguments.config)
@@ -36,16 +38,18 @@ def main() -> int:
     control_socket = socket.socket(fileno=arguments.control_fd)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            return runner.run(run(config, sip_sockets, control_socket, arguments.media))
+            return runner.run(run(config, sip_sockets, control_socket, arguments.media, arguments.edge))
         except UnusableError as error:
             print(f"ringback: {error}", file=sys.stderr)
             return 2
 
 
-async def run(config: Config, sip_sockets: list[socket.socket], control_socket: socket.socket, media: list[str]) -> int:
+async def run(
+    config: Config, sip_sockets: list[socket.socket], control_socket: socket.socket, media: list[str], edge: str = ""
+) -> int:
     """Runs until it is drained; the exit status."""
     loop = asyncio.get_running_loop()
-    app = await App.start(config, sip_sockets, control_socket, media)
+    app = await App.start(config, sip_sockets, control_socket, media, edge)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, app.asked_to_stop)
     calm_collector()

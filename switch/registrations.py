@@ -48,6 +48,7 @@ class Registrations:
         self._publish = publish
         self._gatekeeper: Gatekeeper | None = None
         self._on_change: list[Callable[[str, float], None]] = []
+        self._on_bound: Callable[[str, str, Flow], None] = lambda number, contact, flow: None
 
     def admit_with(self, gatekeeper: Gatekeeper) -> None:
         """Who may register."""
@@ -56,6 +57,10 @@ class Registrations:
     def on_change(self, changed: Callable[[str, float], None]) -> None:
         """`changed(number, now)` is called when a phone of the extension came or went."""
         self._on_change.append(changed)
+
+    def tell_bound(self, on_bound: Callable[[str, str, Flow], None]) -> None:
+        """`on_bound(number, contact, flow)` is called for every binding that was made or refreshed."""
+        self._on_bound = on_bound
 
     @property
     def deadline(self) -> float | None:
@@ -133,6 +138,8 @@ class Registrations:
     def _tell(self, changes: Sequence[BindingChange], now: float) -> None:
         for change in changes:
             binding = change.binding
+            if change.what in ("added", "refreshed"):
+                self._on_bound(change.aor, binding.contact, binding.flow)
             if change.what == "added":
                 self._publish(
                     events.RegistrationAdded(

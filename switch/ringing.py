@@ -105,7 +105,9 @@ def may_go_directly(target: Target, offer: bytes, env: Environment) -> bool:
     has_keys = b"a=crypto:" in offer
     if (srtp or env.config.media.srtp) == "required" and not has_keys:
         return False
-    return media_ == "direct" and (not has_keys or target.flow.transport == "tls")
+    # A browser speaks to nobody but the edge.
+    is_browser = target.flow.transport in ("ws", "wss") or ";transport=ws" in target.uri
+    return media_ == "direct" and not is_browser and (not has_keys or target.flow.transport == "tls")
 
 
 def _next_step(

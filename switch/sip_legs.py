@@ -16,6 +16,7 @@ from sip.offer_answer import LocalMedia, NoCommonCodec
 from sip.sdp import SdpError
 from sip.stack import SipStack
 from switch.actions import SendInfoDigits
+from switch.browsers import Browsers
 from switch.call import Call, Leg
 from switch.causes import cause_of_reason, cause_of_status, reason_header, status_of_cause
 from switch.cdr import mask
@@ -40,6 +41,7 @@ from switch.leg_events import (
 )
 from switch.leg_media import LegMedia
 from switch.media_pool import MediaPool
+from switch.sip_browsers import SipBrowsers
 from switch.sip_transfers import SipTransfers
 from switch.targets import uri_user
 
@@ -59,15 +61,17 @@ class SipLegs:
         pool: MediaPool,
         *,
         local_host: Callable[[int], str],
+        browsers: Browsers | None = None,
     ) -> None:
         self._config = config
         self._directory = directory
         self._stack = stack
         self._pool = pool
         self.local_host = local_host
-        self.media = LegMedia(config, directory, pool)
+        self.media = LegMedia(config, directory, pool, browsers)
         self._legs: dict[str, tuple[Call, Leg]] = {}
         self.transfers = SipTransfers(stack, self._legs)
+        self.browsers = SipBrowsers(stack, self._legs, self.media, self._local_media, self._apply_answer)
         self._terms = InviteTerms(config, local_host)
         self._sharing = {trunk.name for trunk in config.trunk if trunk.rtp_ports == "shared"}
 
@@ -80,6 +84,7 @@ class SipLegs:
             self._stack.forgo_timer(session)
         made = self._stack.sessions.get(session)
         leg.is_tls = made is not None and made.flow.transport in ("tls", "wss")
+        self.browsers.adopted(call, leg)
         self._legs[session] = (call, leg)
 
     def start(self, call: Call, leg: Leg, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
@@ -87,6 +92,7 @@ class SipLegs:
         target = leg.target
         assert target is not None
         leg.is_tls = target.flow.transport in ("tls", "wss")
+        self.media.browsers.note_callee(leg, target.flow, target.uri)
         try:
             body = self._first_offer(call, leg)
         except NoCommonCodec as error:
@@ -146,6 +152,7 @@ class SipLegs:
         actions = self._stack.hang_up(
             leg.session, now, status, reason, reason_header(cause), headers=_warning_line(leg.warning)
         )
+        self.media.browsers.release(leg)
         self._forget_if_gone(leg.session)
         return actions
 
@@ -178,7 +185,7 @@ class SipLegs:
     def on_session(self, action: sip.SessionEvent, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
         """A fact about a session becomes leg events; SDP that only concerns this leg is answered here."""
         entry = self._legs.get(action.session)
-        if entry is None:
+        if entry is None or self.browsers.on_session(*entry, action):
             return [], []
         call, leg = entry
         ids = (call.call_id, leg.leg_id)
@@ -243,8 +250,8 @@ class SipLegs:
                 assert_never(action)
 
     def _forget_if_gone(self, session: str) -> None:
-        if session not in self._stack.sessions:
-            self._legs.pop(session, None)
+        if session not in self._stack.sessions and (gone := self._legs.pop(session, None)) is not None:
+            self.media.browsers.release(gone[1])
 
     @property
     def n_sessions(self) -> int:
@@ -267,6 +274,8 @@ class SipLegs:
                 log.warning("! no RTP port is free for leg %s", leg.leg_id)
                 return None
         # The session id must be unique to us (RFC 8866 §5.2): port and instant are.
+        if leg.browser is not None:
+            return self.media.browsers.local_media(leg, int(leg.created_utc * 1000))
         return LocalMedia(self._pool.host, leg.port, int(leg.created_utc * 1000), leg.sdp_version)
 
     def _shares_ports(self, leg: Leg) -> bool:

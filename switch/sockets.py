@@ -15,6 +15,8 @@ UDP_BUFFER_BYTES = 4 * 1024 * 1024
 RTP_BUFFER_BYTES = 256 * 1024
 SHARED_BUFFER_BYTES = 8 * 1024 * 1024
 """The same for an RTP port that many calls share."""
+EDGE_PORT = 3480
+"""UDP port for browsers' audio when the configuration names none."""
 
 
 class OwnedSockets:
@@ -28,6 +30,8 @@ class OwnedSockets:
         self.n_shared = 0
         """How many of each worker's pairs, the first ones, are for many legs."""
         self.control: socket.socket | None = None
+        self.edge: list[socket.socket] = []
+        """Of the WebRTC edge: for browsers, for the media engine; empty when nobody listens for browsers."""
         first, last = (int(port) for port in config.media.rtp_ports.split("-"))
         first += first % 2
         n_pairs = (last + 1 - first) // 2
@@ -38,6 +42,8 @@ class OwnedSockets:
             host, port = split_host_port(config.control.listen)
             self.control = _bind(ListenAddress("tcp", host, port), f"control.listen {config.control.listen}")
             address = config.media.address or parse_listen(config.sip.listen[0]).host
+            if has_browsers(config):
+                self._bind_edge(config, address)
             share = n_pairs // n_workers
             if not share:
                 raise ConfigError(f"media.rtp_ports {config.media.rtp_ports}: fewer than one pair a worker")
@@ -57,11 +63,23 @@ class OwnedSockets:
     def all(self) -> list[socket.socket]:
         """Every socket that is open."""
         control = [self.control] if self.control is not None else []
-        return [*self.sip, *control, *(one for sockets in self.rtp for one in sockets)]
+        return [*self.sip, *control, *self.edge, *(one for sockets in self.rtp for one in sockets)]
 
     def close(self) -> None:
         for one in self.all():
             one.close()
+
+    def _bind_edge(self, config: Config, rtp_host: str) -> None:
+        text = config.webrtc.listen
+        host, port = split_host_port(text) if text else (rtp_host, EDGE_PORT)
+        self.edge.append(_bind(ListenAddress("udp", host, port), f"webrtc.listen {text or port}"))
+        inner = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(rtp_host, rtp_host)
+        self.edge.append(_bind(ListenAddress("udp", inner, 0), f"media.address {inner}"))
+
+
+def has_browsers(config: Config) -> bool:
+    """Whether anybody listens for them."""
+    return any(parse_listen(text).transport in ("ws", "wss") for text in config.sip.listen)
 
 
 def _bind(address: ListenAddress, what: str) -> socket.socket:

@@ -8,13 +8,15 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 from pathlib import Path
 
+from media.link import listen
 from switch.config import Config
 from switch.media_workers import CANNOT_START, MediaWorkers, Slot, die_with_parent
-from switch.sockets import OwnedSockets, place
+from switch.sockets import OwnedSockets, local_address, place
 
 log = logging.getLogger(__name__)
 
@@ -77,35 +79,69 @@ async def serve(config: Config) -> int:
     config.resolve(".").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ringback-") as run_directory:
         media = MediaWorkers([], config.node.log_level.upper(), n_shared=sockets.n_shared)
+        edge: EdgePlace | None = None
         try:
-            switch = _children(config, sockets, Path(run_directory), media)
-            return await _supervise(config, media, switch)
+            edge = EdgePlace.make(config, sockets, Path(run_directory))
+            switch = _children(config, sockets, Path(run_directory), media, edge)
+            return await _supervise(config, media, switch, edge)
         finally:
             sockets.close()
+            if edge is not None:
+                edge.listener.close()
             for slot in media.slots:
                 slot.close()
 
 
-def _children(config: Config, sockets: OwnedSockets, run_directory: Path, media: MediaWorkers) -> Child:
+class EdgePlace:
+    """What the WebRTC edge's process is started with: sockets that outlive it."""
+
+    def __init__(self, path: Path, listener: socket.socket, child: Child) -> None:
+        self.path = path
+        self.listener = listener
+        self.child = child
+
+    @classmethod
+    def make(cls, config: Config, sockets: OwnedSockets, run_directory: Path) -> "EdgePlace | None":
+        """None where nobody listens for browsers. Raises OSError."""
+        if not sockets.edge:
+            return None
+        web, engine = sockets.edge
+        path = run_directory / "edge.sock"
+        listener = listen(str(path))
+        told = config.webrtc.advertised_address or config.media.advertised_address
+        command = [sys.executable, "-m", "media.webrtc.process", "--host", told or local_address(web.getsockname()[0])]
+        command += ["--silence-s", str(config.webrtc.silence_s), "--log-level", config.node.log_level.upper()]
+        fds = (web.fileno(), engine.fileno(), listener.fileno())
+        for name, fd in zip(("--web-fd", "--engine-fd", "--listener-fd"), fds, strict=True):
+            command += [name, str(fd)]
+        return cls(path, listener, Child("webrtc edge", command, fds))
+
+
+def _children(
+    config: Config, sockets: OwnedSockets, run_directory: Path, media: MediaWorkers, edge: EdgePlace | None
+) -> Child:
     """Fills `media.slots`; the switch."""
     paths = [run_directory / f"media-{index}.sock" for index in range(len(sockets.rtp))]
     for index, path in enumerate(paths):
         media.slots.append(Slot.make(f"w{index}", path, ()))
     # Above every descriptor that is open: copying must not close one of the originals.
-    own = [one.fileno() for one in sockets.all()] + [fd for slot in media.slots for fd in slot.fds]
+    listeners = [edge.listener.fileno()] if edge is not None else []
+    own = listeners + [one.fileno() for one in sockets.all()] + [fd for slot in media.slots for fd in slot.fds]
     next_fd = max(own) + 1
     switch_command = [sys.executable, "-m", "switch.process", "--config", config.path]
     for slot, path, rtp in zip(media.slots, paths, sockets.rtp, strict=True):
         slot.rtp_fds = place(rtp, next_fd)
         next_fd += len(rtp)
         switch_command += ["--media", str(path)]
+    if edge is not None:
+        switch_command += ["--edge", str(edge.path)]
     sip_fds = place(sockets.sip, next_fd)
     control_fds = place([one for one in [sockets.control] if one is not None], next_fd + len(sip_fds))
     switch_command += ["--sip-fds", f"{sip_fds[0]}:{len(sip_fds)}", "--control-fd", str(control_fds[0])]
     return Child("switch", switch_command, sip_fds + control_fds)
 
 
-async def _supervise(config: Config, media: MediaWorkers, switch: Child) -> int:
+async def _supervise(config: Config, media: MediaWorkers, switch: Child, edge: EdgePlace | None) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
@@ -119,10 +155,15 @@ async def _supervise(config: Config, media: MediaWorkers, switch: Child) -> int:
         loop.add_signal_handler(number, asked_to_stop)
     media_task = asyncio.create_task(media.run())
     switch_task = asyncio.create_task(switch.keep_running())
+    edge_task = asyncio.create_task(edge.child.keep_running()) if edge is not None else None
     stop_task = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([switch_task, stop_task], return_when=asyncio.FIRST_COMPLETED)
         await _finish(switch, switch_task, config.node.drain_s + STOP_S)
+        if edge is not None and edge_task is not None:
+            edge.child.is_wanted = False
+            edge.child.signal(signal.SIGTERM)
+            await _finish(edge.child, edge_task, STOP_S)
         media.stop()
         done, _ = await asyncio.wait([media_task], timeout=STOP_S)
         if not done:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.live import netns
 from tests.live.baresip import Baresip
+from tests.live.browser.chromium import Chromium
 from tests.live.capture import Capture
 from tests.live.netns import Namespace, peer_address
 from tests.live.sipp import Sipp
@@ -35,6 +36,7 @@ class Bed:
         self.network = network
         self.folder = folder
         self._phones: list[Baresip] = []
+        self._browsers: list[Chromium] = []
         self._sipps: list[Sipp] = []
         self._captures: list[Capture] = []
         self._switches: list[SwitchProcess] = []
@@ -58,6 +60,13 @@ class Bed:
         self._phones.append(made)
         return made
 
+    def browser(self, user: str, *, hz: float) -> Chromium:
+        """A Chromium on a machine of its own."""
+        network, address = self.network.add_phone()
+        made = Chromium(network, self.folder, address=address, user=user, hz=hz)
+        self._browsers.append(made)
+        return made
+
     def capture(self, expression: str = "udp") -> Capture:
         made = Capture(self.network, self.folder, expression)
         self._captures.append(made)
@@ -70,7 +79,7 @@ class Bed:
             for switch in self._switches:
                 switch.finish()
         finally:
-            for one in (*self._phones, *self._sipps, *self._captures, *self._switches):
+            for one in (*self._phones, *self._browsers, *self._sipps, *self._captures, *self._switches):
                 one.kill()
 
 

@@ -308,6 +308,8 @@ def test_when_audio_may_go_directly(srtp, transport, offer_, expected):
         directory.extensions[entry.number] = entry
     env = SimpleNamespace(directory=directory, config=config)
     flow = Flow(transport, "192.0.2.1", 5060)
-    target = SimpleNamespace(kind="extension", name="1009", flow=flow)
+    target = SimpleNamespace(kind="extension", name="1009", uri="sip:1009@phone", flow=flow)
     assert may_go_directly(target, offer_, env) is expected
-    assert not may_go_directly(SimpleNamespace(kind="extension", name="1001", flow=flow), offer_, env)
+    assert not may_go_directly(
+        SimpleNamespace(kind="extension", name="1001", uri="sip:1001@phone", flow=flow), offer_, env
+    )
