@@ -126,3 +126,8 @@ class SupervisionDenied(ApiError):
 @error(-32043, "not_waiting")
 class NotWaiting(ApiError):
     """The agent does not wait for calls; `data.reason` is disabled, not_registered, do_not_disturb, ringing or busy."""
+
+
+@error(-32030, "no_such_consult")
+class NoSuchConsult(ApiError):
+    """There is no consultation with that id, or it is over."""

@@ -82,6 +82,72 @@ class CallDataChanged(Event, frozen=True, kw_only=True):
     """All of it, as it is now."""
 
 
+@event("call.transfer_started")
+class CallTransferStarted(Event, frozen=True, kw_only=True):
+    """A party is being transferred: it waits until `number` answers."""
+
+    call_id: str
+    by_leg_id: str
+    """The leg that transfers."""
+    number: str
+
+
+@event("call.transferred")
+class CallTransferred(Event, frozen=True, kw_only=True):
+    """A party was handed over."""
+
+    call_id: str
+    kind: str
+    """blind, attended, replaced (a leg took another one's place) or recalled (back to who had transferred)."""
+    by_leg_id: str
+    """The leg that transferred, or was replaced."""
+    leg_id: str
+    """The leg that talks from now on."""
+    number: str
+    """Extension or number of that leg."""
+    data: dict[str, str]
+    """The customer data of the call (`call.set_data`)."""
+
+
+@event("call.transfer_failed")
+class CallTransferFailed(Event, frozen=True, kw_only=True):
+    """Nobody answered the transfer; the party is back, waits for the recall, or the call ends."""
+
+    call_id: str
+    by_leg_id: str
+    number: str
+    cause: HangupCause
+    is_recalled: bool
+    """Whether who had transferred is rung now."""
+
+
+@event("call.consult_changed")
+class CallConsultChanged(Event, frozen=True, kw_only=True):
+    """A consultation began, went on or is over."""
+
+    call_id: str
+    consult_id: str
+    state: str
+    """ringing, consulting, completed, merged, cancelled or failed."""
+    by_leg_id: str
+    """The leg that consults."""
+    number: str
+    leg_id: str = ""
+    """The leg that is consulted, once it has answered."""
+    talks_with: str = ""
+    """consulted or others: whom the consulting leg hears at present."""
+    cause: str = ""
+    """Why it failed, as a hangup cause."""
+
+
+@event("call.absorbed")
+class CallAbsorbed(Event, frozen=True, kw_only=True):
+    """A call became part of another one, which has its legs, data and story from now on, also in the record."""
+
+    call_id: str
+    into_call_id: str
+
+
 @event("call.digit")
 class CallDigit(Event, frozen=True, kw_only=True):
     """A DTMF digit came in from a leg."""

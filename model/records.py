@@ -49,7 +49,7 @@ class LegRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class SegmentRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A continuous stretch of a call with one purpose (FEATURES 4.1)."""
+    """A stretch in which a leg did one thing (FEATURES 4.1); the segments of a leg do not overlap."""
 
     call_id: str
     leg_id: str = ""
@@ -82,10 +82,14 @@ class CallRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     duration_s: float
     """created to ended"""
     talk_s: float = 0.0
-    """bridged to ended, holds included"""
+    """bridged to ended, holds included; without the time in which a party only waited for somebody to answer"""
     hold_s: float = 0.0
     hangup_cause: str
     hangup_side: str = ""
+    data: dict[str, str] = {}
+    """Customer data that went with the call."""
+    absorbed: list[str] = []
+    """Ids of calls that became part of this one (attended transfer), and have no record of their own."""
     legs: list[LegRecord] = []
     segments: list[SegmentRecord] = []
 

@@ -42,6 +42,23 @@ class LegView(View, frozen=True, kw_only=True):
     """What the media worker last reported; null before the first report."""
 
 
+class ConsultView(View, frozen=True, kw_only=True):
+    """A consultation of a live call."""
+
+    consult_id: str
+    call_id: str
+    by_leg_id: str
+    """The leg that consults."""
+    leg_id: str = ""
+    """The leg that is consulted, once it has answered."""
+    number: str
+    state: str
+    """ringing, consulting or failed."""
+    talks_with: str = ""
+    """consulted or others: whom the consulting leg hears at present."""
+    started_utc: float = 0.0
+
+
 class CallView(View, frozen=True, kw_only=True):
     """A live call."""
 
@@ -65,7 +82,8 @@ class CallView(View, frozen=True, kw_only=True):
     """The running recording; empty when there is none."""
     media_worker: str = ""
     variables: dict[str, str] = {}
-    """As given to `call.originate`."""
+    """Customer data: as given to `call.originate` and changed by `call.set_data`."""
+    consults: list[ConsultView] = []
 
 
 class CallList(View, frozen=True, kw_only=True):

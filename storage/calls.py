@@ -172,5 +172,12 @@ def _totals(key: str, row: Row[Any]) -> CallTotals:
     return CallTotals(key, row.calls, int(row.answered), row.duration_s, row.talk_s, row.hold_s, row.ring_s)
 
 
+_decode_data = msgspec.json.Decoder(dict[str, str]).decode
+_decode_ids = msgspec.json.Decoder(list[str]).decode
+
+
 def _call(row: Row[Any]) -> CallRecord:
-    return CallRecord(**row._asdict())
+    values = row._asdict()
+    values["data"] = _decode_data(values["data"]) if values["data"] else {}
+    values["absorbed"] = _decode_ids(values["absorbed"]) if values["absorbed"] else []
+    return CallRecord(**values)

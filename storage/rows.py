@@ -74,7 +74,9 @@ def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
 
 
 def _call_row(call: CallRecord) -> Row:
-    return (*astuple(call)[:-_N_BEHIND_CALL], call.caller[::-1], call.dialed[::-1])
+    *values, data, absorbed = astuple(call)[:-_N_BEHIND_CALL]
+    texts = [_encode(each).decode() if each else "" for each in (data, absorbed)]
+    return (*values, *texts, call.caller[::-1], call.dialed[::-1])
 
 
 def _recording_row(recording: RecordingRecord) -> Row:

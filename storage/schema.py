@@ -186,6 +186,8 @@ calls = Table(
     _float("hold_s"),
     _text("hangup_cause"),
     _text("hangup_side"),
+    _text("data"),
+    _text("absorbed"),
     *_call_number_columns(),
     _text("domain"),
     PrimaryKeyConstraint("call_id"),

@@ -118,6 +118,27 @@ class DoubtTrunk(_LegAction, frozen=True):
     trunk: str
 
 
+class RelocateLeg(_LegAction, frozen=True):
+    """Offer the leg a port of ours at its call's worker (re-INVITE). LegHolds, LegResumes or LegFailed follows."""
+
+
+class JoinCalls(_LegAction, frozen=True):
+    """The parties of `leg_id` and of another call's `other_leg_id` are connected; these two legs, which are of one
+    phone, end. `refer`: the REFER that asks for it."""
+
+    other_call_id: str
+    other_leg_id: str
+    refer: str
+
+
+class LetGoAbsorbed(_LegAction, frozen=True):
+    """A call became part of another: what it held at its worker is free. leg_id is empty."""
+
+    into_call_id: str
+    worker: int
+    ports: tuple[tuple[int, int], ...]
+
+
 class ForgetCall(_LegAction, frozen=True):
     """Everything is written; leg_id is empty. `ports` are (worker, RTP port) to be freed."""
 
@@ -143,6 +164,9 @@ Action = (
     | PreemptTrunk
     | TellCall
     | DoubtTrunk
+    | RelocateLeg
+    | JoinCalls
+    | LetGoAbsorbed
     | ForgetCall
     | media.Command
     | Event

@@ -101,6 +101,25 @@ class Ringing(msgspec.Struct, gc=False, kw_only=True):
     is_heard: bool = False
     """Early media: `caller_leg` hears the destination itself."""
     ring_timeout_s: float = 0.0
+    role: str = ""
+    """Who the leg that answers becomes in the conversation (`Leg.role`)."""
+    refer: str = ""
+    """The REFER that asked for it; it is told how it goes."""
+    recall_to: str = ""
+    """Extension that is rung when nobody answers; "" = none is."""
+
+
+class Consult(msgspec.Struct, gc=False, kw_only=True):
+    """A leg asks somebody else while the others wait (FEATURES XTEL-02). Over, it is forgotten: events told the end."""
+
+    consult_id: str
+    """Also the id of its `Ringing` and the name of its room."""
+    by: str
+    """Leg that consults."""
+    number: str
+    leg: str = ""
+    """Leg that is consulted, once it has answered."""
+    started_utc: float
 
 
 class BrowserSide(msgspec.Struct, gc=False, kw_only=True):
@@ -193,6 +212,8 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     warning: str = ""
     """Value of a Warning header (RFC 3261 §20.43) for its refusal: why its SDP is of no use."""
     is_direct: bool = False
+    is_moving: bool = False
+    """It was offered another port of ours, and has not said yes yet."""
     is_recorded: bool = True
     role: str = ""
     """customer, agent, consulted, …: who it is in the conversation; "" before it is connected. A leg with the role
@@ -290,6 +311,7 @@ class Call(Ringing, gc=False, kw_only=True):
     """Leg id of who answered."""
     ringings: dict[str, Ringing] = {}
     """What is rung while the call is up already."""
+    consults: dict[str, Consult] = {}
     n_legs: int = 0
     max_forwards: int = 70
     worker: int = 0

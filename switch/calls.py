@@ -11,13 +11,13 @@ from types import ModuleType
 import msgspec
 
 from model.causes import HangupCause
-from switch import supervision
-from switch.actions import Action
+from switch import joining, supervision
+from switch.actions import Action, RefuseRefer
 from switch.call import Call, Leg
 from switch.deadlines import Deadlines
 from switch.directory import ExtensionEntry, TrunkState
 from switch.environment import Environment
-from switch.leg_events import CallEvent, Release, Timeout, TimerDue
+from switch.leg_events import CallEvent, LegRefers, Release, Timeout, TimerDue
 from switch.phases import bridged, feature, originate, releasing, ring, route
 from switch.phases.outcome import Outcome
 from switch.preemption import choose_victim
@@ -77,6 +77,8 @@ class Calls:
         self.counters = CallCounters()
         self.touched: set[str] = set()
         """Ids of calls that were handled since whoever watches lines looked last."""
+        self._absorbed: dict[str, str] = {}
+        """Ids of calls that became part of another one, while that lives."""
         self._deadlines = Deadlines()
 
     @property
@@ -208,9 +210,36 @@ class Calls:
             raise NoRouteError(cause)
         return call, self.begin(call, now)
 
+    def find(self, call_id: str) -> Call | None:
+        """The live call of that id, or the one that it became part of."""
+        return self.calls.get(call_id) or self.calls.get(self._absorbed.get(call_id, ""))
+
+    def join(self, first: Call, b1: Leg, second: Call, b2: Leg, refer: str, now: float) -> list[Action]:
+        """Attended transfer: the other parties of two calls are connected, and `b1` and `b2` end (JoinCalls)."""
+        try:
+            if (b1.kind, b1.name) != (b2.kind, b2.name):
+                # Nobody may take over what is another one's.
+                return [RefuseRefer(first.call_id, b1.leg_id, refer, HangupCause.OUTGOING_CALL_BARRED)]
+            if second.phase == "ring" and second.a == b2.leg_id:
+                # Who is consulted has not answered: the transfer rings it anew.
+                actions = self.dispatch(Release(second.call_id, "", HangupCause.ORIGINATOR_CANCEL, "caller"), now)
+                asked = LegRefers(first.call_id, b1.leg_id, refer, second.dialed, "")
+                return actions + self.dispatch(asked, now)
+            if not (joining.is_joinable(first, b1) and joining.is_joinable(second, b2)):
+                return [RefuseRefer(first.call_id, b1.leg_id, refer, HangupCause.NORMAL_TEMPORARY_FAILURE)]
+            actions = joining.connect(first, b1, second, b2, refer, now, self.env)
+        except Exception:
+            return self._abandon(first, now)
+        keep, gone = (first, second) if second.call_id in first.absorbed else (second, first)
+        del self.calls[gone.call_id]
+        self._deadlines.arm(gone.call_id, 0.0)
+        self._absorbed |= dict.fromkeys(keep.absorbed, keep.call_id)
+        self.arm(keep)
+        return actions
+
     def dispatch(self, event: CallEvent, now: float) -> list[Action]:
         """Hands the event to its call's phase; an event for a call that is gone is nothing."""
-        call = self.calls.get(event.call_id)
+        call = self.find(event.call_id)
         if call is None:
             return []
         try:
@@ -244,6 +273,8 @@ class Calls:
         call = self.calls.pop(call_id, None)
         if call is not None:
             self._deadlines.arm(call_id, 0.0)
+            for absorbed in call.absorbed:
+                self._absorbed.pop(absorbed, None)
             self.counters.calls_failed += call.hangup_cause in _FAULTS
 
     def preempt(self, trunk: str, now: float) -> list[Action]:

@@ -36,6 +36,8 @@ def call_record(call: Call) -> CallRecord:
         hold_s=held_s(call, call.ended_utc),
         hangup_cause=call.hangup_cause.value if call.hangup_cause else "",
         hangup_side=call.hangup_side,
+        data=call.variables,
+        absorbed=call.absorbed,
         legs=[_leg_record(leg) for leg in call.legs.values()],
         segments=_segments(call),
     )

@@ -13,7 +13,14 @@ from model.declare import Command
 from model.records import RecordingRecord
 from storage.errors import CursorError, NotFoundError, UnavailableError
 from storage.filters import CallFilter, RecordingFilter
-from switch import extensions_admin, services_desk, supervision_commands, trace_commands, watching_commands
+from switch import (
+    extensions_admin,
+    services_desk,
+    supervision_commands,
+    trace_commands,
+    transfer_commands,
+    watching_commands,
+)
 from switch.actions import SendInfoDigits
 from switch.call import Call, Leg
 from switch.calls import NoRouteError
@@ -62,6 +69,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         **trace_commands.make_handlers(app),
         **watching_commands.make_handlers(app),
         **services_desk.make_handlers(app),
+        **transfer_commands.make_handlers(app),
     }
 
 
@@ -78,7 +86,7 @@ class CommandHandlers:
         return views.CallList(calls=[self._view(call) for call in found[: command.limit]], n_calls=len(found))
 
     async def get_call(self, command: commands.GetCall, caller: Caller) -> views.CallDetail:
-        live = self._calls.calls.get(command.call_id)
+        live = self._calls.find(command.call_id)
         if live is not None:
             return views.CallDetail(live=self._view(live))
         await self._app.flush_records()
@@ -285,7 +293,7 @@ class CommandHandlers:
         return call_view(call, time.time(), worker)
 
     def _call(self, call_id: str) -> Call:
-        call = self._calls.calls.get(call_id)
+        call = self._calls.find(call_id)
         if call is None or call.phase == "releasing":
             raise errors.NoSuchCall(f"no live call {call_id}")
         return call

@@ -235,6 +235,13 @@ class CallLimits(Section, frozen=True):
 
     ring_timeout_s: Annotated[Seconds, Meta(description="Seconds a destination may ring.")] = 60.0
     max_duration_s: Annotated[Seconds, Meta(description="Longest call, s; 0 = no limit.")] = 14400.0
+    recall_timeout_s: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds that the extension which transferred is rung when nobody answers; 0: it is not, "
+            "and the call ends."
+        ),
+    ] = 30.0
     max_calls: Annotated[int, Meta(ge=1, le=100_000, description="Calls at one time; above it new ones get 503.")] = (
         2000
     )

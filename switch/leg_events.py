@@ -163,6 +163,37 @@ class ResumeLeg(_CallEvent, frozen=True):
     pass
 
 
+class TransferLeg(_CallEvent, frozen=True):
+    """API: `leg_id` leaves, and whoever it talks with is connected with `number`."""
+
+    number: str
+    ring_timeout_s: float = 0.0
+    is_recalled: bool = True
+    """Whether the leg's extension is rung when nobody answers."""
+
+
+class StartConsult(_CallEvent, frozen=True):
+    """API: `leg_id` wants to talk with `number` while the others wait."""
+
+    consult_id: str
+    number: str
+    ring_timeout_s: float = 0.0
+
+
+class ChangeConsult(_CallEvent, frozen=True):
+    """API: cancel, complete, swap or merge a consultation. leg_id is empty."""
+
+    consult_id: str
+    what: str
+
+
+class Redirect(_CallEvent, frozen=True):
+    """API: a call that nobody has answered yet shall ring somewhere else. leg_id is empty."""
+
+    number: str
+    ring_timeout_s: float = 0.0
+
+
 class MuteLeg(_CallEvent, frozen=True):
     """API: nobody shall hear the leg, or all again."""
 
@@ -232,6 +263,10 @@ CallEvent = (
     | SecureLeg
     | HoldLeg
     | ResumeLeg
+    | TransferLeg
+    | StartConsult
+    | ChangeConsult
+    | Redirect
     | MuteLeg
     | SetData
     | RecordCall

@@ -167,6 +167,26 @@ class SipLegs:
     def reoffer(self, leg: Leg, body: bytes, now: float) -> list[sip.Action]:
         return self._stack.reinvite(leg.session, body, now)
 
+    def relocate(self, call: Call, leg: Leg, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+        """Offers the leg, which has no port of ours (any more), one at its call's worker. Its peer needs nothing but
+        the re-INVITE of RFC 3264 §8.3.1, so it works across workers and machines."""
+        leg.is_configured, leg.is_moving = False, True
+        leg.sdp_version += 1
+        local = self._local_media(leg)
+        if local is None:
+            return [], [LegFailed(call.call_id, leg.leg_id, HangupCause.REQUESTED_CHAN_UNAVAIL, 503)]
+        try:
+            body = self.media.offer(leg, call.other(leg.leg_id), local)
+        except NoCommonCodec:
+            return [], [LegFailed(call.call_id, leg.leg_id, HangupCause.INCOMPATIBLE_DESTINATION, 488)]
+        return self._stack.reinvite(leg.session, body, now), []
+
+    def rehome(self, call: Call) -> None:
+        """Sessions of legs that came from another call are this one's."""
+        for leg in call.legs.values():
+            if leg.session in self._legs:
+                self._legs[leg.session] = (call, leg)
+
     def take_offer(self, leg: Leg, body: bytes, now: float) -> list[sip.Action]:
         return self._stack.accept_offer(leg.session, body, now)
 
@@ -221,6 +241,12 @@ class SipLegs:
                 return [], [LegHungUp(*ids, cause_of_reason(reason, HangupCause.ORIGINATOR_CANCEL))]
             case sip.Offered(body=body):
                 return self._offered(call, leg, body, now)
+            case sip.OfferAnswered(body=body) if leg.is_moving:
+                leg.is_moving = False
+                return [], self._confirmed(call, leg, body)
+            case sip.OfferRefused(status=status) if leg.is_moving:
+                leg.is_moving = False
+                return [], [LegFailed(*ids, cause_of_status(status), status)]
             case sip.OfferAnswered(body=body):
                 return [], [LegTakesOffer(*ids, body)]
             case sip.Refreshed(body=body):

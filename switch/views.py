@@ -1,7 +1,7 @@
 """Snapshots of live things for the control API, made when asked for."""
 
-from model.views import CallView, ExtensionView, LegView, TrunkAddressView, TrunkView
-from switch.call import Call, Leg
+from model.views import CallView, ConsultView, ExtensionView, LegView, TrunkAddressView, TrunkView
+from switch.call import Call, Consult, Leg
 from switch.directory import ExtensionEntry, TrunkState
 from switch.hearing import HOLD_PLAY
 
@@ -25,6 +25,21 @@ def call_view(call: Call, wall: float, worker_name: str) -> CallView:
         recording_id=running.recording_id if running is not None else "",
         media_worker=worker_name,
         variables=call.variables,
+        consults=[consult_view(call, consult) for consult in call.consults.values()],
+    )
+
+
+def consult_view(call: Call, consult: Consult, state: str = "") -> ConsultView:
+    by = call.legs[consult.by]
+    return ConsultView(
+        consult_id=consult.consult_id,
+        call_id=call.call_id,
+        by_leg_id=consult.by,
+        leg_id=consult.leg,
+        number=consult.number,
+        state=state or ("consulting" if consult.leg else "ringing"),
+        talks_with="consulted" if by.room == consult.consult_id else "others",
+        started_utc=consult.started_utc,
     )
 
 

@@ -3,7 +3,7 @@ how it ends."""
 
 from model import events, media
 from model.causes import HangupCause
-from switch import pickup, purposes, recordings, ringing, ways
+from switch import pickup, purposes, recordings, ringing, ways, wishes
 from switch.actions import Action, RefuseOffer, ReofferLeg, SendInfoDigits, TakeOffer
 from switch.call import MAIN, Call, Leg, Ringing
 from switch.environment import Environment
@@ -11,7 +11,6 @@ from switch.hearing import HOLD_PLAY, RINGBACK_PLAY, settle
 from switch.leg_events import (
     CallEvent,
     DropLeg,
-    HoldLeg,
     LegDigit,
     LegFailed,
     LegHolds,
@@ -23,13 +22,10 @@ from switch.leg_events import (
     LegResumes,
     LegSilent,
     LegTakesOffer,
-    MuteLeg,
     PlayEnded,
     RecordCall,
     Release,
-    ResumeLeg,
     SecureLeg,
-    SetData,
     Timeout,
     TimerDue,
 )
@@ -80,21 +76,12 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
         case LegHolds() | LegResumes() if leg is not None:
             leg.is_away = isinstance(event, LegHolds) and not call.is_direct
             return stay(settle(call, now, env))
-        case HoldLeg() | ResumeLeg() if leg is not None:
-            leg.is_held = isinstance(event, HoldLeg) and not call.is_direct
-            return stay(settle(call, now, env))
-        case MuteLeg(is_muted=is_muted) if leg is not None and leg.is_muted != is_muted:
-            leg.is_muted = is_muted
-            told = events.CallMuted(call_id=call.call_id, leg_id=leg.leg_id, is_muted=is_muted)
-            return stay([*settle(call, now, env), told])
-        case LegReplaces(replaced=replaced) if leg is not None:
-            return stay(_pick_up(call, leg, call.legs.get(replaced)))
+        case LegReplaces(replaced=replaced) if leg is not None and pickup.ringing_of(call, call.legs[replaced]):
+            return stay(_pick_up(call, leg, call.legs[replaced]))
         case LegDigit() if leg is not None:
             return stay(_digit(call, leg, event, now))
         case SecureLeg(is_secure=is_secure) if leg is not None:
             return stay(_secure(call, leg, is_secure))
-        case SetData(data=data):
-            return stay(set_data(call, data))
         case RecordCall(what="start", format=form, channels=channels):
             if call.recording:
                 return stay()
@@ -118,7 +105,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
         case Release(cause=cause, side=side):
             return releasing(call, cause, side, now, env)
         case _:
-            return stay()
+            return wishes.on(call, leg, event, now, env)
 
 
 def side_of(call: Call, leg: Leg) -> str:
@@ -178,19 +165,6 @@ def _pass_on(call: Call, event: LegOffers | LegTakesOffer | LegRefusesOffer) -> 
             return [TakeOffer(call.call_id, other.leg_id, body)]
         case LegRefusesOffer(status=status):
             return [RefuseOffer(call.call_id, other.leg_id, status)]
-
-
-def set_data(call: Call, data: dict[str, str | None]) -> list[Action]:
-    """Puts values to the call, and takes those away that are None; told once, with all that there is then."""
-    before = dict(call.variables)
-    for name, value in data.items():
-        if value is None:
-            call.variables.pop(name, None)
-        else:
-            call.variables[name] = value
-    if call.variables == before:
-        return []
-    return [events.CallDataChanged(call_id=call.call_id, data=dict(call.variables))]
 
 
 def _secure(call: Call, leg: Leg, is_secure: bool) -> list[Action]:

@@ -4,10 +4,11 @@ from model import events
 from switch import ringing, ways
 from switch.call import Call, Leg
 from switch.environment import Environment
-from switch.leg_events import CallEvent, Release, Timeout, TimerDue
+from switch.leg_events import CallEvent, Release, SetData, Timeout, TimerDue
 from switch.phases.outcome import Outcome, releasing, stay, to_phase
 from switch.phases.route import plan
 from switch.routing import Origin
+from switch.variables import set_data
 
 
 def enter(call: Call, now: float, env: Environment) -> Outcome:
@@ -26,6 +27,8 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return stay(ways.react_due(call, name))
         case Release(cause=cause, side=side):
             return releasing(call, cause, side, now, env)
+        case SetData(data=data):
+            return stay(set_data(call, data))
         case _ if leg is not None and leg.ringing:
             return _follow(call, ringing.on(call, call, leg, event, now, env), now, env)
         case _:

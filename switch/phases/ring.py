@@ -1,9 +1,10 @@
 """Phase ring: destinations are rung, step after step, until one answers, all have failed, or the caller gives up."""
 
 from model import events, media
+from model.causes import HangupCause
 from switch import pickup, ringing, ways
 from switch.actions import Action, AnswerLeg
-from switch.call import Call, Leg
+from switch.call import Call, Leg, Ringing
 from switch.environment import Environment
 from switch.leg_events import (
     CallEvent,
@@ -14,12 +15,17 @@ from switch.leg_events import (
     LegReplaces,
     LegSilent,
     PlayEnded,
+    Redirect,
     Release,
+    SetData,
     Timeout,
     TimerDue,
 )
 from switch.phases.outcome import Outcome, releasing, stay, to_phase
+from switch.phases.route import plan
 from switch.release import leg_left
+from switch.routing import Origin
+from switch.variables import set_data
 
 
 def enter(call: Call, now: float, env: Environment) -> Outcome:
@@ -51,12 +57,39 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return stay(pickup.begin(call, call, leg, rung))
         case LegPicksUp() if leg is not None and leg.ringing and not leg.is_ended:
             return _follow(call, pickup.finish(call, call, leg, event, now, env), now, env)
+        case Redirect(number=number, ring_timeout_s=timeout_s):
+            return _redirected(call, number, timeout_s, now, env)
+        case SetData(data=data):
+            return stay(set_data(call, data))
         case LegSilent() | PlayEnded():
             return stay()
         case _ if leg is not None and leg.ringing:
             return _follow(call, ringing.on(call, call, leg, event, now, env), now, env)
         case _:
             return stay()
+
+
+def prepare_redirect(
+    call: Call, number: str, ring_timeout_s: float, now: float, env: Environment
+) -> Ringing | HangupCause:
+    """Where the call may be moved on to while nobody has answered, or why it may not. Changes nothing.
+
+    It is as if the extension that rings had it forwarded: its rights decide.
+    """
+    made = Ringing(caller=call.caller, caller_name=call.caller_name, dialed=number, ring_timeout_s=ring_timeout_s)
+    origin = Origin(call.caller, env.directory.extensions.get(call.plan[call.step].extension))
+    return plan(made, origin, number, now, env) or made
+
+
+def _redirected(call: Call, number: str, ring_timeout_s: float, now: float, env: Environment) -> Outcome:
+    made = prepare_redirect(call, number, ring_timeout_s, now, env)
+    if isinstance(made, HangupCause):
+        return stay()
+    actions = ringing.stop(call, call, HangupCause.BLIND_TRANSFER, now, env)
+    call.plan, call.step, call.failure = made.plan, -1, ""
+    standing = ringing.start(call, call, now, env)
+    outcome = _follow(call, standing, now, env)
+    return Outcome(actions + outcome.actions, outcome.next_phase)
 
 
 def _follow(call: Call, standing: ringing.Standing, now: float, env: Environment) -> Outcome:
