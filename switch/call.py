@@ -243,6 +243,8 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     answered_utc: float = 0.0
     bridged_utc: float = 0.0
     ended_utc: float = 0.0
+    leaves_because: str = ""
+    """It was transferred away from and is about to end; whatever ends it, this is the cause."""
     hangup_cause: str = ""
     hangup_side: str = ""
     sip_status: int = 0

@@ -10,7 +10,7 @@ from switch.call import MAIN, Call, Leg
 from switch.environment import Environment
 from switch.hearing import close_segments, settle
 from switch.release import drop_audio, end_leg
-from switch.transfers import join, number_of, relay
+from switch.transfers import join, linger, number_of, relay
 
 
 def connect(first: Call, b1: Leg, second: Call, b2: Leg, refer: str, now: float, env: Environment) -> list[Action]:
@@ -25,10 +25,11 @@ def connect(first: Call, b1: Leg, second: Call, b2: Leg, refer: str, now: float,
     moved = [leg for leg in gone.legs.values() if leg.is_up and leg.room and leg is not left]
     actions += _stop_ringing(gone, now, env)
     actions += relay(keep)
-    for leg in (b2, b1):
-        actions += end_leg(leg, HangupCause.ATTENDED_TRANSFER, "system", now, env)
-    actions += drop_audio(kept)
+    actions += end_leg(b2, HangupCause.ATTENDED_TRANSFER, "system", now, env)
+    if b2 is kept:
+        actions += drop_audio(b2)
     actions += absorb(keep, gone, now, env)
+    linger(keep, b1, HangupCause.ATTENDED_TRANSFER, now)
     actions.append(events.CallAbsorbed(call_id=gone.call_id, into_call_id=keep.call_id))
     for leg in moved:
         actions += join(keep, leg, role, now, env)

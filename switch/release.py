@@ -29,7 +29,7 @@ def leg_left(leg: Leg, cause: HangupCause, now: float, env: Environment) -> None
 def _close(leg: Leg, cause: HangupCause, side: str, now: float, env: Environment) -> None:
     leg.state = "ended"
     leg.ended_utc = env.wall(now)
-    leg.hangup_cause = cause.value
+    leg.hangup_cause = leg.leaves_because or cause.value
     leg.hangup_side = side
     leg.ringing = ""
     if leg.kind == "trunk" and (trunk := env.directory.trunks.get(leg.name)) is not None:

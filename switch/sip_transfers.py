@@ -24,7 +24,7 @@ class SipTransfers:
         """What the phone of `leg` asks for; a dialog it names that is ours is found here."""
         target = action.target
         other_call_id = other_leg_id = ""
-        if target.replaces is not None and (found := self.find_replaced(target.replaces)[0]) is not None:
+        if target.replaces is not None and (found := self._find_own(target.replaces)) is not None:
             other_call_id, other_leg_id = found[0].call_id, found[1].leg_id
         return LegRefers(
             call.call_id,
@@ -37,6 +37,14 @@ class SipTransfers:
             other_call_id,
             other_leg_id,
         )
+
+    def _find_own(self, replaces: Replaces) -> tuple[Call, Leg] | None:
+        """The call and leg whose dialog this is. Not as RFC 3891 has it for an INVITE: who asks is in that dialog, so
+        it may also be one in which he hears us ring."""
+        session = self._stack.sessions.get(replaces.to_tag)
+        if session is None or (session.call_id, session.remote_tag) != (replaces.call_id, replaces.from_tag):
+            return None
+        return self._legs.get(session.id)
 
     def find_replaced(self, replaces: Replaces) -> tuple[tuple[Call, Leg] | None, int, str]:
         """The call and leg that an INVITE with this Replaces takes the place of, or None with status and reason."""

@@ -21,6 +21,9 @@ from switch.release import drop_audio, end_leg
 from switch.routing import Origin
 
 PURPOSES = ("transfer", "recall")
+LINGER_S = 1.0
+"""What a phone gets to end its leg by itself once it knows that its transfer went well."""
+_LINGER = "linger:"
 
 
 def prepare(
@@ -74,6 +77,21 @@ def begin(call: Call, by: Leg, made: Ringing, now: float, env: Environment) -> O
     actions += relay(call)
     outcome = follow(call, made, ringing.start(call, made, now, env), now, env)
     return Outcome(actions + outcome.actions, outcome.next_phase)
+
+
+def linger(call: Call, leg: Leg, cause: HangupCause, now: float) -> None:
+    """The leg's phone is being told that its transfer went well, and shall end it; if it does not, we do."""
+    leg.room = ""
+    leg.leaves_because = cause.value
+    call.timers[_LINGER + leg.leg_id] = now + LINGER_S
+
+
+def linger_due(call: Call, name: str, now: float, env: Environment) -> list[Action]:
+    """The timer of that name is due; nothing when it is none of `linger`."""
+    leg = call.legs.get(name.removeprefix(_LINGER)) if name.startswith(_LINGER) else None
+    if leg is None or leg.is_ended:
+        return []
+    return end_leg(leg, HangupCause(leg.leaves_because), "system", now, env) + drop_audio(leg)
 
 
 def relay(call: Call) -> list[Action]:
@@ -136,8 +154,8 @@ def _answered(call: Call, made: Ringing, leg: Leg, now: float, env: Environment)
     by = call.legs.get(made.by)
     if made.refer:
         actions.append(ReportRefer(call.call_id, made.by, made.refer, 200))
-    if by is not None and made.purpose == "transfer":
-        actions += end_leg(by, HangupCause.BLIND_TRANSFER, "system", now, env) + drop_audio(by)
+    if by is not None and by.is_up:
+        linger(call, by, HangupCause.BLIND_TRANSFER, now)
     actions += join(call, leg, made.role, now, env)
     actions.append(
         events.CallTransferred(

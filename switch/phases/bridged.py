@@ -3,7 +3,7 @@ how it ends."""
 
 from model import events, media
 from model.causes import HangupCause
-from switch import pickup, purposes, recordings, ringing, ways, wishes
+from switch import pickup, purposes, recordings, ringing, transfers, ways, wishes
 from switch.actions import Action, RefuseOffer, ReofferLeg, SendInfoDigits, TakeOffer
 from switch.call import MAIN, Call, Leg, Ringing
 from switch.environment import Environment
@@ -99,7 +99,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
         case TimerDue(name=name) if (rung := _whose_timer(call, name)) is not None:
             return purposes.follow(call, rung, ringing.no_answer(call, rung, now, env), now, env)
         case TimerDue(name=name):
-            return stay(ways.react_due(call, name))
+            return stay(transfers.linger_due(call, name, now, env) + ways.react_due(call, name))
         case Timeout():
             return releasing(call, HangupCause.ALLOTTED_TIMEOUT, "system", now, env)
         case Release(cause=cause, side=side):
