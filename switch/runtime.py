@@ -18,6 +18,7 @@ from sip.flow import Flow
 from sip.stack import SipStack
 from switch import actions as act
 from switch.call import Call, Leg
+from switch.call_moves import CallMoves
 from switch.calls import Calls
 from switch.leg_events import CallEvent, LegRefers
 from switch.media_events import MediaEvents
@@ -110,9 +111,7 @@ class Runtime:
             act.RefuseOffer: self._on_leg(lambda action, call, leg, now: legs.refuse_offer(leg, action.status, now)),
             act.PreemptTrunk: lambda action, now: self.perform(calls.preempt(action.trunk, now), now),
             act.TellCall: lambda action, now: self.dispatch(action.event, now),
-            act.RelocateLeg: self._relocate,
-            act.JoinCalls: self._join,
-            act.LetGoAbsorbed: self._let_go_absorbed,
+            **CallMoves(self).table,
             act.ForgetCall: self._forget,
             CallRecord: lambda action, now: outside.keep(action),
             RecordingRecord: self._keep_recording,
@@ -351,28 +350,6 @@ class Runtime:
         found = self.find(action.call_id, action.leg_id)
         if found is not None:
             self._both(self.legs.transfers.send_refer(found[1], action, now), now)
-
-    def _relocate(self, action: act.RelocateLeg, now: float) -> None:
-        found = self.find(action.call_id, action.leg_id)
-        if found is not None and found[1].is_up:
-            self._both(self.legs.relocate(*found, now), now)
-
-    def _join(self, action: act.JoinCalls, now: float) -> None:
-        first = self.find(action.call_id, action.leg_id)
-        second = self.find(action.other_call_id, action.other_leg_id)
-        if first is not None and second is not None:
-            self.perform(self.calls.join(*first, *second, action.refer, now), now)
-
-    def _let_go_absorbed(self, action: act.LetGoAbsorbed, now: float) -> None:
-        into = self.calls.find(action.into_call_id)
-        if into is not None:
-            self.legs.rehome(into)
-        self.pool.send(action.worker, media.ReleaseSession(action.call_id))
-        for worker, port in action.ports:
-            self.pool.free_port(worker, port, now)
-        for record in list(self.recordings.values()):
-            if record.call_id == action.call_id:
-                self._keep_recording(msgspec.structs.replace(record, call_id=action.into_call_id), now)
 
     def _both(self, result: tuple[list[sip.Action], list[CallEvent]], now: float) -> None:
         actions, told = result

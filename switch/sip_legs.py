@@ -33,7 +33,6 @@ from switch.leg_events import (
     LegHolds,
     LegHungUp,
     LegOffers,
-    LegReferProgress,
     LegRefusesOffer,
     LegResumes,
     LegRinging,
@@ -42,6 +41,7 @@ from switch.leg_events import (
 from switch.leg_media import LegMedia
 from switch.media_pool import MediaPool
 from switch.sip_browsers import SipBrowsers
+from switch.sip_moves import SipMoves
 from switch.sip_transfers import SipTransfers
 from switch.targets import uri_user
 
@@ -72,6 +72,7 @@ class SipLegs:
         self._legs: dict[str, tuple[Call, Leg]] = {}
         self.transfers = SipTransfers(stack, self._legs)
         self.browsers = SipBrowsers(stack, self._legs, self.media, self._local_media, self._apply_answer)
+        self.moves = SipMoves(stack, self._legs, self.media, self._local_media)
         self._terms = InviteTerms(config, local_host)
         self._sharing = {trunk.name for trunk in config.trunk if trunk.rtp_ports == "shared"}
 
@@ -167,26 +168,6 @@ class SipLegs:
     def reoffer(self, leg: Leg, body: bytes, now: float) -> list[sip.Action]:
         return self._stack.reinvite(leg.session, body, now)
 
-    def relocate(self, call: Call, leg: Leg, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
-        """Offers the leg, which has no port of ours (any more), one at its call's worker. Its peer needs nothing but
-        the re-INVITE of RFC 3264 §8.3.1, so it works across workers and machines."""
-        leg.is_configured, leg.is_moving = False, True
-        leg.sdp_version += 1
-        local = self._local_media(leg)
-        if local is None:
-            return [], [LegFailed(call.call_id, leg.leg_id, HangupCause.REQUESTED_CHAN_UNAVAIL, 503)]
-        try:
-            body = self.media.offer(leg, call.other(leg.leg_id), local)
-        except NoCommonCodec:
-            return [], [LegFailed(call.call_id, leg.leg_id, HangupCause.INCOMPATIBLE_DESTINATION, 488)]
-        return self._stack.reinvite(leg.session, body, now), []
-
-    def rehome(self, call: Call) -> None:
-        """Sessions of legs that came from another call are this one's."""
-        for leg in call.legs.values():
-            if leg.session in self._legs:
-                self._legs[leg.session] = (call, leg)
-
     def take_offer(self, leg: Leg, body: bytes, now: float) -> list[sip.Action]:
         return self._stack.accept_offer(leg.session, body, now)
 
@@ -257,12 +238,10 @@ class SipLegs:
             case sip.InfoReceived(content_type=content_type, body=body):
                 parsed = parse_info(content_type, body)
                 return [], [LegDigit(*ids, parsed[0], parsed[1], by_info=True)] if parsed else []
-            case sip.ReferAnswered(status=status, is_watched=is_watched):
-                return [], [LegReferProgress(*ids, status if status >= 300 else 100, not is_watched)]
-            case sip.ReferNotified(status=status, is_final=is_final):
-                return [], [LegReferProgress(*ids, status, is_final)]
             case sip.Referred():
                 return [], [self.transfers.referred(call, leg, action)]
+            case sip.ReferAnswered() | sip.ReferNotified():
+                return [], [self.transfers.progressed(call, leg, action)]
             case sip.Ended(why=why, reason=reason):
                 default = HangupCause.NORMAL_CLEARING if why == "bye" else HangupCause.RECOVERY_ON_TIMER_EXPIRE
                 if why == "transport_failed":
@@ -394,6 +373,18 @@ class SipLegs:
             return self._stack.refuse_offer(leg.session, 400, "Malformed SDP", now), []
         self.media.configure(leg, negotiated)
         return self._stack.accept_offer(leg.session, answer, now), self._hold_events(call, leg)
+
+    def _reoffered(self, call: Call, leg: Leg, action: sip.OfferAnswered | sip.OfferRefused) -> list[CallEvent]:
+        """What became of our re-INVITE: it moved the leg, or passed an offer on."""
+        ids = (call.call_id, leg.leg_id)
+        is_moving, leg.is_moving = leg.is_moving, False
+        match action:
+            case sip.OfferAnswered(body=body):
+                return self._confirmed(call, leg, body) if is_moving else [LegTakesOffer(*ids, body)]
+            case sip.OfferRefused(status=status) if is_moving:
+                return [LegFailed(*ids, cause_of_status(status), status)]
+            case sip.OfferRefused(status=status):
+                return [LegRefusesOffer(*ids, status)]
 
     def _hold_events(self, call: Call, leg: Leg) -> list[CallEvent]:
         """Our direction tells whether the peer wants audio: recvonly or inactive means it holds us."""

@@ -46,6 +46,14 @@ class SipTransfers:
             return None
         return self._legs.get(session.id)
 
+    def progressed(self, call: Call, leg: Leg, action: sip.ReferAnswered | sip.ReferNotified) -> LegReferProgress:
+        """How it goes with our own REFER."""
+        match action:
+            case sip.ReferAnswered(status=status, is_watched=is_watched):
+                return LegReferProgress(call.call_id, leg.leg_id, status if status >= 300 else 100, not is_watched)
+            case sip.ReferNotified(status=status, is_final=is_final):
+                return LegReferProgress(call.call_id, leg.leg_id, status, is_final)
+
     def find_replaced(self, replaces: Replaces) -> tuple[tuple[Call, Leg] | None, int, str]:
         """The call and leg that an INVITE with this Replaces takes the place of, or None with status and reason."""
         session, status, reason = self._stack.find_replaced(replaces)
