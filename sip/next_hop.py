@@ -23,10 +23,19 @@ class Listener(msgspec.Struct, frozen=True):
     advertised_host: str = ""
     """What Via and Contact say instead of `host`."""
     advertised_port: int = 0
+    external_host: str = ""
+    """The same towards peers outside the local networks (`SipStack.is_outside`)."""
 
     @property
     def sent_by(self) -> str:
-        host = self.advertised_host or self.host
+        return self._at(self.advertised_host or self.host)
+
+    @property
+    def sent_by_outside(self) -> str:
+        """As peers outside see us."""
+        return self._at(self.external_host or self.advertised_host or self.host)
+
+    def _at(self, host: str) -> str:
         return f"[{host}]:{self._port}" if ":" in host else f"{host}:{self._port}"
 
     @property

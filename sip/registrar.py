@@ -162,6 +162,13 @@ class Registrar:
                 self._drop(aor, binding, "flow_failed", changes)
         return changes
 
+    def drop(self, aor: str, contact: str) -> list[BindingChange]:
+        """Drop the bindings of a contact that cannot be reached any more."""
+        changes: list[BindingChange] = []
+        for binding in [each for each in self._bindings.get(aor, ()) if each.contact == contact]:
+            self._drop(aor, binding, "flow_failed", changes)
+        return changes
+
     def clear(self, aor: str) -> list[BindingChange]:
         """Drop all bindings of an address (its extension was deleted)."""
         changes: list[BindingChange] = []

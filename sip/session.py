@@ -32,6 +32,7 @@ class Endpoint:
     __slots__ = (
         "calendar",
         "contacts",
+        "is_outside",
         "lanes",
         "listeners",
         "merged",
@@ -63,14 +64,12 @@ class Endpoint:
         max_finished: int,
     ) -> None:
         self.listeners = tuple(listeners)
-        self.vias = [
-            f"SIP/2.0/{listener.transport.upper()} {listener.sent_by};rport;branch=" for listener in self.listeners
-        ]
-        self.contacts = [
-            (listener.sent_by, "" if listener.transport == "udp" else f";transport={listener.transport}")
-            for listener in self.listeners
-        ]
-        self.sent_bys = frozenset(listener.sent_by for listener in self.listeners)
+        # How we are seen from inside, by index of the listener; behind those the same from outside.
+        names = [(one, one.sent_by) for one in self.listeners] + [(one, one.sent_by_outside) for one in self.listeners]
+        self.vias = [f"SIP/2.0/{one.transport.upper()} {name};rport;branch=" for one, name in names]
+        self.contacts = [(name, "" if one.transport == "udp" else f";transport={one.transport}") for one, name in names]
+        self.sent_bys = frozenset(name for _, name in names)
+        self.is_outside: Callable[[str], bool] | None = None
         self.token = token
         self.user_agent = user_agent
         self.timers = timers
@@ -92,15 +91,21 @@ class Endpoint:
 
     # -- sending -------------------------------------------------------------------------------------------------------
 
-    def contact(self, listener: int, user: str) -> str:
-        """A Contact line of ours."""
-        sent_by, params = self.contacts[listener]
+    def view(self, flow: Flow) -> int:
+        """Index in `vias` and `contacts`: how we are seen from there."""
+        if self.is_outside is not None and self.is_outside(flow.host):
+            return flow.listener + len(self.listeners)
+        return flow.listener
+
+    def contact(self, flow: Flow, user: str) -> str:
+        """A Contact line of ours, for the peer at `flow`."""
+        sent_by, params = self.contacts[self.view(flow)]
         return f"Contact: <sip:{user}@{sent_by}{params}>\r\n" if user else f"Contact: <sip:{sent_by}{params}>\r\n"
 
     def render(self, draft: Draft, flow: Flow, branch: str) -> bytes:
-        contact = "" if draft.contact_user is None else self.contact(flow.listener, draft.contact_user)
+        contact = "" if draft.contact_user is None else self.contact(flow, draft.contact_user)
         return (
-            f"{draft.method} {draft.uri} SIP/2.0\r\nVia: {self.vias[flow.listener]}{branch}\r\n"
+            f"{draft.method} {draft.uri} SIP/2.0\r\nVia: {self.vias[self.view(flow)]}{branch}\r\n"
             f"Max-Forwards: {draft.max_forwards}\r\n{draft.head}CSeq: {draft.cseq} {draft.method}\r\n"
             f"{contact}{draft.tail}Content-Length: {len(draft.body)}\r\n\r\n"
         ).encode("utf-8", "surrogateescape") + draft.body
@@ -212,7 +217,7 @@ class Endpoint:
     def via(self, flow: Flow) -> tuple[str, str]:
         """(Via value, branch) for a new transaction."""
         branch = f"z9hG4bK{self.token(16)}"
-        return f"{self.vias[flow.listener]}{branch}", branch
+        return f"{self.vias[self.view(flow)]}{branch}", branch
 
     def random(self, n: int) -> int:
         """0 … n-1."""

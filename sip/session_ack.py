@@ -25,7 +25,7 @@ def accept_invite(
     session_timer.start(endpoint, session, now, body)
     if body:
         headers = f"{headers}Content-Type: application/sdp\r\n"
-    contact = endpoint.contact(t.flow.listener, session.contact_user)
+    contact = endpoint.contact(t.flow, session.contact_user)
     headers = f"{contact}Allow: {ALLOW}\r\nSupported: {SUPPORTED}\r\n{session_timer.response_lines(session)}{headers}"
     flow = t.flow
     data = endpoint.answer(t, 200, "OK", now, out, headers, body)

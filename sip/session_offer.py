@@ -43,7 +43,7 @@ def on_offer(endpoint: Endpoint, session: Session, request: Request, t: Transact
         session_timer.note_request(endpoint, session, request)
         if t.method == "UPDATE" and not request.body:
             if is_early:
-                endpoint.answer(t, 200, "OK", now, out, endpoint.contact(t.flow.listener, session.contact_user))
+                endpoint.answer(t, 200, "OK", now, out, endpoint.contact(t.flow, session.contact_user))
                 return
             _accept_update(endpoint, session, t, b"", now, out)
             return
@@ -72,7 +72,7 @@ def accept_offer(endpoint: Endpoint, session: Session, body: bytes, now: float, 
 
 
 def _accept_update(endpoint: Endpoint, session: Session, t: Transaction, body: bytes, now: float, out: Out) -> None:
-    headers = endpoint.contact(t.flow.listener, session.contact_user)
+    headers = endpoint.contact(t.flow, session.contact_user)
     if session.state == "confirmed":
         session_timer.start(endpoint, session, now, body)
         headers += session_timer.response_lines(session)

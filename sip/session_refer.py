@@ -75,7 +75,7 @@ def accept_refer(endpoint: Endpoint, key: str, now: float, out: Out) -> None:
     t, watch = endpoint.transactions.servers.get(key), endpoint.refers.get(key)
     if t is None or watch is None:
         return
-    headers = endpoint.contact(t.flow.listener, watch.session.contact_user)
+    headers = endpoint.contact(t.flow, watch.session.contact_user)
     if not watch.is_wanted:
         del endpoint.refers[key]
         endpoint.answer(t, 202, "Accepted", now, out, f"{headers}Refer-Sub: false\r\n")
@@ -130,7 +130,7 @@ def on_subscribe(endpoint: Endpoint, session: Session, request: Request, key: st
         return
     wanted = request.expires
     granted = REFER_EXPIRES_S if wanted is None else min(wanted, REFER_EXPIRES_S)
-    contact = endpoint.contact(reply_to(request).listener, session.contact_user)
+    contact = endpoint.contact(reply_to(request), session.contact_user)
     answer_in_dialog(endpoint, session, request, key, now, out, "200 OK", f"{contact}Expires: {granted}\r\n")
     watch.expires_at = now + granted
     if granted:

@@ -162,7 +162,7 @@ def lose_dialog(endpoint: Endpoint, session: Session, status: int, now: float, o
 
 
 def on_options(endpoint: Endpoint, session: Session, request: Request, key: str, now: float, out: Out) -> None:
-    contact = endpoint.contact(reply_to(request).listener, "")
+    contact = endpoint.contact(reply_to(request), "")
     headers = f"{contact}Allow: {ALLOW}\r\nAccept: application/sdp\r\nSupported: {SUPPORTED}\r\n"
     answer_in_dialog(endpoint, session, request, key, now, out, "200 OK", headers)
 

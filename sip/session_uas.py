@@ -63,7 +63,7 @@ def progress(
         return
     if status > 100:
         session.state = "early"
-        headers = f"{endpoint.contact(t.flow.listener, session.contact_user)}{headers}"
+        headers = f"{endpoint.contact(t.flow, session.contact_user)}{headers}"
     if body:
         headers = f"{headers}Content-Type: application/sdp\r\n"
     if session_reliable.is_needed(session, status, body):

@@ -40,9 +40,13 @@ class SipStack(DriverSide):
     exactly one of `Rejected`, `Cancelled`, `Ended` and `Closed`; its id means nothing afterwards.
     """
 
-    def contact_uri(self, listener: int, user: str = "") -> str:
-        """A URI that leads to us by this listener, for a REGISTER's Contact."""
-        return self._endpoint.contact(listener, escape(user)).partition("<")[2].partition(">")[0]
+    def contact_uri(self, flow: Flow, user: str = "") -> str:
+        """A URI that leads to us for the peer at `flow`, for a REGISTER's Contact."""
+        return self._endpoint.contact(flow, escape(user)).partition("<")[2].partition(">")[0]
+
+    def sent_by(self, flow: Flow) -> str:
+        """Our host:port as the peer at `flow` sees it."""
+        return self._endpoint.contacts[self._endpoint.view(flow)][0]
 
     # -- our INVITE ----------------------------------------------------------------------------------------------------
 

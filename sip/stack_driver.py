@@ -39,13 +39,16 @@ class DriverSide:
         retry_after_s: int = 5,
         session_expires_s: int = 0,
         min_se_s: int = 90,
+        is_outside: Callable[[str], bool] | None = None,
     ) -> None:
         """`token(n)` returns n random hex digits and is the only source of randomness. `methods` outside sessions come
         to the application as `IncomingRequest`; others are refused (405, 501). `session_expires_s` is the session
-        interval asked for (RFC 4028), 0: none but the peer's; `min_se_s` the shortest granted."""
+        interval asked for (RFC 4028), 0: none but the peer's; `min_se_s` the shortest granted. `is_outside` tells which
+        hosts see us by `Listener.external_host`."""
         self._endpoint = Endpoint(listeners, token, user_agent, timers, max_finished)
         self._endpoint.session_expires_s = session_expires_s
         self._endpoint.min_se_s = min_se_s
+        self._endpoint.is_outside = is_outside
         self._limits = incoming.Limits(max_sessions, max_transactions, methods, retry_after_s)
         self.sessions: Mapping[str, Session] = self._endpoint.sessions
         # What `deadline` looks at, after every datagram.
@@ -68,6 +71,12 @@ class DriverSide:
     def listeners(self) -> Sequence[Listener]:
         """The local addresses; `Flow.listener` is an index of them."""
         return self._endpoint.listeners
+
+    def flow_moved(self, before: Flow, after: Flow) -> None:
+        """A peer behind NAT comes another way now: what goes to it inside sessions follows. Walks the table."""
+        for session in self.sessions.values():
+            if session.flow == before:
+                session.flow = after
 
     @property
     def stats(self) -> StackStats:

@@ -36,7 +36,7 @@ from switch.recovery import recover, recover_after_start
 from switch.registrations import Registrations
 from switch.runtime import Outside, Runtime
 from switch.services_desk import ServicesDesk
-from switch.sockets import local_address
+from switch.sockets import local_address, media_hosts
 from switch.trunks import Trunks
 from switch.version import VERSION
 
@@ -181,8 +181,10 @@ class App:
                     on_disconnected=lambda reason, index=index: self._worker_down(index, reason),  # type: ignore[misc]
                 )
             )
-        host = self.config.media.advertised_address or local_address(self.config.media.address or sip_host)
-        return MediaPool(workers, host)
+        hosts = [local_address(host) for host in media_hosts(self.config)]
+        if self.config.media.advertised_address:
+            hosts = [self.config.media.advertised_address, *hosts[1:]]
+        return MediaPool(workers, hosts[0], other_host=hosts[1] if len(hosts) > 1 else "")
 
     def _own(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -9,6 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from switch.config_features import FeatureCodes, Parking
+from switch.config_nat import Nat
 from switch.config_security import Outbound, OutboundLimit
 from switch.config_supervision import Supervises, Supervision, SupervisionGroup
 from switch.config_trunks import AccessNumber, Numbering, Route, Trunk, TrunkGroup
@@ -319,6 +320,7 @@ class Config(Section, frozen=True):
     outbound: Outbound = Outbound()
     subscriptions: Subscriptions = Subscriptions()
     messages: Messages = Messages()
+    nat: Nat = Nat()
     feature_codes: FeatureCodes = FeatureCodes()
     parking: Parking = Parking()
     extension: tuple[Extension, ...] = ()

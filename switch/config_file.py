@@ -17,6 +17,7 @@ from switch.config import Config, Control, Extension, User
 from switch.config_check_trunks import check_trunks, check_unique
 from switch.config_features import feature_problem
 from switch.config_lines import line_of
+from switch.config_nat import nat_problem
 from switch.config_supervision import check_supervision
 from switch.config_trunks import AccessNumber, GroupMember, NumberRule, Route, Trunk, TrunkGroup
 from switch.config_types import Section
@@ -146,8 +147,9 @@ def _check(config: Config, text: str, path: str) -> None:
     if key:
         raise wrong(["supervision", key], fault)
     features = feature_problem(config.feature_codes, config.parking, [e.number for e in config.extension])
-    if features is not None:
-        raise wrong([*features[0]], features[1])
+    for problem in (features, nat_problem(config.nat)):
+        if problem is not None:
+            raise wrong([*problem[0]], problem[1])
     check_unique("extension", [e.number for e in config.extension], wrong)
     check_trunks(config, wrong)
 

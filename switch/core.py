@@ -19,8 +19,10 @@ from switch.directory import Directory
 from switch.door import METHODS, Door
 from switch.environment import Environment
 from switch.identity import Gatekeeper
+from switch.keepalive import KeepAlives
 from switch.media_pool import MediaPool
 from switch.messages import Messages
+from switch.nat import Surroundings
 from switch.notifier import Notifier
 from switch.registrations import Registrations
 from switch.runtime import Outside, Runtime
@@ -41,6 +43,7 @@ class Core(msgspec.Struct, frozen=True):
     registrations: Registrations
     trunks: Trunks
     notifier: Notifier
+    keep_alives: KeepAlives
     messages: Messages
     door: Door
     browser_edge: BrowserEdge
@@ -68,6 +71,9 @@ def assemble(
     timers: TransactionTimers | None = None,
 ) -> Core:
     """Wires the parts. `wall_offset` is UTC seconds minus the clock of `outside`."""
+    surroundings = Surroundings(config.nat, pool.hosts)
+    pool.host_for = surroundings.host_for
+    listeners = [msgspec.structs.replace(one, external_host=_external(config, one)) for one in listeners]
     stack = SipStack(
         listeners,
         token=ids.token,
@@ -76,13 +82,14 @@ def assemble(
         timers=timers or TransactionTimers(),
         session_expires_s=config.sip.session_expires_s,
         min_se_s=config.sip.min_session_expires_s,
+        is_outside=surroundings.is_outside if surroundings.has_external else None,
     )
     registrations = Registrations(config, publish, outside.clock, lambda: outside.clock() + env.wall_offset, ids.token)
     env = Environment(config, directory, ids, registrations.bindings, pool, wall_offset)
     calls = Calls(env)
     env.is_in_call = lambda number: is_in_call(calls.calls.values(), number)
     browsers = Browsers(ids.token)
-    legs = SipLegs(config, directory, stack, pool, local_host=lambda index: listeners[index].sent_by, browsers=browsers)
+    legs = SipLegs(config, directory, stack, pool, local_host=stack.sent_by, browsers=browsers)
     runtime = Runtime(stack, calls, legs, pool, outside)
     browser_edge = BrowserEdge(runtime, browsers, publish, reattach_s=config.webrtc.reattach_s)
     registrations.tell_bound(browser_edge.registered)
@@ -92,11 +99,38 @@ def assemble(
     notifier = Notifier(runtime, gatekeeper, registrations, publish, ids.token)
     messages = Messages(runtime, gatekeeper, registrations, publish)
     runtime.watch_calls(notifier.calls_touched)
-    for machine in (registrations, trunks, notifier, browser_edge):
+    keep_alives = KeepAlives(
+        stack,
+        registrations,
+        config.nat.keep_alive_s,
+        local_name=stack.sent_by,
+        perform=runtime.perform_sip,
+        moved=runtime.flow_moved,
+    )
+    for machine in (registrations, trunks, notifier, keep_alives, browser_edge):
         runtime.also_drive(machine, machine.handle_timeout)
         runtime.watch_flows(machine.flow_failed)
     door = Door(runtime, gatekeeper, registrations, trunks, notifier, messages, is_congested=is_congested)
+    door.requests_done.append(keep_alives.request_done)
     runtime.open_door(door)
     return Core(
-        directory, stack, pool, env, calls, runtime, registrations, trunks, notifier, messages, door, browser_edge
+        directory,
+        stack,
+        pool,
+        env,
+        calls,
+        runtime,
+        registrations,
+        trunks,
+        notifier,
+        keep_alives,
+        messages,
+        door,
+        browser_edge,
     )
+
+
+def _external(config: Config, listener: Listener) -> str:
+    """The listener's address as the outside sees it; only what is of the same family is translated."""
+    external = config.nat.external_address
+    return external if external and (":" in external) == (":" in listener.host) else ""

@@ -64,6 +64,8 @@ class Door:
         self._messages = messages
         self._is_congested = is_congested
         self.is_draining = False
+        self.requests_done: list[Callable[[sip.RequestDone, float], object]] = []
+        """Also told of the answers to requests of ours."""
         self._realm = self._calls.env.config.sip.realm
 
     def incoming_invite(self, action: sip.IncomingInvite, now: float) -> None:
@@ -226,6 +228,8 @@ class Door:
         self._trunks.request_done(action, now)
         self._notifier.request_done(action, now)
         self._messages.request_done(action, now)
+        for done in self.requests_done:
+            done(action, now)
         self._runtime.extra_changed()
 
     def _reject(self, session: str, status: int, reason: str, now: float, headers: str = "") -> None:

@@ -26,6 +26,7 @@ _SECTIONS = (
     "outbound",
     "subscriptions",
     "messages",
+    "nat",
     "feature_codes",
     "parking",
     "supervision",

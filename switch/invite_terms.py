@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from sip.digest import Credentials
+from sip.flow import Flow
 from switch.call import Call, Target
 from switch.config import Config
 from switch.sip_transfers import transfer_lines
@@ -28,7 +29,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
 class InviteTerms:
     """Terms by party, worked out once."""
 
-    def __init__(self, config: Config, local_host: Callable[[int], str]) -> None:
+    def __init__(self, config: Config, local_host: Callable[[Flow], str]) -> None:
         self._local_host = local_host
         self._credentials = {
             trunk.name: Credentials(username=trunk.username, password=trunk.password, realm=trunk.realm)
@@ -42,7 +43,7 @@ class InviteTerms:
     def of(self, call: Call, target: Target) -> Terms:
         """For the leg of `call` that rings `target`."""
         is_trunk = target.kind == "trunk"
-        host = self._local_host(target.flow.listener)
+        host = self._local_host(target.flow)
         name = f'"{_quoted(target.caller_name)}" ' if target.caller_name else ""
         return Terms(
             f"{name}<sip:{uri_user(target.caller)}@{host}>",

@@ -224,9 +224,14 @@ class LegMedia:
         leg.is_configured = True
         self._note_digits(leg)
         # Nothing is learned of a browser's address: to the engine it is at the edge, and nobody else may be.
-        host = "" if leg.browser is not None else leg.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+        host = "" if leg.browser is not None else host_of(leg)
         self.browsers.configure(leg, negotiated)
         self._pool.send(leg.worker, configure_command(leg, negotiated, host, self._config.media))
+
+
+def host_of(leg: Leg) -> str:
+    """Where the leg's signalling comes from."""
+    return leg.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
 
 
 def configure_command(leg: Leg, negotiated: Negotiated, signalling_host: str, settings: Media) -> media.ConfigureLeg:

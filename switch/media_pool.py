@@ -21,13 +21,22 @@ class WorkerNotes(msgspec.Struct):
 class MediaPool:
     """All workers; calls name theirs by index. Both legs of a call live in one worker."""
 
-    def __init__(self, workers: Sequence[MediaClient], host: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        workers: Sequence[MediaClient],
+        host: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        other_host: str = "",
+    ) -> None:
+        """`host` is the address written into SDP, `other_host` that for peers of the other IP version."""
         self.workers = workers
         self._clock = clock
         self._books = [SessionBook() for _ in workers]
         self._lost_at = [0.0 for _ in workers]
-        self.host = host
-        """Address written into SDP."""
+        self.hosts = {6 if ":" in one else 4: one for one in (other_host, host) if one}
+        self.host_for: Callable[[str], str] = lambda peer: host
+        """Address written into SDP for a peer whose signalling is at this IP address."""
 
     def choose_worker(self) -> int:
         """Index of the connected worker with the most free ports, with room for two legs; -1 when there is none."""

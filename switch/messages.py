@@ -130,7 +130,7 @@ class Messages:
         quoted = mask(name).replace("\\", "").replace('"', "")
         display = f'"{quoted}" ' if quoted else ""
         for binding in bindings:
-            host = self._runtime.legs.local_host(binding.flow.listener)
+            host = self._runtime.legs.local_host(binding.flow)
             token, actions = self._stack.request(
                 "MESSAGE",
                 binding.contact,

@@ -125,7 +125,7 @@ class Notifier:
         result = self._subscribe(action, now)
         contact = ""
         if result.status < 300 and request.flow is not None:
-            contact = f"Contact: <{self._stack.contact_uri(request.flow.listener)}>\r\n"
+            contact = f"Contact: <{self._stack.contact_uri(request.flow)}>\r\n"
         self._respond(action, result.status, result.reason, f"{contact}{result.headers}", now)
         self._send(result.due, now)
 

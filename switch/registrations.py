@@ -49,6 +49,7 @@ class Registrations:
         self._gatekeeper: Gatekeeper | None = None
         self._on_change: list[Callable[[str, float], None]] = []
         self._on_bound: Callable[[str, str, Flow], None] = lambda number, contact, flow: None
+        self._on_register: list[Callable[[str, float], None]] = []
 
     def admit_with(self, gatekeeper: Gatekeeper) -> None:
         """Who may register."""
@@ -62,6 +63,10 @@ class Registrations:
         """`on_bound(number, contact, flow)` is called for every binding that was made or refreshed."""
         self._on_bound = on_bound
 
+    def on_register(self, registered: Callable[[str, float], None]) -> None:
+        """The same, and also when a phone only said again that it is there, perhaps from elsewhere."""
+        self._on_register.append(registered)
+
     @property
     def deadline(self) -> float | None:
         return self._registrar.deadline
@@ -73,6 +78,14 @@ class Registrations:
     def bindings(self, number: str, now: float) -> list[Binding]:
         """Where the extension can be rung, best first, each phone by one of its flows."""
         return one_flow_each(self._registrar.lookup(number, now))
+
+    def every_binding(self, number: str, now: float) -> list[Binding]:
+        """All bindings, also those of one phone by several flows."""
+        return self._registrar.lookup(number, now)
+
+    def lost(self, number: str, contact: str, now: float) -> None:
+        """The phone cannot be reached any more where it registered."""
+        self._tell(self._registrar.drop(number, contact), now)
 
     def resolve_gruu(self, uri: SipUri) -> tuple[str, str]:
         """(number, instance of the one phone that is meant) for a GRUU (RFC 5627), (user, "") for any other URI.
@@ -161,6 +174,9 @@ class Registrations:
         for number in {change.aor for change in changes if change.what != "refreshed"}:
             for changed in self._on_change:
                 changed(number, now)
+        for number in {change.aor for change in changes}:
+            for registered in self._on_register:
+                registered(number, now)
 
 
 def _address(flow: Flow) -> str:

@@ -190,6 +190,11 @@ class Runtime:
         self.extra_changed()
         self.rearm(now)
 
+    def flow_moved(self, before: Flow, after: Flow, now: float) -> None:
+        """A phone behind NAT registered again from elsewhere: its calls follow."""
+        self.stack.flow_moved(before, after)
+        self.legs.flow_moved(before, after)
+
     def resolved(self, token: int, flows: list[Flow]) -> None:
         now = self.outside.clock()
         self._guarded("resolved", lambda: self.perform_sip(self.stack.resolved(token, flows, now), now))

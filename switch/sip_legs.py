@@ -11,6 +11,7 @@ from typing import assert_never
 
 from model.causes import HangupCause
 from sip import actions as sip
+from sip.flow import Flow
 from sip.message import Response
 from sip.offer_answer import LocalMedia, NoCommonCodec
 from sip.sdp import SdpError
@@ -38,7 +39,7 @@ from switch.leg_events import (
     LegRinging,
     LegTakesOffer,
 )
-from switch.leg_media import LegMedia
+from switch.leg_media import LegMedia, host_of
 from switch.media_pool import MediaPool
 from switch.sip_browsers import SipBrowsers
 from switch.sip_moves import SipMoves
@@ -60,7 +61,7 @@ class SipLegs:
         stack: SipStack,
         pool: MediaPool,
         *,
-        local_host: Callable[[int], str],
+        local_host: Callable[[Flow], str],
         browsers: Browsers | None = None,
     ) -> None:
         self._config = config
@@ -92,6 +93,7 @@ class SipLegs:
         """Sends the INVITE to the leg's target."""
         target = leg.target
         assert target is not None
+        leg.address = f"{target.flow.host}:{target.flow.port}"
         leg.is_tls = target.flow.transport in ("tls", "wss")
         self.media.browsers.note_callee(leg, target.flow, target.uri)
         try:
@@ -119,7 +121,6 @@ class SipLegs:
         )
         leg.flow = target.flow
         leg.local_sdp = body
-        leg.address = f"{target.flow.host}:{target.flow.port}"
         if not self.media.may_insist(leg):
             leg.target = None
         self._legs[session] = (call, leg)
@@ -258,6 +259,14 @@ class SipLegs:
         if session not in self._stack.sessions and (gone := self._legs.pop(session, None)) is not None:
             self.media.browsers.release(gone[1])
 
+    def flow_moved(self, before: Flow, after: Flow) -> None:
+        """The phone at `before` comes from `after` now; its audio may too."""
+        for _, leg in self._legs.values():
+            if leg.address == f"{before.host}:{before.port}" and not leg.is_ended:
+                leg.address = f"{after.host}:{after.port}"
+                if before.host != after.host and leg.is_configured and leg.negotiated is not None:
+                    self.media.configure(leg, leg.negotiated)
+
     @property
     def n_sessions(self) -> int:
         return len(self._legs)
@@ -281,7 +290,7 @@ class SipLegs:
         # The session id must be unique to us (RFC 8866 §5.2): port and instant are.
         if leg.browser is not None:
             return self.media.browsers.local_media(leg, int(leg.created_utc * 1000))
-        return LocalMedia(self._pool.host, leg.port, int(leg.created_utc * 1000), leg.sdp_version)
+        return LocalMedia(self._pool.host_for(host_of(leg)), leg.port, int(leg.created_utc * 1000), leg.sdp_version)
 
     def _shares_ports(self, leg: Leg) -> bool:
         return leg.kind == "trunk" and leg.name in self._sharing

@@ -19,6 +19,27 @@ EDGE_PORT = 3480
 """UDP port for browsers' audio when the configuration names none."""
 
 
+def rtp_address(config: Config) -> str:
+    """Where RTP is bound: `media.address`, else where the first SIP listener is, else everywhere in both IP versions
+    when there are listeners of both."""
+    hosts = [parse_listen(text).host for text in config.sip.listen]
+    if config.media.address:
+        return config.media.address
+    return "::" if len({":" in host for host in hosts}) == 2 else hosts[0]
+
+
+def media_hosts(config: Config) -> list[str]:
+    """The local addresses RTP comes to, that of the first SIP listener's IP version first; two when it is bound to both
+    versions."""
+    address = rtp_address(config)
+    if address != "::":
+        return [address]
+    hosts = [parse_listen(text).host for text in config.sip.listen]
+    first = hosts[0] if not config.media.address else "::"
+    other = next((host for host in hosts if (":" in host) != (":" in first)), "0.0.0.0" if ":" in first else "::")
+    return [first, other]
+
+
 class OwnedSockets:
     """Everything that is listened on, bound before any child runs."""
 
@@ -41,9 +62,9 @@ class OwnedSockets:
                 self.sip.append(_bind(parse_listen(text), f"sip.listen {text}"))
             host, port = split_host_port(config.control.listen)
             self.control = _bind(ListenAddress("tcp", host, port), f"control.listen {config.control.listen}")
-            address = config.media.address or parse_listen(config.sip.listen[0]).host
+            address = rtp_address(config)
             if has_browsers(config):
-                self._bind_edge(config, address)
+                self._bind_edge(config, media_hosts(config)[0])
             share = n_pairs // n_workers
             if not share:
                 raise ConfigError(f"media.rtp_ports {config.media.rtp_ports}: fewer than one pair a worker")
@@ -115,6 +136,9 @@ def _bind_rtp(host: str, first: int, n_pairs: int) -> list[socket.socket]:
             for number in (port, port + 1):
                 one = socket.socket(family, socket.SOCK_DGRAM)
                 pair.append(one)
+                if host == "::":
+                    # Both IP versions; what comes by version 4 has mapped addresses (RFC 4291 §2.5.5.2).
+                    one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
                 one.setblocking(False)
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RTP_BUFFER_BYTES)
                 one.bind((host, number))

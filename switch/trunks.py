@@ -124,7 +124,7 @@ class Trunks:
         for probe in self._qualifier.poll(now):
             config = self._directory.trunks[probe.trunk].config
             uri = trunk_uri(config)
-            host = self._runtime.legs.local_host(config.listener)
+            host = self._runtime.legs.local_host(probe.flow)
             token, actions = self._runtime.stack.request(
                 "OPTIONS",
                 uri,
@@ -141,7 +141,7 @@ class Trunks:
 
     def _start_registering(self, trunk: TrunkState) -> None:
         config = trunk.config
-        host = self._runtime.legs.local_host(config.listener)
+        host = self._runtime.legs.local_host(trunk.flows[0])
         transport = f";transport={config.transport}" if config.transport != "udp" else ""
         client = RegistrationClient(
             aor=f"sip:{config.username}@{config.host}",

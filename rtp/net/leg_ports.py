@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rtp.net.address import Address
+from rtp.net.address import Address, for_socket, plain
 from rtp.net.arena import Arena
 from rtp.net.watcher import Watcher
 
@@ -111,11 +111,14 @@ class LegPorts:
         peer = socket.socket(leg.open.family, socket.SOCK_DGRAM)
         try:
             peer.setblocking(False)
+            if peer.family == socket.AF_INET6:
+                is_for_one = leg.open.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+                peer.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, is_for_one)
             # Both need the option at the moment of bind only; left on, any local user could share the port.
             leg.open.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             peer.bind(leg.open.getsockname()[:2])
-            peer.connect(source)
+            peer.connect(for_socket(source, peer.family))
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
             # Between bind and connect anybody's packet could land here.
             drain(peer)
@@ -134,7 +137,7 @@ class LegPorts:
             length, address = self._legs[row].open.recvfrom_into(self._arena.rows[into])
         except OSError:
             return None
-        return length, (address[0], address[1])
+        return length, (plain(address[0]), address[1])
 
     def read_report(self, row: int) -> tuple[bytes, Address] | None:
         """One RTCP packet of the leg, or None when there is none."""
@@ -142,7 +145,7 @@ class LegPorts:
             data, address = self._legs[row].rtcp.recvfrom(1500)
         except OSError:
             return None
-        return data, (address[0], address[1])
+        return data, (plain(address[0]), address[1])
 
     # -- output -------------------------------------------------------------------------------------------------------
 
@@ -159,7 +162,8 @@ class LegPorts:
 
     def send_report(self, row: int, packet: bytes, destination: Address) -> None:
         """Sends one RTCP packet from the leg's RTCP port. OSError when that fails."""
-        self._legs[row].rtcp.sendto(packet, destination)
+        rtcp = self._legs[row].rtcp
+        rtcp.sendto(packet, for_socket(destination, rtcp.family))
 
 
 def _send_nowhere(packet: Any) -> int:
@@ -167,6 +171,8 @@ def _send_nowhere(packet: Any) -> int:
 
 
 def _sender_to(via: socket.socket, destination: Address) -> Send:
+    destination = for_socket(destination, via.family)
+
     def send(packet: Any) -> int:
         return via.sendto(packet, destination)
 

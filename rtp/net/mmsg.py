@@ -12,7 +12,7 @@ import socket
 import numpy as np
 from numpy.typing import NDArray
 
-from rtp.net.address import Address
+from rtp.net.address import Address, for_socket, plain
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _recvmmsg = _libc.recvmmsg
@@ -44,7 +44,7 @@ _AT_ONCE = 1024
 
 def pack_name(address: Address, family: int) -> bytes:
     """`address` as the kernel's sockaddr, zero-filled to NAME_BYTES. OSError when the host is of another family."""
-    host, port = address
+    host, port = for_socket(address, family)
     packed = socket.inet_pton(family, host.partition("%")[0])
     if family == socket.AF_INET:
         made = family.to_bytes(2, "little") + port.to_bytes(2, "big") + packed
@@ -60,7 +60,7 @@ def unpack_name(name: bytes) -> Address:
     port = int.from_bytes(name[2:4], "big")
     if int.from_bytes(name[:2], "little") == socket.AF_INET:
         return socket.inet_ntop(socket.AF_INET, name[4:8]), port
-    return socket.inet_ntop(socket.AF_INET6, name[8:24]), port
+    return plain(socket.inet_ntop(socket.AF_INET6, name[8:24])), port
 
 
 def name_length(family: int) -> int:

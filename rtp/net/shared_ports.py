@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rtp.net.address import Address
+from rtp.net.address import Address, for_socket, plain
 from rtp.net.arena import Arena
 from rtp.net.key_table import NOTHING, KeyTable, Words
 from rtp.net.leg_ports import drain
@@ -301,7 +301,7 @@ class SharedPorts:
             data, address = self._ports[index].rtcp.recvfrom(MAX_REPORT)
         except OSError:
             return None
-        return data, (address[0], address[1])
+        return data, (plain(address[0]), address[1])
 
     # -- output -------------------------------------------------------------------------------------------------------
 
@@ -321,11 +321,11 @@ class SharedPorts:
         """Sends one RTP packet to the leg. OSError when that fails."""
         leg = self._residents[row]
         if leg.destination is not None:
-            leg.port.rtp.sendto(packet, leg.destination)
+            leg.port.rtp.sendto(packet, for_socket(leg.destination, self._family))
 
     def send_report(self, row: int, packet: bytes, destination: Address) -> None:
         """Sends one RTCP packet from the leg's RTCP port. OSError when that fails."""
-        self._residents[row].port.rtcp.sendto(packet, destination)
+        self._residents[row].port.rtcp.sendto(packet, for_socket(destination, self._family))
 
     def prepare(self, packets: NDArray[np.uint8], which: NDArray[np.intp], legs: NDArray[np.int64]) -> "FrameBatch":
         """For packets that are made anew in the same place again and again: `packets[which[i]]` goes to `legs[i]`."""

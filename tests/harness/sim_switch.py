@@ -160,7 +160,12 @@ class SimSwitch:
             self.config,
             directory,
             listeners,
-            MediaPool([self.worker], HOST, self.loop.time),  # type: ignore[list-item]
+            MediaPool(
+                [self.worker],  # type: ignore[list-item]
+                HOST,
+                self.loop.time,
+                other_host=next((one.host for one in listeners if ":" in one.host), ""),
+            ),
             outside,
             self.resolver,
             ids=IdSource(lambda: int(self.wall() * 1000), random_bytes),
@@ -235,6 +240,7 @@ class SimSwitch:
             await phone.close()
         if check:
             await self.until(lambda: not self.core.calls.calls)
+            self.core.keep_alives.stop()
             await asyncio.sleep(120.0)
             self.check_empty()
         self.core.runtime.close()

@@ -28,7 +28,7 @@ class World:
         self.client = RegistrationClient(
             aor=AOR,
             registrar=f"sip:{B}",
-            contact=self.net.stacks[A].contact_uri(0, "100"),
+            contact=self.net.stacks[A].contact_uri(Flow("udp", A, 5060), "100"),
             token=tokens(5),
             **{"flow": udp(B), "expires_s": 600, **options},  # type: ignore[arg-type]
         )

@@ -73,8 +73,39 @@ def poll(ports, n):
 def test_name_there_and_back(host):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     assert unpack_name(pack_name((host, 40000), family)) == (host, 40000)
+
+
+def test_no_ipv6_address_over_ipv4():
     with pytest.raises(OSError):
-        pack_name(("::1" if family == socket.AF_INET else "127.0.0.1", 1), family)
+        pack_name(("::1", 1), socket.AF_INET)
+
+
+@pytest.mark.parametrize("n_shared", [0, 1], ids=["own port", "shared port"])
+def test_a_port_of_both_ip_versions_talks_with_either_and_tells_plain_addresses(n_shared):
+    with rig(1 - n_shared, n_shared, host="::") as ports, peer("127.0.0.1") as old, peer("::1") as new:
+        (port,) = ports.own_ports + ports.shared_ports
+        for n, (host, one) in enumerate((("127.0.0.1", old), ("::1", new))):
+            row = open_leg(ports, port, address(one))
+            one.sendto(packet(7, n), (host, port))
+            ((leg, data),) = poll(ports, 1)
+            assert (leg, data) == (row, packet(7, n))
+            ports.send(row, packet(9, n))
+            data, source = one.recvfrom(2000)
+            assert (data, source[:2]) == (packet(9, n), (host, port))
+            ports.send_report(row, b"report", address(one))
+            assert one.recvfrom(2000)[0] == b"report"
+            ports.close(row)
+
+
+def test_a_stranger_of_ipv4_is_told_by_his_plain_address():
+    with rig(1, 0, host="::") as ports, peer("127.0.0.1") as one:
+        (port,) = ports.own_ports
+        row = open_leg(ports, port, ("127.0.0.1", 9))
+        one.sendto(packet(7, 1), ("127.0.0.1", port))
+        found = None
+        while found is None:
+            found = ports.read_stranger(row, 0)
+        assert found == (172, address(one))
 
 
 @pytest.mark.parametrize("host", HOSTS)
