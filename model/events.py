@@ -20,6 +20,8 @@ class CallCreated(Event, frozen=True, kw_only=True):
     """Number that was dialed."""
     leg_id: str = ""
     """The first leg."""
+    diverted_from: str = ""
+    """Number that sent the call on to us, when its carrier told."""
 
 
 @event("call.ringing")

@@ -46,6 +46,8 @@ class Progressed(_Action, frozen=True):
     reason: str
     body: bytes
     remote_tag: str
+    p_early_media: str = ""
+    """Value of P-Early-Media (RFC 5009), or ""."""
 
 
 class Answered(_Action, frozen=True):

@@ -260,6 +260,8 @@ def _on_new_request(endpoint: Endpoint, limits: Limits, request: Request, key: s
     merge_key = f"{request.call_id} {request.from_tag} {request.cseq} {method}"
     if refusal is None and is_invite and "Session-Expires" in request.headers:
         refusal = session_timer.check_interval(endpoint, request)
+    if refusal is None and is_invite and _is_loop(endpoint, request):
+        refusal = _MERGED
     if refusal is None and not is_invite and method in DIALOG_METHODS:
         refusal = _NO_DIALOG
     elif refusal is None and merge_key in endpoint.merged.entries:
@@ -280,6 +282,15 @@ def _on_new_request(endpoint: Endpoint, limits: Limits, request: Request, key: s
 
 _NO_DIALOG = Refusal(481, "Call/Transaction Does Not Exist")
 _MERGED = Refusal(482, "Loop Detected")
+
+
+def _is_loop(endpoint: Endpoint, request: Request) -> bool:
+    """Our own INVITE comes back to us for the same user: a loop; for another one it is a spiral, and served (RFC 5393
+    §4.2.1). Loops through others that make it a new dialog are ended by Max-Forwards, which is handed on (RFC 7332)."""
+    ours = endpoint.sessions.get(request.from_tag)
+    if ours is None or ours.role != "uac" or ours.call_id != request.call_id:
+        return False
+    return request.uri.partition("@")[0] == ours.request_uri.partition("@")[0]
 
 
 def refuse(endpoint: Endpoint, request: Request, status: int, reason: str, out: Out, headers: str = "") -> None:

@@ -67,7 +67,16 @@ def _on_provisional(
             return
         if response.to_tag:
             session.remote_tag = response.to_tag
-        out.append(Progressed(session.id, response.status, response.reason, response.body, response.to_tag))
+        out.append(
+            Progressed(
+                session.id,
+                response.status,
+                response.reason,
+                response.body,
+                response.to_tag,
+                response.headers.get("P-Early-Media", ""),
+            )
+        )
 
 
 def _on_first_2xx(

@@ -13,6 +13,7 @@ import msgspec
 
 from model.causes import HangupCause
 from model.media import Edge, LegStatistics, StartRecording
+from sip.diversion import Diverted
 from sip.flow import Flow
 from sip.offer_answer import Capabilities, Negotiated
 from sip.refer import Replaces
@@ -162,6 +163,10 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     dialed: str
     state: str = "trying"
     """trying, ringing, early_media, answered, ended (held is `hold` != 0)"""
+    wants_early_media_line: bool = False
+    """Its INVITE speaks of P-Early-Media (RFC 5009)."""
+    max_breadth: int = 0
+    """Its share of the call's, as its INVITE says it; 0 = nothing said (it is the only one)."""
     session: str = ""
     """Id of the SIP session; "" before the INVITE went out."""
     sip_call_id: str = ""
@@ -311,6 +316,12 @@ class Call(Ringing, gc=False, kw_only=True):
     """Leg id of who calls."""
     b: str = ""
     """Leg id of who answered."""
+    is_private: bool = False
+    """The caller does not want to be shown (RFC 3323); `caller` is the number that somebody we trust vouches for."""
+    received_diversions: list[Diverted] = []
+    """Who sent the call on before it came to us, the last one first."""
+    max_breadth: int = 60
+    """Legs that may ring at the same time on its behalf, everywhere (RFC 5393)."""
     ringings: dict[str, Ringing] = {}
     """What is rung while the call is up already."""
     consults: dict[str, Consult] = {}

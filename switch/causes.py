@@ -70,6 +70,7 @@ TO_STATUS: Final[dict[Cause, tuple[int, str]]] = {
 }
 
 _BY_Q850: Final[dict[int, Cause]] = {cause.q850: cause for cause in Cause if cause.q850}
+_SIP_CAUSE = re.compile(r"SIP[^,]*?;\s*cause\s*=\s*(\d{3})", re.IGNORECASE)
 _Q850_CAUSE = re.compile(r"cause\s*=\s*(\d{1,3})")
 
 
@@ -92,7 +93,13 @@ def reason_header(cause: Cause) -> str:
 
 def cause_of_reason(value: str, default: Cause) -> Cause:
     """The cause that a received Reason header names, else `default`."""
-    if not value or "Q.850" not in value:
+    if not value:
         return default
+    if "Q.850" not in value:
+        # SIP;cause=200 is for who lost to another one (RFC 3326 §2); other statuses stand in for the response's.
+        status = _SIP_CAUSE.match(value.lstrip())
+        if status is None:
+            return default
+        return Cause.ANSWERED_ELSEWHERE if status[1] == "200" else FROM_STATUS.get(int(status[1]), default)
     match = _Q850_CAUSE.search(value, value.find("Q.850"))
     return _BY_Q850.get(int(match[1]), default) if match else default

@@ -168,6 +168,29 @@ class Trunk(Section, frozen=True):
             "a trunk behind a NAT or one that wants a port a call.",
         ),
     ] = "shared"
+    identity: Annotated[
+        str,
+        Meta(
+            pattern=r"^(off|preferred|asserted)$",
+            description="asserted: trust domain (RFC 3325): its P-Asserted-Identity is believed, and it is told "
+            "callers' numbers that way, also hidden ones; preferred: told by P-Preferred-Identity; off: neither.",
+        ),
+    ] = "off"
+    diversion: Annotated[
+        str,
+        Meta(
+            pattern=r"^(off|diversion|history_info|both)$",
+            description="How it is told who sent a call on: Diversion (RFC 5806), History-Info (RFC 7044), both, off.",
+        ),
+    ] = "diversion"
+    early_media: Annotated[
+        str,
+        Meta(
+            pattern=r"^(sdp|p_early_media|off)$",
+            description="Whether callers hear it before it answers: sdp: whenever it sends SDP; p_early_media: when "
+            "P-Early-Media says so (RFC 5009); off: never.",
+        ),
+    ] = "sdp"
     prack: Annotated[
         str,
         Meta(pattern=r"^(|off|supported|required)$", description="Reliable provisional responses; empty: sip.prack."),

@@ -6,6 +6,8 @@ REGISTER goes on to `switch.registrations`, responses to our own requests to `sw
 import logging
 from collections.abc import Callable
 
+import msgspec
+
 from model.causes import HangupCause
 from sip import actions as sip
 from sip.errors import SipParseError
@@ -16,10 +18,11 @@ from sip.sdp import SdpError
 from sip.uri import parse_uri
 from switch import pickup
 from switch.call import Call, Leg
+from switch.caller import Caller, caller_of, max_breadth, note_story
 from switch.calls import Calls
 from switch.causes import status_of_cause
 from switch.cdr import mask
-from switch.directory import ExtensionEntry, TrunkState
+from switch.directory import TrunkState
 from switch.identity import Gatekeeper, Identified, Unidentified
 from switch.leg_events import LegReplaces
 from switch.media_pool import MediaPool
@@ -76,7 +79,8 @@ class Door:
             if isinstance(who, Unidentified):
                 self._reject(action.session, who.status, who.reason, now, who.headers)
                 return
-            caller, name = self._caller(request, who.extension)
+            found = caller_of(request, who)
+            caller, breadth = found.number, max_breadth(request)
             dialed, instance = self._dialed(request, who.trunk)
             if who.trunk is not None:
                 region = self._calls.env.config.numbering.region
@@ -87,6 +91,9 @@ class Door:
             return
         if "Replaces" in request.headers:
             self._replace(action, request, caller, who, now)
+            return
+        if not breadth:
+            self._reject(action.session, 440, "Max-Breadth Exceeded", now)
             return
         if who.extension is not None and self._takes_over(action, request, caller, who, dialed, now):
             return
@@ -107,24 +114,24 @@ class Door:
             log.info("x INVITE from %s: %s", caller, why or "SDP that cannot be read")
             self._reject(action.session, *status_of_cause(cause), now, headers)
             return
-        self._begin(action, request, caller, name, dialed, instance, who, worker, now)
+        who_calls = msgspec.structs.replace(found, number=caller)
+        self._begin(action, who_calls, dialed, instance, breadth, who, worker, now)
 
     def _begin(
         self,
         action: sip.IncomingInvite,
-        request: Request,
-        caller: str,
-        name: str,
+        caller: Caller,
         dialed: str,
         instance: str,
+        breadth: int,
         who: Identified,
         worker: int,
         now: float,
     ) -> None:
-        max_forwards = request.max_forwards
+        max_forwards = action.request.max_forwards
         call, leg = self._calls.incoming(
-            caller=caller,
-            caller_name=name,
+            caller=caller.number,
+            caller_name=caller.name,
             dialed=dialed,
             entry=who.extension,
             trunk=who.trunk,
@@ -133,6 +140,9 @@ class Door:
             now=now,
         )
         call.instance = instance
+        call.is_private = caller.is_private
+        call.max_breadth = breadth
+        note_story(call, leg, action.request, who)
         self._adopt(action, call, leg)
         self._runtime.perform(self._calls.begin(call, now), now)
 
@@ -264,15 +274,6 @@ class Door:
         except SdpError:
             return HangupCause.INCOMPATIBLE_DESTINATION, ""
         return None
-
-    def _caller(self, request: Request, entry: ExtensionEntry | None) -> tuple[str, str]:
-        """(number, name). An extension is who it proved to be; a trunk is trusted for what it asserts (RFC 3325)."""
-        if entry is not None:
-            return entry.number, entry.name
-        asserted = request.addresses("P-Asserted-Identity") if "P-Asserted-Identity" in request.headers else []
-        address = asserted[0] if asserted else request.from_
-        number = clean(address.uri.user)
-        return ("" if number.lower() == "anonymous" else mask(number)), mask(address.display)
 
     def _dialed(self, request: Request, trunk: TrunkState | None) -> tuple[str, str]:
         """(number, instance of the one phone that is meant or "")"""

@@ -11,6 +11,7 @@ from model.causes import HangupCause
 from switch import forwarding, ways
 from switch.actions import Action, ProgressLeg, RingLeg, StartLeg
 from switch.call import Call, Leg, Ringing, Step, Target
+from switch.caller import MAX_BREADTH
 from switch.environment import Environment
 from switch.leg_events import CallEvent, DropLeg, LegAnswered, LegEarlyMedia, LegFailed, LegHungUp, LegRinging
 from switch.phases.route import plan_diverted
@@ -153,13 +154,17 @@ def _start_step(call: Call, ringing: Ringing, step: Step, now: float, env: Envir
     else:
         call.timers[timer_of(ringing)] = now + step.ring_timeout_s
     actions: list[Action] = [forwarding.told(call.call_id, step.diversion)] if step.diversion is not None else []
-    for target in step.targets:
-        actions += _launch(call, ringing, target, now, env)
+    # A fork shares what breadth there is (RFC 5393 §5.3.3); who is too many is not rung.
+    targets = step.targets[: max(1, call.max_breadth)]
+    share = max(1, call.max_breadth // len(targets)) if len(targets) > 1 or call.max_breadth < MAX_BREADTH else 0
+    for target in targets:
+        actions += _launch(call, ringing, target, now, env, share)
     return actions
 
 
-def _launch(call: Call, ringing: Ringing, target: Target, now: float, env: Environment) -> list[Action]:
+def _launch(call: Call, ringing: Ringing, target: Target, now: float, env: Environment, share: int = 0) -> list[Action]:
     leg = _new_leg(call, ringing, target, now, env)
+    leg.max_breadth = share
     if target.failover_s and (target.other_ways or ringing.step + 1 < len(ringing.plan)):
         ways.must_react(call, leg, target, now)
     return [StartLeg(call.call_id, leg.leg_id)]

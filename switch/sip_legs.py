@@ -44,7 +44,6 @@ from switch.media_pool import MediaPool
 from switch.sip_browsers import SipBrowsers
 from switch.sip_moves import SipMoves
 from switch.sip_transfers import SipTransfers
-from switch.targets import uri_user
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +73,7 @@ class SipLegs:
         self.transfers = SipTransfers(stack, self._legs)
         self.browsers = SipBrowsers(stack, self._legs, self.media, self._local_media, self._apply_answer)
         self.moves = SipMoves(stack, self._legs, self.media, self._local_media)
-        self._terms = InviteTerms(config, local_host)
+        self._terms = InviteTerms(config, directory, local_host)
         self._sharing = {trunk.name for trunk in config.trunk if trunk.rtp_ports == "shared"}
 
     # -- what the calls want ------------------------------------------------------------------------------------------
@@ -103,22 +102,7 @@ class SipLegs:
             return [], [LegFailed(call.call_id, leg.leg_id, HangupCause.INCOMPATIBLE_DESTINATION)]
         if body is None:
             return [], [LegFailed(call.call_id, leg.leg_id, HangupCause.REQUESTED_CHAN_UNAVAIL)]
-        terms = self._terms.of(call, target)
-        session, actions = self._stack.invite(
-            flow=target.flow,
-            uri=target.uri,
-            from_=terms.from_,
-            to=f"<{target.uri}>",
-            now=now,
-            body=body,
-            contact_user=uri_user(target.caller),
-            route=target.route,
-            headers=terms.headers,
-            credentials=terms.credentials,
-            max_forwards=terms.max_forwards,
-            reliable=terms.reliable,
-            session_expires_s=terms.session_expires_s,
-        )
+        session, actions = self._terms.invite(self._stack, call, leg, target, body, now)
         leg.flow = target.flow
         leg.local_sdp = body
         if not self.media.may_insist(leg):
@@ -137,7 +121,8 @@ class SipLegs:
         body, failed = self._answer_body(call, leg, peer)
         if failed is not None:
             return [], [failed]
-        return self._stack.progress(leg.session, 183, "Session Progress", now, body=body), []
+        headers = self._terms.early_media_line(leg) if leg.wants_early_media_line else ""
+        return self._stack.progress(leg.session, 183, "Session Progress", now, body=body, headers=headers), []
 
     def answer(self, call: Call, leg: Leg, peer: Leg | None, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
         """200 with our SDP."""
@@ -320,27 +305,31 @@ class SipLegs:
         return body, None
 
     def _progressed(self, call: Call, leg: Leg, action: sip.Progressed) -> list[CallEvent]:
+        is_heard = bool(action.body) and self._terms.may_be_heard(leg, action.p_early_media)
         if not action.body:
             if action.status in (180, 183):
                 return [LegRinging(call.call_id, leg.leg_id)]
             return []
         if call.is_direct:
             leg.local_sdp = action.body
-            return [LegEarlyMedia(call.call_id, leg.leg_id)]
+            return [LegEarlyMedia(call.call_id, leg.leg_id) if is_heard else LegRinging(call.call_id, leg.leg_id)]
         try:
             self._apply_answer(call, leg, action.body)
         except (NoCommonCodec, SdpError) as error:
             # An early answer we cannot use spoils nothing yet: the final one may be another fork's.
             log.info("x leg %s: early media: %s", leg.leg_id, error)
-            return [LegRinging(call.call_id, leg.leg_id)]
-        return [LegEarlyMedia(call.call_id, leg.leg_id)]
+            is_heard = False
+        return [LegEarlyMedia(call.call_id, leg.leg_id) if is_heard else LegRinging(call.call_id, leg.leg_id)]
 
     def _answered(self, call: Call, leg: Leg, body: bytes, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
         ids = (call.call_id, leg.leg_id)
         if call.is_direct:
-            leg.local_sdp = body
+            leg.local_sdp = body or leg.local_sdp
             return [], [LegAnswered(*ids)]
         leg.local_sdp = b""
+        if not body and leg.negotiated is not None:
+            # The answer came with a reliable provisional response, and need not come again (RFC 3262 §5).
+            return [], [LegAnswered(*ids)]
         try:
             self._apply_answer(call, leg, body)
         except (NoCommonCodec, SdpError) as error:

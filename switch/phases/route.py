@@ -28,6 +28,7 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
             caller=call.caller,
             dialed=call.dialed,
             leg_id=call.a,
+            diverted_from=call.received_diversions[0].number if call.received_diversions else "",
         )
     ]
     caller = call.legs[call.a]

@@ -47,7 +47,9 @@ def test_a_reason_header_comes_back_as_the_cause():
         if cause.q850 and cause is not HangupCause.ANSWERED_ELSEWHERE:
             assert cause_of_reason(header, HangupCause.NORMAL_UNSPECIFIED) is cause
     assert "Call completed elsewhere" in reason_header(HangupCause.ANSWERED_ELSEWHERE)
-    assert cause_of_reason("SIP;cause=200", HangupCause.USER_BUSY) is HangupCause.USER_BUSY
+    assert cause_of_reason("SIP;cause=200", HangupCause.USER_BUSY) is HangupCause.ANSWERED_ELSEWHERE
+    assert cause_of_reason("SIP;cause=299", HangupCause.USER_BUSY) is HangupCause.USER_BUSY
+    assert cause_of_reason("SIP;cause=603, Q.850;cause=17", HangupCause.NO_ANSWER) is HangupCause.USER_BUSY
     assert cause_of_reason("Q.850;cause=999", HangupCause.USER_BUSY) is HangupCause.USER_BUSY
 
 
