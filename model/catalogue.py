@@ -4,11 +4,13 @@ from types import ModuleType
 
 from model import (
     commands,
+    commands_conference,
     commands_monitor,
     commands_services,
     commands_trace,
     commands_transfer,
     events,
+    events_conference,
     events_monitor,
     events_services,
     events_webrtc,
@@ -18,11 +20,13 @@ from model.declare import COMMANDS, EVENTS, CommandSpec, EventSpec
 
 _MODULES: tuple[ModuleType, ...] = (
     commands,
+    commands_conference,
     commands_monitor,
     commands_services,
     commands_trace,
     commands_transfer,
     events,
+    events_conference,
     events_monitor,
     events_services,
     events_webrtc,

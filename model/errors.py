@@ -131,3 +131,8 @@ class NotWaiting(ApiError):
 @error(-32030, "no_such_consult")
 class NoSuchConsult(ApiError):
     """There is no consultation with that id, or it is over."""
+
+
+@error(-32044, "no_such_conference")
+class NoSuchConference(ApiError):
+    """There is no conference of that name, or it is not on now."""

@@ -22,6 +22,10 @@ class StartLeg(_LegAction, frozen=True):
     """Send the INVITE to the leg's target."""
 
 
+class AdoptLeg(_LegAction, frozen=True):
+    """Its session belongs to this call now."""
+
+
 class RingLeg(_LegAction, frozen=True):
     """Tell the caller that it rings (180)."""
 
@@ -147,6 +151,7 @@ class ForgetCall(_LegAction, frozen=True):
 
 Action = (
     StartLeg
+    | AdoptLeg
     | RingLeg
     | ProgressLeg
     | AnswerLeg

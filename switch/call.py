@@ -11,6 +11,7 @@ hear-matrix, the music and the segments of the record from them.
 
 import msgspec
 
+from model import media
 from model.causes import HangupCause
 from model.media import Edge, LegStatistics, StartRecording
 from sip.diversion import Diverted
@@ -18,6 +19,7 @@ from sip.flow import Flow
 from sip.offer_answer import Capabilities, Negotiated
 from sip.refer import Replaces
 from sip.sdes import LocalKeys
+from switch.conference import Room
 from switch.monitor import SUPERVISOR, Monitor
 
 MAIN = "main"
@@ -237,6 +239,10 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     """It hears nobody."""
     heard_by: tuple[str, ...] | None = None
     """Legs of its room that hear it; None = all."""
+    gain: float = 1.0
+    """How loud others hear it; 1 = as it is."""
+    detects_speech: bool = False
+    """Its call is told when it begins and stops to speak."""
     keeps_digits: bool = False
     """Its digits are told to the switch alone, whoever hears it."""
     playing: str = ""
@@ -341,7 +347,11 @@ class Call(Ringing, gc=False, kw_only=True):
     n_recordings: int = 0
     edges: list[Edge] | None = None
     """The hear-matrix that the media worker was told; None = none yet."""
+    crowds: list[media.Room] = []
+    """The part of it that is told as rooms."""
     segments: list[Segment] = []
+    conference: Room | None = None
+    """What it is when it is a conference."""
     monitors: dict[str, Monitor] = {}
     """Supervisors on it."""
     absorbed: list[str] = []

@@ -11,14 +11,14 @@ from types import ModuleType
 import msgspec
 
 from model.causes import HangupCause
-from switch import joining, supervision
+from switch import conference_calls, joining, supervision
 from switch.actions import Action, RefuseRefer
 from switch.call import Call, Leg
 from switch.deadlines import Deadlines
 from switch.directory import ExtensionEntry, TrunkState
 from switch.environment import Environment
-from switch.leg_events import CallEvent, LegRefers, Release, Timeout, TimerDue
-from switch.phases import bridged, feature, originate, releasing, ring, route
+from switch.leg_events import CallEvent, LegJoins, LegRefers, Release, Timeout, TimerDue
+from switch.phases import bridged, conference, feature, originate, releasing, ring, route
 from switch.phases.outcome import Outcome
 from switch.preemption import choose_victim
 from switch.release import finish, release
@@ -31,6 +31,7 @@ PHASES: dict[str, ModuleType] = {
     "originate": originate,
     "feature": feature,
     "ring": ring,
+    "conference": conference,
     "bridged": bridged,
     "releasing": releasing,
 }
@@ -169,7 +170,12 @@ class Calls:
         return leg
 
     def begin(self, call: Call, now: float) -> list[Action]:
-        """Takes a new call in and routes it."""
+        """Takes a new call in and routes it; who has dialled a conference that is on becomes a leg of that."""
+        if call.phase == "route":
+            room = conference_calls.choose_live(self.calls.values(), call, now, self.env)
+            if room is not None:
+                leg, actions = conference_calls.move_in(room, call)
+                return actions + self.dispatch(LegJoins(room.call_id, leg.leg_id), now)
         self.calls[call.call_id] = call
         self.counters.calls_total += 1
         try:

@@ -14,6 +14,7 @@ from model.records import RecordingRecord
 from storage.errors import CursorError, NotFoundError, UnavailableError
 from storage.filters import CallFilter, RecordingFilter
 from switch import (
+    conference_commands,
     extensions_admin,
     services_desk,
     supervision_commands,
@@ -65,6 +66,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         commands.GetStatus: lambda command, caller: system_status(app),
         commands.Drain: handlers.drain,
         **extensions_admin.make_handlers(app),
+        **conference_commands.make_handlers(app),
         **supervision_commands.make_handlers(app, handlers),
         **trace_commands.make_handlers(app),
         **watching_commands.make_handlers(app),
@@ -259,7 +261,7 @@ class CommandHandlers:
         if what == "start":
             if running is not None:
                 raise errors.WrongState(f"call {call_id} is being recorded already", state="recording")
-            if call.phase != "bridged" or call.is_direct:
+            if call.phase not in ("bridged", "conference") or call.is_direct:
                 why = "its audio does not come by the switch" if call.is_direct else f"it is in phase {call.phase}"
                 raise errors.WrongState(f"call {call_id} cannot be recorded: {why}", state=call.phase)
         elif running is None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from switch.config_conference import Conference
 from switch.config_features import FeatureCodes, Parking
 from switch.config_nat import Nat
 from switch.config_security import Outbound, OutboundLimit
@@ -328,6 +329,7 @@ class Config(Section, frozen=True):
     trunk_group: tuple[TrunkGroup, ...] = ()
     access_number: tuple[AccessNumber, ...] = ()
     route: tuple[Route, ...] = ()
+    conference: tuple[Conference, ...] = ()
     path: str = ""
     """Where it was read from; never in the file."""
 

@@ -15,6 +15,7 @@ from sip.sdes import KEY_BYTES
 from switch.addresses import parse_listen, split_host_port
 from switch.config import Config, Control, Extension, User
 from switch.config_check_trunks import check_trunks, check_unique
+from switch.config_conference import Conference, check_conferences
 from switch.config_features import feature_problem
 from switch.config_lines import line_of
 from switch.config_nat import nat_problem
@@ -86,6 +87,7 @@ _LISTS: dict[str, type[Section]] = {
     "trunk_group": TrunkGroup,
     "access_number": AccessNumber,
     "route": Route,
+    "conference": Conference,
 }
 
 
@@ -152,6 +154,8 @@ def _check(config: Config, text: str, path: str) -> None:
             raise wrong([*problem[0]], problem[1])
     check_unique("extension", [e.number for e in config.extension], wrong)
     check_trunks(config, wrong)
+    taken = {e.number for e in config.extension} | set(config.numbering.emergency) | set(config.parking.orbit_numbers())
+    check_conferences(config.conference, taken, wrong)
 
 
 def _check_media(config: Config, wrong: Callable[[list[str | int], str], ConfigError]) -> None:

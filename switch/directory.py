@@ -68,6 +68,7 @@ class Directory:
         self.routes: PatternTable[Route] = PatternTable((route.pattern, route) for route in config.route)
         self.outbound = OutboundPolicy(config.outbound, config.numbering.region)
         self.trunk_groups: dict[str, TrunkGroup] = {group.name: group for group in config.trunk_group}
+        self.conferences = {each.number: each for each in config.conference}
         self.emergency = frozenset(config.numbering.emergency)
         self._by_source: dict[tuple[str, int], TrunkState] = {}
         for trunk in config.trunk:

@@ -62,6 +62,12 @@ class Environment:
         self.music = [config.media.music_on_hold]
         self.ringback = [f"tone:ringback/{config.media.tone_plan}"]
 
+    def sound(self, source: str) -> str:
+        """A source of sound as the media worker takes it: files are those in media.prompts."""
+        if not source.startswith("file:"):
+            return source
+        return f"file:{self.config.resolve(self.config.media.prompts).absolute() / source[5:]}"
+
     def wall(self, now: float) -> float:
         """UTC seconds since 1970 at the monotonic instant `now`."""
         return now + self.wall_offset

@@ -5,6 +5,8 @@ Phases change the facts (`Leg.room`, `is_held`, `is_away`, `is_muted`, `is_deaf`
 recording, and the segments of the record. Pure.
 """
 
+from collections import Counter
+
 from model import events, media
 from switch import recordings
 from switch.actions import Action
@@ -15,6 +17,8 @@ from switch.monitor import SUPERVISOR
 HOLD_PLAY = "hold"
 """Play id of the music a held leg hears."""
 RINGBACK_PLAY = "ringback"
+CROWD = 8
+"""A room with more legs than this is told to the media worker as one, not pair by pair."""
 
 
 def settle(call: Call, now: float, env: Environment) -> list[Action]:
@@ -28,11 +32,11 @@ def settle(call: Call, now: float, env: Environment) -> list[Action]:
             _settle_segment(call, leg, wall)
     if call.is_direct:
         return actions
-    edges = derive_edges(call)
-    if edges != call.edges and any(leg.is_configured for leg in call.legs.values()):
-        call.edges = edges
+    edges, crowds = derive_edges(call), derive_crowds(call)
+    if (edges != call.edges or crowds != call.crowds) and any(leg.is_configured for leg in call.legs.values()):
+        call.edges, call.crowds = edges, crowds
         # Before the music of others stops: nobody hears a moment of what he should not.
-        actions.insert(0, media.ConnectMatrix(call.call_id, edges))
+        actions.insert(0, media.ConnectMatrix(call.call_id, edges, crowds))
     actions += recordings.settle_channels(call)
     return actions
 
@@ -41,14 +45,17 @@ def derive_edges(call: Call) -> list[media.Edge]:
     """The hear-matrix: everybody hears everybody of his room, but for who is held, away, muted, deaf or whispers."""
     edges = []
     legs = [leg for leg in call.legs.values() if leg.is_up and leg.room and not (leg.is_held or leg.is_away)]
+    # Who is heard by all of a crowd is told once, not for each pair of them.
+    crowded = _crowded(legs)
+    one_by_one = [leg for leg in legs if leg.room not in crowded or leg.heard_by is not None]
     for listener in legs:
         if listener.is_deaf or listener.playing == HOLD_PLAY:
             continue
-        for speaker in legs:
+        for speaker in one_by_one:
             if speaker is listener or speaker.room != listener.room or speaker.is_muted:
                 continue
             if speaker.heard_by is None or listener.leg_id in speaker.heard_by:
-                edges.append(media.Edge(speaker.leg_id, listener.leg_id))
+                edges.append(media.Edge(speaker.leg_id, listener.leg_id, speaker.gain))
     for ringing in call.ringings.values():
         # Early media of who is rung.
         if ringing.is_heard and (caller := call.legs.get(ringing.caller_leg)) is not None and caller.is_up:
@@ -58,6 +65,25 @@ def derive_edges(call: Call) -> list[media.Edge]:
                 if leg.ringing == ringing.ringing_id and leg.state == "early_media"
             ]
     return edges
+
+
+def derive_crowds(call: Call) -> list[media.Room]:
+    """The rooms with many legs, in which those who are heard by all and those who hear are told by their names."""
+    legs = [leg for leg in call.legs.values() if leg.is_up and leg.room and not (leg.is_held or leg.is_away)]
+    crowds = []
+    for room in _crowded(legs):
+        speakers = [leg for leg in legs if leg.room == room and leg.heard_by is None and not leg.is_muted]
+        listeners = [leg for leg in legs if leg.room == room and not leg.is_deaf and leg.playing != HOLD_PLAY]
+        gains = {leg.leg_id: leg.gain for leg in speakers if leg.gain != 1.0}
+        crowds.append(media.Room([leg.leg_id for leg in speakers], [leg.leg_id for leg in listeners], gains))
+    return crowds
+
+
+def _crowded(legs: list[Leg]) -> list[str]:
+    if len(legs) <= CROWD:
+        return []
+    sizes = Counter(leg.room for leg in legs)
+    return [room for room, n in sizes.items() if n > CROWD]
 
 
 def close_segments(call: Call, wall: float) -> None:

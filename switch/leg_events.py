@@ -212,6 +212,42 @@ class ServicesChanged(_CallEvent, frozen=True):
     error: str = ""
 
 
+class LegJoins(_CallEvent, frozen=True):
+    """`leg_id`, new in the call, has dialled the conference that it is."""
+
+
+class LegSpeaks(_CallEvent, frozen=True):
+    """It begins or stops to speak (only where that is listened for)."""
+
+    is_speaking: bool
+
+
+class ChangeMember(_CallEvent, frozen=True):
+    """API, keys: what a member of a conference may do; None: as it is."""
+
+    role: str | None = None
+    is_muted: bool | None = None
+    is_deaf: bool | None = None
+    volume: float | None = None
+
+
+class ChangeRoom(_CallEvent, frozen=True):
+    """API, keys: of a conference as a whole; leg_id is empty; None: as it is."""
+
+    is_locked: bool | None = None
+    is_everybody_muted: bool | None = None
+
+
+class InviteMember(_CallEvent, frozen=True):
+    """API: ring somebody for a conference; leg_id is empty."""
+
+    ringing_id: str
+    number: str
+    role: str
+    caller_id: str = ""
+    ring_timeout_s: float = 0.0
+
+
 class SetMonitor(_CallEvent, frozen=True):
     """API: a supervisor shall be heard by others; leg_id is empty."""
 
@@ -271,6 +307,11 @@ CallEvent = (
     | SetData
     | RecordCall
     | ServicesChanged
+    | LegJoins
+    | LegSpeaks
+    | ChangeMember
+    | ChangeRoom
+    | InviteMember
     | SetMonitor
     | EndMonitor
 )

@@ -267,7 +267,11 @@ def configure_command(leg: Leg, negotiated: Negotiated, signalling_host: str, se
 
 def _detected(leg: Leg, negotiated: Negotiated, settings: Media) -> tuple[str, ...]:
     is_inband = leg.dtmf == "inband" or (leg.dtmf == "auto" and negotiated.dtmf_payload_type < 0)
-    return ("dtmf",) * is_inband + ("tones",) * leg.detects_tones + ("speech",) * settings.detect_speech
+    return (
+        ("dtmf",) * is_inband
+        + ("tones",) * leg.detects_tones
+        + ("speech",) * (settings.detect_speech or leg.detects_speech)
+    )
 
 
 def _foreign_codec(leg: Leg | None) -> Codec | None:

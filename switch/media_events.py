@@ -9,7 +9,7 @@ import msgspec
 from model import events, media
 from model.declare import Event
 from switch.call import Leg
-from switch.leg_events import LegDigit, LegSilent, LegStatisticsCame, PlayEnded
+from switch.leg_events import LegDigit, LegSilent, LegSpeaks, LegStatisticsCame, PlayEnded
 
 if TYPE_CHECKING:
     from switch.runtime import Runtime
@@ -77,6 +77,7 @@ class MediaEvents:
 
     def _speech_changed(self, worker: int, event: media.SpeechChanged, now: float) -> None:
         self._publish(events.CallSpeechChanged(call_id=event.session, leg_id=event.leg, is_speaking=event.is_speaking))
+        self._runtime.dispatch(LegSpeaks(event.session, event.leg, event.is_speaking), now)
 
     def _one_way_audio(self, worker: int, event: media.OneWayAudio, now: float) -> None:
         log.warning(

@@ -111,6 +111,8 @@ def _channels(call: Call, *, is_mono: bool, is_asked_for: bool) -> list[list[str
     left: list[str] = []
     right: list[str] = left if is_mono else []
     for leg in call.legs.values():
+        if call.conference is not None and leg.is_muted:  # What nobody hears is no part of the conference.
+            continue
         if leg.role == SUPERVISOR:  # He has a track of his own (`switch.supervisor_track`).
             continue
         if leg.is_up and leg.room and (leg.is_recorded or is_asked_for) and leg.heard_by != ():
@@ -120,7 +122,7 @@ def _channels(call: Call, *, is_mono: bool, is_asked_for: bool) -> list[list[str
 
 def _setting(call: Call, name: str, env: Environment) -> str:
     """What the call's parties say of `name`: who answered before who called, extensions before trunks; "" = nothing."""
-    parties = [call.legs[call.b], call.legs[call.a]]
+    parties = [leg for each in (call.b, call.a) if (leg := call.legs.get(each)) is not None]
     extensions = [env.directory.extensions.get(leg.name) for leg in parties if leg.kind == "extension"]
     trunks = [env.directory.trunks.get(leg.name) for leg in parties if leg.kind == "trunk"]
     said = [getattr(entry, name) for entry in extensions if entry is not None]

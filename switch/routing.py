@@ -59,7 +59,13 @@ _WAY_FAILED: tuple[str, ...] = (
 )
 """The address did not answer, could not be reached, or said 503 or 500."""
 
-Decision = Refuse | ToExtension | ToTrunks
+
+class ToConference(msgspec.Struct, frozen=True, gc=False):
+    number: str
+    access_number: str = ""
+
+
+Decision = Refuse | ToExtension | ToTrunks | ToConference
 
 
 def choose_route(directory: Directory, origin: Origin, dialed: str, wall: float) -> Decision:
@@ -77,6 +83,8 @@ def choose_route(directory: Directory, origin: Origin, dialed: str, wall: float)
         return _emergency(directory, origin, dialed)
     if dialed in directory.extensions:
         return ToExtension(dialed)
+    if dialed in directory.conferences:
+        return ToConference(dialed)
     access = directory.access_number("", dialed)
     if access is not None:
         return _access(directory, origin, access.to, dialed, wall)
@@ -97,6 +105,8 @@ def _from_trunk(directory: Directory, origin: Origin, trunk: TrunkState, dialed:
 def _access(directory: Directory, origin: Origin, to: str, dialed: str, wall: float) -> Decision:
     if to in directory.extensions:
         return ToExtension(to, access_number=dialed)
+    if to in directory.conferences:
+        return ToConference(to, access_number=dialed)
     route = directory.routes.find(to)
     if route is None:
         return Refuse(HangupCause.NO_ROUTE_DESTINATION, f"access number {dialed} leads to {to}, which leads nowhere")

@@ -96,6 +96,7 @@ class Runtime:
         }
         self._call_table: dict[type, Callable[[Any, float], None]] = {
             act.StartLeg: self._start_leg,
+            act.AdoptLeg: self._adopt_leg,
             act.RingLeg: self._on_leg(lambda action, call, leg, now: legs.ring(leg, now)),
             act.ProgressLeg: self._progress_leg,
             act.AnswerLeg: self._answer_leg,
@@ -337,6 +338,11 @@ class Runtime:
         found = self.find(action.call_id, action.leg_id)
         if found is not None and not found[1].is_ended:
             self._both(self.legs.leave_if_silent(*found, now), now)
+
+    def _adopt_leg(self, action: act.AdoptLeg, now: float) -> None:
+        found = self.find(action.call_id, action.leg_id)
+        if found is not None:
+            self.legs.adopt(found[1].session, *found)
 
     def _progress_leg(self, action: act.ProgressLeg, now: float) -> None:
         """`leg_id` is the leg that is heard; the caller gets the 183."""

@@ -179,7 +179,7 @@ def _secure(call: Call, leg: Leg, is_secure: bool) -> list[Action]:
 
 
 def _digit(call: Call, leg: Leg, event: LegDigit, now: float) -> list[Action]:
-    if (event.by_info and leg.dtmf in ("rfc4733", "inband")) or _is_told(leg, event, now):
+    if (event.by_info and leg.dtmf in ("rfc4733", "inband")) or is_told(leg, event, now):
         return []
     if leg.is_secure:
         leg.secure_digits = (leg.secure_digits + event.digit)[:MAX_SECURE_DIGITS]
@@ -207,7 +207,7 @@ def _digit(call: Call, leg: Leg, event: LegDigit, now: float) -> list[Action]:
     return actions
 
 
-def _is_told(leg: Leg, event: LegDigit, now: float) -> bool:
+def is_told(leg: Leg, event: LegDigit, now: float) -> bool:
     """Some phones send a key both by INFO and in RTP."""
     digit, by_info, at = leg.last_digit
     is_same = digit == event.digit and by_info != event.by_info and now - at < _SAME_KEY_S

@@ -10,10 +10,11 @@ from switch import forwarding
 from switch.actions import Action
 from switch.call import Call, Diversion, Ringing
 from switch.cdr import mask
+from switch.conference import Room
 from switch.environment import Environment
 from switch.leg_events import CallEvent
 from switch.phases.outcome import Outcome, releasing, to_phase
-from switch.routing import Decision, Origin, Refuse, ToExtension, ToTrunks, choose_route
+from switch.routing import Decision, Origin, Refuse, ToConference, ToExtension, ToTrunks, choose_route
 from switch.targets import extension_step, trunk_steps
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     cause = plan(call, origin, call.dialed, now, env)
     if cause is not None:
         return releasing(call, cause, "system", now, env, actions)
-    return to_phase("ring", actions)
+    return to_phase("ring" if call.conference is None else "conference", actions)
 
 
 def plan(ringing: Ringing, origin: Origin, dialed: str, now: float, env: Environment) -> HangupCause | None:
@@ -73,6 +74,12 @@ def take_decision(ringing: Ringing, decision: Decision, now: float, env: Environ
             if diversion is not None:
                 return plan_diverted(ringing, diversion, now, env)
             ringing.plan.append(extension_step(ringing, number, now, env))
+        case ToConference(number=number, access_number=access_number):
+            # Who is not in a call yet is answered in the room itself; others would have to be moved there.
+            if call is None or call.phase != "route":
+                return HangupCause.NO_ROUTE_DESTINATION
+            call.access_number = access_number
+            call.conference = Room(name=env.directory.conferences[number].name, number=number)
         case ToTrunks(route=route, access_number=access_number, is_emergency=is_emergency):
             if call is not None:
                 call.is_emergency = call.is_emergency or is_emergency

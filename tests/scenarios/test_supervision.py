@@ -57,9 +57,10 @@ class Floor:
         await self.switch.until(lambda: len(self.switch.of(events_monitor.MonitorStarted)) == n + 1)
         return view
 
-    def press(self, leg, digits):
+    async def press(self, leg, digits):
         for digit in digits:
-            self.switch.worker.tell(media.Digit(self.call.call_id, leg.leg_id, digit, 100))
+            self.switch.worker.tell(media.Digit(leg.call_id, leg.leg_id, digit, 100))
+            await asyncio.sleep(0.1)
 
     async def settled(self):
         await asyncio.sleep(0.1)
@@ -177,11 +178,11 @@ def test_keys_of_the_supervisors_phone_change_what_he_does():
                 ("70", "c>a c>s s>a s>c"),
                 ("1", "a>c a>s c>a c>s"),
             ):
-                stage.press(supervisor, keys)
+                await stage.press(supervisor, keys)
                 await stage.settled()
                 assert stage.heard() == heard, keys
             assert stage.switch.of(events.CallDigit) == []
-            stage.press(supervisor, "#")
+            await stage.press(supervisor, "#")
             await stage.phones["1003"].wait("ended")
             assert stage.heard() == CALL
 
@@ -197,7 +198,7 @@ def test_takeover_drops_the_agent_and_the_customer_goes_on_with_the_supervisor(h
             if how == "api":
                 await stage.app.do(monitors.TakeOver(monitor_id=view.monitor_id))
             else:
-                stage.press(supervisor, "*8")
+                await stage.press(supervisor, "*8")
             await stage.phones["1001"].wait("ended")
             assert stage.heard() == "c>s s>c"
             assert "ended" not in stage.phones["carrier"].names() + stage.phones["1003"].names()
@@ -207,7 +208,7 @@ def test_takeover_drops_the_agent_and_the_customer_goes_on_with_the_supervisor(h
             running = stage.switch.worker.of(media.StartRecording)[-1]
             assert running.channels == [[stage.leg("carrier").leg_id], [supervisor.leg_id]]
             assert stage.switch.worker.of(media.ConfigureLeg)[-1].passes_digits
-            stage.press(supervisor, "7")
+            await stage.press(supervisor, "7")
             await stage.switch.until(lambda: stage.switch.of(events.CallDigit))
             await asyncio.sleep(3.0)
             stage.phones["1003"].agent.hang_up(stage.phones["1003"].the_call.id)
@@ -229,7 +230,7 @@ def test_disconnect_ends_the_call_for_everybody(how):
             if how == "api":
                 await stage.app.do(monitors.Disconnect(monitor_id=view.monitor_id))
             else:
-                stage.press(stage.leg("1003"), "*9")
+                await stage.press(stage.leg("1003"), "*9")
             for name in ("carrier", "1001", "1003"):
                 await stage.phones[name].wait("ended")
             [ended] = stage.switch.of(events_monitor.MonitorEnded)
