@@ -74,7 +74,7 @@ class Peer(ABC):
 
         wait_until(lambda: so_far() == digits, lambda: f"{self.number} to get {digits!r}, got {so_far()!r}")
 
-    def stop(self) -> None:
+    def stop(self) -> None:  # noqa: B027
         """At the end of everything."""
 
 
