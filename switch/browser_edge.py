@@ -41,7 +41,7 @@ class BrowserEdge:
         self, runtime: Runtime, browsers: Browsers, publish: Callable[[Event], None], *, reattach_s: float
     ) -> None:
         self._runtime = runtime
-        self._browsers = browsers
+        self.browsers = browsers
         self._publish = publish
         self._reattach_s = reattach_s
         self._away: dict[str, float] = {}
@@ -52,7 +52,7 @@ class BrowserEdge:
     def connect(self, path: str) -> EdgeClient:
         """A client whose news come here; the owner runs it."""
         client = EdgeClient(path, on_event=self.receive, on_connected=self.greeted, on_disconnected=self.disconnected)
-        self._browsers.send_by(client.send)
+        self.browsers.send_by(client.send)
         return client
 
     @property
@@ -76,14 +76,14 @@ class BrowserEdge:
     def greeted(self, hello: EdgeHello) -> None:
         """The edge is up. Another process than before knows nothing of the browsers that are there."""
         is_new = bool(self._fingerprint) and self._fingerprint != hello.fingerprint
-        self._browsers.edge = hello
+        self.browsers.edge = hello
         self._fingerprint = hello.fingerprint
         self._publish(WebrtcEdgeChanged(state="up"))
         if is_new:
             self._step(self._offer_all)
 
     def disconnected(self, reason: str) -> None:
-        self._browsers.edge = None
+        self.browsers.edge = None
         log.error("x webrtc edge: %s", reason)
         self._publish(WebrtcEdgeChanged(state="down", reason=reason))
 
@@ -140,7 +140,7 @@ class BrowserEdge:
             self._renew(call, leg, now)
 
     def _renew(self, call: Call, leg: Leg, now: float) -> None:
-        self._browsers.restart_ice(leg)
+        self.browsers.restart_ice(leg)
         self._runtime.perform_sip(self._runtime.legs.browsers.renew(leg, now), now)
 
     # -- what the transports tell --------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ class BrowserEdge:
             return
         for _, leg in self._runtime.legs.browsers.all():
             if leg.browser is not None and leg.browser.flow == flow and leg.negotiated is not None:
-                self._browsers.configure(leg, leg.negotiated, silence_s=LOST_CONNECTION_SILENCE_S)
+                self.browsers.configure(leg, leg.negotiated, silence_s=LOST_CONNECTION_SILENCE_S)
 
     def registered(self, number: str, contact: str, flow: Flow) -> None:
         """A browser registered: where its page is reached from now on, also in the calls it has (RFC 5626 §5.3)."""
@@ -163,7 +163,7 @@ class BrowserEdge:
             if self._runtime.stack.move_session(leg.session, contact, flow):
                 leg.browser.flow = flow
                 if leg.negotiated is not None:
-                    self._browsers.configure(leg, leg.negotiated)
+                    self.browsers.configure(leg, leg.negotiated)
 
     def _find(self, leg_id: str) -> tuple[Call, Leg] | None:
         found = self._runtime.find(leg_id.partition(".")[0], leg_id)

@@ -19,7 +19,7 @@ from tests.live.netns import Namespace, peer_address
 from tests.live.sipp import Sipp
 from tests.live.switch_process import SwitchProcess
 
-_PROGRAMS = ("ip", "nsenter", "ss", "sipp", "baresip", "tcpdump")
+_PROGRAMS = ("ip", "nsenter", "ss", "sipp", "baresip", "tcpdump", "chromium")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -57,7 +57,8 @@ class Chromium:
     def _command(self) -> list[str]:
         return [
             "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
-            "--disable-extensions", "--disable-background-networking", "--disable-component-update",
+            "--disable-extensions",
+            "--ignore-certificate-errors", "--disable-background-networking", "--disable-component-update",
             "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
             f"--use-file-for-fake-audio-capture={self._folder / 'microphone.wav'}",
             "--autoplay-policy=no-user-gesture-required", f"--remote-debugging-port={DEVTOOLS_PORT}",

@@ -89,12 +89,14 @@ phone.comeBack = target => {
 };
 phone.has = what => phone.log.some(each => each.what === what);
 phone.stats = async () => {
-  const out = {};
-  (await phone.pc.getStats()).forEach(each => {
+  const out = {}, stats = await phone.pc.getStats();
+  stats.forEach(each => {
     if (each.type === "inbound-rtp") out.in = each.packetsReceived, out.lost = each.packetsLost;
-    if (each.type === "outbound-rtp") out.out = each.packetsSent;
+    if (each.type === "outbound-rtp") {
+      out.out = each.packetsSent;
+      out.codec = stats.get(each.codecId) && stats.get(each.codecId).mimeType;
+    }
     if (each.type === "transport") out.srtp = each.srtpCipher, out.dtls = each.dtlsState;
-    if (each.type === "codec") out.codec = each.mimeType;
   });
   return out;
 };
