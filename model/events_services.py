@@ -42,3 +42,29 @@ class CallPickedUp(Event, frozen=True, kw_only=True):
     """Where it rang."""
     by: str
     """Extension that took it."""
+
+
+@event("call.parked")
+class CallParked(Event, frozen=True, kw_only=True):
+    """A party waits in an orbit; any extension takes it by dialling that."""
+
+    call_id: str
+    leg_id: str
+    """Who waits."""
+    orbit: str
+    by: str
+    """Extension that parked it."""
+
+
+@event("call.retrieved")
+class CallRetrieved(Event, frozen=True, kw_only=True):
+    """A parked party is talked with again."""
+
+    call_id: str
+    leg_id: str
+    """The leg that took it."""
+    orbit: str
+    by: str
+    """Extension or trunk of that leg."""
+    how: str
+    """dialed, fetched (by API), recalled (whoever had parked it was rung) or overflow."""

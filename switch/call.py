@@ -283,6 +283,17 @@ class Segment(msgspec.Struct, gc=False):
     """Why it ended, when the leg ended with it."""
 
 
+class Parked(msgspec.Struct, frozen=True, gc=False):
+    """The call waits in an orbit."""
+
+    orbit: str
+    leg_id: str
+    """Who waits."""
+    by: str
+    """Extension that parked it."""
+    since_utc: float
+
+
 class FeatureState(msgspec.Struct, gc=False):
     """A feature code that is being carried out."""
 
@@ -358,6 +369,7 @@ class Call(Ringing, gc=False, kw_only=True):
     """Ids of calls that became part of this one."""
     variables: dict[str, str] = {}
     feature: FeatureState | None = None
+    parked: Parked | None = None
     originate_to: str = ""
     """The second number of a call placed by API."""
     created_utc: float

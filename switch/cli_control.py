@@ -11,6 +11,7 @@ from rich.console import RenderableType
 
 from switch import cli_tables as tables
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, fail
+from switch.cli_parking import add_parking
 from switch.cli_services import add_services
 from switch.cli_trace import trace
 
@@ -27,6 +28,7 @@ app.add_typer(registration_app, name="registration")
 app.add_typer(trunk_app, name="trunk")
 app.command("trace")(trace)
 add_services(extension_app)
+add_parking(call_app)
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")]
 Cursor = Annotated[str, typer.Option(help="The page after this one.")]

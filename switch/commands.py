@@ -16,6 +16,7 @@ from storage.filters import CallFilter, RecordingFilter
 from switch import (
     conference_commands,
     extensions_admin,
+    parking_commands,
     services_desk,
     supervision_commands,
     trace_commands,
@@ -71,6 +72,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         **trace_commands.make_handlers(app),
         **watching_commands.make_handlers(app),
         **services_desk.make_handlers(app),
+        **parking_commands.make_handlers(app),
         **transfer_commands.make_handlers(app),
     }
 

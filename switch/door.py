@@ -16,7 +16,7 @@ from sip.offer_answer import NoCommonCodec
 from sip.refer import parse_replaces
 from sip.sdp import SdpError
 from sip.uri import parse_uri
-from switch import pickup
+from switch import parking, pickup
 from switch.call import Call, Leg
 from switch.caller import Caller, caller_of, max_breadth, note_story
 from switch.calls import Calls
@@ -24,7 +24,7 @@ from switch.causes import status_of_cause
 from switch.cdr import mask
 from switch.directory import TrunkState
 from switch.identity import Gatekeeper, Identified, Unidentified
-from switch.leg_events import LegReplaces
+from switch.leg_events import LegReplaces, LegRetrieves
 from switch.media_pool import MediaPool
 from switch.messages import Messages
 from switch.notifier import ALLOW_EVENTS, Notifier
@@ -177,12 +177,16 @@ class Door:
         """Whether a feature code was dialled that takes a call which is there."""
         env = self._calls.env
         feature = env.features.find(dialed)
-        if feature is None or feature.name != "pickup" or who.extension is None:
-            return False
-        found = pickup.find(self._calls.calls.values(), who.extension, feature.number, env)
+        name = feature.name if feature is not None else ""
+        found: tuple[Call, Leg] | None = None
+        calls = self._calls.calls.values()
+        if feature is not None and name == "pickup" and who.extension is not None:
+            found = pickup.find(calls, who.extension, feature.number, env)
+        elif who.extension is not None and (name == "retrieve" or dialed in env.orbits):
+            found = parking.find(calls, dialed, who.extension.number, env)
         if found is None:
             return False
-        self._join(action, request, caller, who, *found, now)
+        self._join(action, request, caller, who, *found, now, is_parked=name != "pickup")
         return True
 
     def _join(
@@ -194,7 +198,10 @@ class Door:
         call: Call,
         replaced: Leg,
         now: float,
+        *,
+        is_parked: bool = False,
     ) -> None:
+        """A leg of its own in a call that is there: in the place of `replaced`, or to talk with it."""
         unusable = self._unusable_offer(
             request.body, who, request.flow is not None and request.flow.transport in ("tls", "wss")
         )
@@ -203,7 +210,8 @@ class Door:
             return
         leg = self._calls.joining(call, replaced, who.extension, who.trunk, caller, now)
         self._adopt(action, call, leg)
-        self._runtime.dispatch(LegReplaces(call.call_id, leg.leg_id, replaced.leg_id), now)
+        ids = call.call_id, leg.leg_id
+        self._runtime.dispatch(LegRetrieves(*ids) if is_parked else LegReplaces(*ids, replaced.leg_id), now)
         if leg.state == "trying":
             self._runtime.perform(end_leg(leg, HangupCause.CALL_REJECTED, "system", now, self._calls.env), now)
             call.legs.pop(leg.leg_id, None)

@@ -8,6 +8,7 @@ from sip.registrar import Binding
 from switch.config import Config
 from switch.directory import Directory
 from switch.features import FeatureTable
+from switch.orbits import Orbits
 from switch.services import ServiceTable
 
 
@@ -32,6 +33,7 @@ class Environment:
         "is_in_call",
         "media",
         "music",
+        "orbits",
         "refused",
         "ringback",
         "services",
@@ -55,6 +57,7 @@ class Environment:
         self.wall_offset = wall_offset
         self.services = ServiceTable()
         self.features = FeatureTable(config.feature_codes)
+        self.orbits = Orbits(config.parking.orbit_numbers())
         self.is_in_call: Callable[[str], bool] = lambda number: False
         plan = config.media.tone_plan
         self.confirmed = config.feature_codes.confirmed or f"tone:confirmation/{plan}"

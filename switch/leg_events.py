@@ -104,6 +104,24 @@ class LegPicksUp(_CallEvent, frozen=True):
     extension: str
 
 
+class LegRetrieves(_CallEvent, frozen=True):
+    """`leg_id`, new in the call, has dialled the orbit where it is parked; `is_ready`: it was answered."""
+
+    is_ready: bool = False
+
+
+class ParkLeg(_CallEvent, frozen=True):
+    """API: whoever `leg_id` talks with shall wait in an orbit ("" = any)."""
+
+    orbit: str
+
+
+class FetchParked(_CallEvent, frozen=True):
+    """API: `number` shall take the parked party; leg_id is empty."""
+
+    number: str
+
+
 class LegReferProgress(_CallEvent, frozen=True):
     """How it goes with the transfer that SendRefer asked for: `status` 0: nobody said."""
 
@@ -288,6 +306,9 @@ CallEvent = (
     | LegRefers
     | LegReplaces
     | LegPicksUp
+    | LegRetrieves
+    | ParkLeg
+    | FetchParked
     | LegReferProgress
     | LegSilent
     | LegStatisticsCame

@@ -56,6 +56,9 @@ def release(call: Call, cause: HangupCause, side: str, now: float, env: Environm
     if n_media:
         actions.append(media.ReleaseSession(call.call_id))
     call.recording = None
+    if call.parked is not None:
+        call.parked = None
+        env.orbits.free(call.call_id)
     call.plan = []
     call.ringings = {}
     call.timers = {}

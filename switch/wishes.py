@@ -2,7 +2,7 @@
 
 from model import events
 from model.causes import HangupCause
-from switch import consults, joining, transfers
+from switch import consults, joining, parking, transfers
 from switch.actions import JoinCalls, RefuseRefer
 from switch.call import Call, Leg
 from switch.environment import Environment
@@ -10,11 +10,14 @@ from switch.hearing import settle
 from switch.leg_events import (
     CallEvent,
     ChangeConsult,
+    FetchParked,
     HoldLeg,
     LegReferProgress,
     LegRefers,
     LegReplaces,
+    LegRetrieves,
     MuteLeg,
+    ParkLeg,
     ResumeLeg,
     SetData,
     StartConsult,
@@ -48,6 +51,13 @@ def on(call: Call, leg: Leg | None, event: CallEvent, now: float, env: Environme
             return _referred(call, leg, event, now, env)
         case LegReplaces(replaced=replaced) if leg is not None:
             return stay(joining.replace(call, leg, call.legs[replaced], now, env))
+        case LegRetrieves() if leg is not None:
+            return parking.retrieve(call, leg, event, now, env)
+        case ParkLeg(orbit=orbit) if leg is not None and parking.refusal(call, leg, orbit, env) is None:
+            return parking.begin(call, leg, orbit, now, env)
+        case FetchParked(number=number):
+            fetched = parking.fetch(call, number, now, env)
+            return stay() if isinstance(fetched, HangupCause) else parking.start(call, fetched, now, env)
         case LegReferProgress() | _:
             return stay()
 
@@ -58,6 +68,12 @@ def _referred(call: Call, leg: Leg, event: LegRefers, now: float, env: Environme
         if event.other_call_id == call.call_id:
             return _refuse(call, event, HangupCause.NORMAL_TEMPORARY_FAILURE)
         return stay([JoinCalls(call.call_id, leg.leg_id, event.other_call_id, event.other_leg_id, event.refer)])
+    orbit = parking.orbit_of(event.number, env)
+    if orbit is not None:
+        refused = parking.refusal(call, leg, orbit, env)
+        if refused is not None:
+            return _refuse(call, event, refused)
+        return parking.begin(call, leg, orbit, now, env, event.refer)
     made = transfers.prepare(
         call, leg, event.number, now, env, refer=event.refer, referred_by=event.by, replaces=event.replaces
     )

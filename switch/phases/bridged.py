@@ -3,7 +3,7 @@ how it ends."""
 
 from model import events, media
 from model.causes import HangupCause
-from switch import pickup, purposes, recordings, ringing, transfers, ways, wishes
+from switch import parking, pickup, purposes, recordings, ringing, transfers, ways, wishes
 from switch.actions import Action, RefuseOffer, ReofferLeg, SendInfoDigits, TakeOffer
 from switch.call import MAIN, Call, Leg, Ringing
 from switch.environment import Environment
@@ -98,6 +98,8 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             )
         case TimerDue(name=name) if (rung := _whose_timer(call, name)) is not None:
             return purposes.follow(call, rung, ringing.no_answer(call, rung, now, env), now, env)
+        case TimerDue(name=name) if name in parking.TIMERS:
+            return parking.due(call, name, now, env)
         case TimerDue(name=name):
             return stay(transfers.linger_due(call, name, now, env) + ways.react_due(call, name))
         case Timeout():

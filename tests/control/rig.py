@@ -11,7 +11,7 @@ import uvloop
 from control.auth import ApiUser, FailureTable, TokenTable, hash_token, new_token
 from control.hub import EventHub
 from control.server import BUILT_IN, ControlLimits, ControlServer
-from model import commands, commands_services, commands_trace, errors, views
+from model import commands, commands_parking, commands_services, commands_trace, errors, views
 from model.catalogue import our_commands
 from model.declare import Command, command_spec
 from model.media import LegStatistics
@@ -60,6 +60,9 @@ RECORDING = RecordingRecord(
     recording_id="recording-1", call_id="call-1", path="2026/11/22/a.wav", started_utc=2.0, pauses=[(1.0, 2.5)]
 )
 EXTENSION = views.ExtensionView(extension="1001", name="Ann", may_call_international=True)
+PARKED = commands_parking.ParkedCall(
+    orbit="701", call_id="call-1", leg_id="leg-1", number="1001", by="1002", since_utc=1_700_000_000.0
+)
 TRACED = commands_trace.TraceMessage(
     at_utc=1_700_000_000.0,
     is_sent=False,
@@ -72,6 +75,8 @@ SAMPLES: dict[Any, Any] = {
     commands_services.ExtensionServicesView: commands_services.ExtensionServicesView(
         extension="1001", always_to="1003", is_dnd=True, pickup_group="sales"
     ),
+    commands_parking.ParkedCall: PARKED,
+    commands_parking.ParkedCalls: commands_parking.ParkedCalls(parked=[PARKED]),
     commands_trace.TraceStarted: commands_trace.TraceStarted(trace_id="trace-1", node="ringback"),
     commands_trace.TraceMessages: commands_trace.TraceMessages(messages=[TRACED]),
     views.Done: views.Done(),

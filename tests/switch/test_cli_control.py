@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from control.client import ReceivedEvent
-from model import commands, commands_services, commands_trace, events
+from model import commands, commands_parking, commands_services, commands_trace, events
 from model.causes import HangupCause
 from switch import cli_tables
 from switch.cli_control import app
@@ -68,6 +68,13 @@ def ringback(server, monkeypatch, tmp_path):
 
 
 SENT = [
+    (
+        "call park c l --orbit 701",
+        commands_parking.Park(call_id="c", leg_id="l", orbit="701"),
+        "701  1001  parked by 1002",
+    ),
+    ("call retrieve c 1003", commands_parking.Retrieve(call_id="c", to="1003"), "call-1"),
+    ("call parked", commands_parking.ListParked(), "701  1001"),
     ("extension services 1001", commands_services.GetServices(extension="1001"), "all calls: to 1003"),
     (
         "extension set-services 1001 --always-to 1003 --busy-to default --no-answer-to= --dnd --no-call-waiting",
