@@ -13,9 +13,7 @@ from model.declare import Command, command
 from model.errors import (
     AlreadyExists,
     Congested,
-    Draining,
     InvalidValue,
-    NoRoute,
     NoSuchCall,
     NoSuchExtension,
     NoSuchLeg,
@@ -65,26 +63,6 @@ class GetCall(Command, frozen=True, kw_only=True):
     """One call: live, or from the records."""
 
     call_id: Id
-
-
-@command("call.originate", role="operator", result=views.CallView, errors=(NoRoute, InvalidValue, Draining, Congested))
-class Originate(Command, frozen=True, kw_only=True):
-    """Rings `from`; when it answers, calls `to` and connects the two. Answers at once; events tell how it goes."""
-
-    from_: Number = field(name="from")
-    """Extension or number to ring first."""
-    to: Number
-    """Extension or number to connect it with."""
-    caller_id: OptionalText = ""
-    """Number that `to` sees; empty = that of the extension or trunk."""
-    timeout_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 60.0
-    """How long each of the two may ring, seconds."""
-    variables: Annotated[dict[VariableName, VariableText], Meta(max_length=64)] = field(default_factory=dict)
-    """Kept with the call and shown in `call.get`."""
-    record: bool | None = None
-    """Whether to record; null = as configured for the extension."""
-    play_ringback: bool = True
-    """Whether `from` hears ringback until `to` answers."""
 
 
 @command("call.hangup", role="operator", result=views.CallView, errors=(NoSuchCall, NoSuchLeg))

@@ -76,6 +76,35 @@ class Step(msgspec.Struct, gc=False, kw_only=True):
     is_emergency: bool = False
 
 
+class Confirm(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What who picks up must do before it counts as an answer."""
+
+    digit: str = "1"
+    sources: tuple[str, ...] = ()
+    """What it hears, over and over; empty: a tone."""
+    timeout_s: float = 10.0
+
+
+class OriginateOptions(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """How a call placed by API differs from two parties that ring in turn."""
+
+    also_from: tuple[str, ...] = ()
+    """Further parties of whom one is the first."""
+    also_to: tuple[str, ...] = ()
+    strategy: str = "parallel"
+    """parallel or serial"""
+    from_caller_id: str = ""
+    """Number that the first party sees; "" = that of the second."""
+    campaign_caller_id: str = ""
+    caller_name: str = ""
+    hears: str = "auto"
+    """As Ringing.hears."""
+    confirm: Confirm | None = None
+    confirms: str = ""
+    """Who has to: from, to or both."""
+    max_duration_s: float = 0.0
+
+
 class Ringing(msgspec.Struct, gc=False, kw_only=True):
     """Destinations being rung, step after step, and how far that has come. A call begins as one; a live call may have
     more of them (`Call.ringings`): for a transfer, a consultation, a recall."""
@@ -103,6 +132,11 @@ class Ringing(msgspec.Struct, gc=False, kw_only=True):
     """Whether `caller_leg` hears ringback until there is early media or an answer."""
     is_heard: bool = False
     """Early media: `caller_leg` hears the destination itself."""
+    hears: str = "auto"
+    """What `caller_leg` may hear before the answer: auto (ringback, then early media), early_media, ringback (always
+    ours), silence."""
+    confirm: Confirm | None = None
+    """Who picks up must accept the call first."""
     ring_timeout_s: float = 0.0
     role: str = ""
     """Who the leg that answers becomes in the conversation (`Leg.role`)."""
@@ -177,6 +211,8 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     target: Target | None = None
     account: str = ""
     """The extension that pays for it (switch.outbound_policy)."""
+    is_confirming: bool = False
+    """It picked up and is asked whether it takes the call."""
     has_responded: bool = False
     """It rang, or refused: its address is alive."""
     other_ways: list[Target] = []
@@ -372,6 +408,7 @@ class Call(Ringing, gc=False, kw_only=True):
     parked: Parked | None = None
     originate_to: str = ""
     """The second number of a call placed by API."""
+    options: OriginateOptions | None = None
     created_utc: float
     ringing_utc: float = 0.0
     answered_utc: float = 0.0

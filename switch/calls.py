@@ -13,16 +13,18 @@ import msgspec
 from model.causes import HangupCause
 from switch import conference_calls, joining, supervision
 from switch.actions import Action, RefuseRefer
-from switch.call import Call, Leg
+from switch.call import Call, Leg, OriginateOptions
 from switch.deadlines import Deadlines
 from switch.directory import ExtensionEntry, TrunkState
 from switch.environment import Environment
 from switch.leg_events import CallEvent, LegJoins, LegRefers, Release, Timeout, TimerDue
+from switch.originating import NoRouteError, make_call
 from switch.phases import bridged, conference, feature, originate, releasing, ring, route
 from switch.phases.outcome import Outcome
 from switch.preemption import choose_victim
 from switch.release import finish, release
-from switch.routing import Origin
+
+__all__ = ["CallCounters", "Calls", "NoRouteError"]
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +53,7 @@ class CallCounters(msgspec.Struct):
     unhandled_errors: int = 0
 
 
-class NoRouteError(Exception):
-    """There is no way to the first party of an originated call."""
-
-    def __init__(self, cause: HangupCause) -> None:
-        super().__init__(cause.value)
-        self.cause = cause
-
-
+_PLAIN = OriginateOptions()
 _FAULTS = frozenset(
     (
         HangupCause.SWITCH_CONGESTION,
@@ -195,25 +190,22 @@ class Calls:
         has_ringback: bool,
         worker: int,
         now: float,
+        options: OriginateOptions = _PLAIN,
     ) -> tuple[Call, list[Action]]:
         """Rings `first`, then connects it with `second`. Raises NoRouteError when nothing leads to `first`."""
-        env = self.env
-        call = Call(
-            call_id=env.ids.new(),
-            phase="originate",
-            caller=caller_id or first,
-            dialed=second,
-            originate_to=second,
+        call = make_call(
+            self.env,
+            first=first,
+            second=second,
+            caller_id=caller_id,
             ring_timeout_s=ring_timeout_s,
             variables=variables,
-            wants_recording=record is not False,
+            record=record,
             has_ringback=has_ringback,
             worker=worker,
-            created_utc=env.wall(now),
+            now=now,
+            options=options,
         )
-        cause = route.plan(call, Origin(caller=caller_id or second), first, now, env)
-        if cause is not None:
-            raise NoRouteError(cause)
         return call, self.begin(call, now)
 
     def find(self, call_id: str) -> Call | None:

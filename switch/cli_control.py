@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from switch import cli_tables as tables
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, fail
 from switch.cli_parking import add_parking
+from switch.cli_originate import call_originate
 from switch.cli_services import add_services
 from switch.cli_trace import trace
 
@@ -27,6 +28,7 @@ app.add_typer(extension_app, name="extension")
 app.add_typer(registration_app, name="registration")
 app.add_typer(trunk_app, name="trunk")
 app.command("trace")(trace)
+call_app.command("originate")(call_originate)
 add_services(extension_app)
 add_parking(call_app)
 
@@ -61,29 +63,6 @@ def call_list(
 def call_get(call_id: str, as_json: AsJson = False, server: Server = DEFAULT_SERVER, token: Token = "") -> None:
     """One call, live or from the records."""
     ask(server, token, as_json, "call.get", {"call_id": call_id}, tables.show_call_detail)
-
-
-@call_app.command("originate")
-def call_originate(
-    from_: Annotated[str, typer.Argument(metavar="FROM", help="Extension or number to ring first.")],
-    to: Annotated[str, typer.Argument(help="Extension or number to connect it with.")],
-    caller_id: str = "",
-    timeout_s: Annotated[float, typer.Option(help="Seconds each may ring.")] = 60.0,
-    record: Annotated[bool | None, typer.Option(help="Default: as configured.")] = None,
-    variable: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, kept with the call.")] = None,
-    as_json: AsJson = False,
-    server: Server = DEFAULT_SERVER,
-    token: Token = "",
-) -> None:
-    """Ring FROM; when it answers, call TO and connect the two."""
-    variables = {}
-    for text in variable or []:
-        name, equals, value = text.partition("=")
-        if not equals:
-            fail(f'--variable "{text}" is not NAME=VALUE')
-        variables[name] = value
-    params = {"from": from_, "to": to, "caller_id": caller_id, "timeout_s": timeout_s, "record": record}
-    ask(server, token, as_json, "call.originate", {**params, "variables": variables}, tables.show_call)
 
 
 @call_app.command("hangup")

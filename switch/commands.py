@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from control.auth import Caller
 from model import commands, errors, media, views
+from model.commands_originate import Originate
 from model.declare import Command
 from model.records import RecordingRecord
 from storage.errors import CursorError, NotFoundError, UnavailableError
@@ -25,9 +26,9 @@ from switch import (
 )
 from switch.actions import SendInfoDigits
 from switch.call import Call, Leg
-from switch.calls import NoRouteError
 from switch.hearing import HOLD_PLAY
 from switch.leg_events import DropLeg, HoldLeg, RecordCall, Release, ResumeLeg, SecureLeg
+from switch.originate_commands import originate
 from switch.status import system_status
 from switch.views import call_view, trunk_view
 
@@ -44,7 +45,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
     return {
         commands.ListCalls: handlers.list_calls,
         commands.GetCall: handlers.get_call,
-        commands.Originate: handlers.originate,
+        Originate: handlers.originate,
         commands.Hangup: handlers.hangup,
         commands.Hold: handlers.hold,
         commands.Resume: handlers.resume,
@@ -101,31 +102,8 @@ class CommandHandlers:
         recordings = [one.recording for one in stored.recordings]
         return views.CallDetail(record=stored.call, recordings=recordings)
 
-    def originate(self, command: commands.Originate, caller: Caller) -> views.CallView:
-        self._app.check_room()
-        call: Call | None = None
-
-        def begin(now: float) -> list[Any]:
-            nonlocal call
-            call, actions = self._calls.originate(
-                first=command.from_,
-                second=command.to,
-                caller_id=command.caller_id,
-                ring_timeout_s=command.timeout_s,
-                variables=command.variables,
-                record=command.record,
-                has_ringback=command.play_ringback,
-                worker=self._runtime.pool.choose_worker(),
-                now=now,
-            )
-            return actions
-
-        try:
-            self._runtime.run(begin)
-        except NoRouteError as error:
-            raise errors.NoRoute(f"nothing leads to {command.from_}", cause=error.cause.value) from None
-        assert call is not None
-        return self._view(call)
+    def originate(self, command: Originate, caller: Caller) -> views.CallView:
+        return self._view(originate(self._app, command, self._source))
 
     def hangup(self, command: commands.Hangup, caller: Caller) -> views.CallView:
         call = self._call(command.call_id)

@@ -13,7 +13,7 @@ from switch.config_features import FeatureCodes, Parking
 from switch.config_nat import Nat
 from switch.config_security import Outbound, OutboundLimit
 from switch.config_supervision import Supervises, Supervision, SupervisionGroup
-from switch.config_trunks import AccessNumber, Numbering, Route, Trunk, TrunkGroup
+from switch.config_trunks import AccessNumber, Campaign, Numbering, Route, Trunk, TrunkGroup
 from switch.config_types import Name, Number, RecordingChannels, RecordingFormat, Seconds, Section, Text
 from switch.config_watching import Messages, Subscriptions
 from switch.config_webrtc import WebRtc
@@ -327,6 +327,7 @@ class Config(Section, frozen=True):
     extension: tuple[Extension, ...] = ()
     trunk: tuple[Trunk, ...] = ()
     trunk_group: tuple[TrunkGroup, ...] = ()
+    campaign: tuple[Campaign, ...] = ()
     access_number: tuple[AccessNumber, ...] = ()
     route: tuple[Route, ...] = ()
     conference: tuple[Conference, ...] = ()

@@ -34,6 +34,7 @@ def check_trunks(config: Config, wrong: Wrong) -> None:
             raise wrong(["access_number", i, "trunk"], f'there is no trunk "{number.trunk}"')
     for i, group in enumerate(config.trunk_group):
         _check_group(group, i, trunks, wrong)
+    check_unique("campaign", [c.name for c in config.campaign], wrong)
     check_unique("trunk_group", [g.name for g in config.trunk_group], wrong)
     ways = trunks | {g.name for g in config.trunk_group}
     for i, route in enumerate(config.route):

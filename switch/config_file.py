@@ -20,7 +20,7 @@ from switch.config_features import feature_problem
 from switch.config_lines import line_of
 from switch.config_nat import nat_problem
 from switch.config_supervision import check_supervision
-from switch.config_trunks import AccessNumber, GroupMember, NumberRule, Route, Trunk, TrunkGroup
+from switch.config_trunks import AccessNumber, Campaign, GroupMember, NumberRule, Route, Trunk, TrunkGroup
 from switch.config_types import Section
 
 _ORIGIN = re.compile(r"https?://[^/\s\"]+")
@@ -85,6 +85,7 @@ _LISTS: dict[str, type[Section]] = {
     "extension": Extension,
     "trunk": Trunk,
     "trunk_group": TrunkGroup,
+    "campaign": Campaign,
     "access_number": AccessNumber,
     "route": Route,
     "conference": Conference,

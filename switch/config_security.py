@@ -7,6 +7,7 @@ from msgspec import Meta
 from switch.config_types import Section
 
 Prefix = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{0,14}$")]
+Host = Annotated[str, Meta(pattern=r"^[a-z0-9.:-]{1,253}$")]
 Limit = Annotated[int, Meta(ge=0, le=1_000_000)]
 OutboundLimit = Annotated[
     int, Meta(ge=0, le=1_000_000, description="As the key of that name in [outbound], for this one; 0: as there.")
@@ -33,6 +34,13 @@ class Outbound(Section, frozen=True):
         Meta(description='Foreign numbers that may be called by who may call abroad, "+44"; empty: all but closed.'),
     ] = ()
     may_call_premium: Annotated[bool, Meta(description="Premium-rate numbers may be called.")] = False
+    sip_uri_hosts: Annotated[
+        tuple[Host, ...],
+        Meta(
+            description='Hosts whose SIP URIs `call.originate` may call, "sip.example.com", "192.0.2.7" or, with all '
+            'below it, ".example.com"; empty: none.'
+        ),
+    ] = ()
     closed_prefixes: Annotated[
         tuple[Prefix, ...],
         Meta(description="Numbers nobody may call: satellite, global and premium services, favourites of fraud."),

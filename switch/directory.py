@@ -10,7 +10,7 @@ import msgspec
 
 from sip.flow import Flow
 from switch.config import Config
-from switch.config_trunks import AccessNumber, Route, TrunkGroup
+from switch.config_trunks import AccessNumber, Campaign, Route, TrunkGroup
 from switch.numbers import e164
 from switch.outbound_policy import OutboundPolicy
 from switch.patterns import PatternTable
@@ -69,6 +69,7 @@ class Directory:
         self.outbound = OutboundPolicy(config.outbound, config.numbering.region)
         self.trunk_groups: dict[str, TrunkGroup] = {group.name: group for group in config.trunk_group}
         self.conferences = {each.number: each for each in config.conference}
+        self.campaigns: dict[str, Campaign] = {campaign.name: campaign for campaign in config.campaign}
         self.emergency = frozenset(config.numbering.emergency)
         self._by_source: dict[tuple[str, int], TrunkState] = {}
         for trunk in config.trunk:

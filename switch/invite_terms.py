@@ -71,7 +71,7 @@ class InviteTerms:
             headers += f"Max-Breadth: {leg.max_breadth}\r\n"
         is_untimed = party.trunk is not None and not party.trunk.session_timers
         return stack.invite(
-            flow=target.flow,
+            flow=target.flow if target.flow.host else None,
             uri=target.uri,
             from_=from_,
             to=f"<{target.uri}>",

@@ -4,16 +4,18 @@ whoever is to join a live call (transfer, consultation, recall).
 Every function says how the ringing stands afterwards; whose ringing it is decides what that means. Pure.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from model import events, media
 from model.causes import HangupCause
-from switch import forwarding, ways
+from switch import confirmation, forwarding, ways
 from switch.actions import Action, ProgressLeg, RingLeg, StartLeg
 from switch.call import Call, Leg, Ringing, Step, Target
 from switch.caller import MAX_BREADTH
 from switch.environment import Environment
-from switch.leg_events import CallEvent, DropLeg, LegAnswered, LegEarlyMedia, LegFailed, LegHungUp, LegRinging
+from switch.leg_events import CallEvent, DropLeg, LegAnswered, LegDigit, LegEarlyMedia, LegFailed, LegHungUp, LegRinging
 from switch.phases.route import plan_diverted
 from switch.release import drop_audio, end_leg, leg_left
 
@@ -48,8 +50,15 @@ def start(call: Call, ringing: Ringing, now: float, env: Environment) -> Standin
 def on(call: Call, ringing: Ringing, leg: Leg, event: CallEvent, now: float, env: Environment) -> Standing:
     """An event of one of its legs."""
     match event:
+        case LegAnswered() if ringing.confirm is not None and not leg.is_confirming:
+            ways.note_reached(call, leg, env)
+            return Standing(confirmation.begin(call, ringing, leg, now, env))
         case LegAnswered():
             return _answered(call, ringing, leg, now, env)
+        case LegDigit(digit=digit) if confirmation.is_accepted(ringing, leg, digit):
+            actions = confirmation.accept(call, leg)
+            standing = _answered(call, ringing, leg, now, env)
+            return Standing(actions + standing.actions, answered=standing.answered)
         case LegRinging():
             return Standing(_ringing(call, ringing, leg, now, env))
         case LegEarlyMedia():
@@ -60,7 +69,7 @@ def on(call: Call, ringing: Ringing, leg: Leg, event: CallEvent, now: float, env
         case LegHungUp(cause=cause):
             return _leg_failed(call, ringing, leg, cause, now, env)
         case DropLeg(cause=cause):
-            ways.forget_timers(call, leg)
+            _forget_timers(call, leg)
             actions = end_leg(leg, cause, "system", now, env) + drop_audio(leg)
             return _one_failed(call, ringing, cause, now, env, actions)
         case _:
@@ -69,7 +78,11 @@ def on(call: Call, ringing: Ringing, leg: Leg, event: CallEvent, now: float, env
 
 def no_answer(call: Call, ringing: Ringing, now: float, env: Environment) -> Standing:
     """The present step rang long enough."""
-    actions = _end_all(call, ringing, HangupCause.NO_ANSWER, now, env)
+    asked = [leg for leg in rung_legs(call, ringing) if leg.is_confirming]
+    actions = _end_all(call, ringing, HangupCause.NO_ANSWER, now, env, but=asked)
+    if asked:
+        # They have picked up, and get their time to accept.
+        return Standing(actions)
     _note_failure(ringing, HangupCause.NO_ANSWER)
     step = ringing.plan[ringing.step]
     _forward(ringing, step, HangupCause.NO_ANSWER, now, env)
@@ -95,8 +108,15 @@ def timer_of(ringing: Ringing) -> str:
     return "ring:" + ringing.ringing_id
 
 
+def timer_due(call: Call, name: str) -> list[Action]:
+    """A timer of a leg that is rung is due: it must have reacted, or accepted, by now."""
+    return ways.react_due(call, name) or confirmation.due(call, name)
+
+
 def may_go_directly(target: Target, offer: bytes, env: Environment) -> bool:
     """Whether the party wants it, SRTP is not demanded of a caller who offers none, and no key is shown on the way."""
+    if target.kind == "uri":
+        return False
     if target.kind == "trunk":
         config = env.directory.trunks[target.name].config
         media_, srtp = config.media, config.srtp
@@ -149,7 +169,11 @@ def _start_step(call: Call, ringing: Ringing, step: Step, now: float, env: Envir
             call.extension = step.extension
         # Audio goes directly only if every party of the step wants it so: the caller can be offered only one address.
         offer = call.legs[call.a].offer if call.a else b""
-        call.is_direct = call.is_direct and all(may_go_directly(target, offer, env) for target in step.targets)
+        call.is_direct = (
+            call.is_direct
+            and call.confirm is None
+            and all(may_go_directly(target, offer, env) for target in step.targets)
+        )
         call.deadline = now + step.ring_timeout_s
     else:
         call.timers[timer_of(ringing)] = now + step.ring_timeout_s
@@ -179,6 +203,8 @@ def _new_leg(call: Call, ringing: Ringing, target: Target, now: float, env: Envi
         trunk.calls_total += 1
         call.trunk = target.name
         is_recorded = trunk.config.is_recorded
+    elif target.kind == "uri":
+        is_recorded = True
     else:
         is_recorded = env.directory.extensions[target.name].is_recorded
     leg = Leg(
@@ -226,6 +252,8 @@ def _ringing(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environmen
 
 
 def _early_media(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environment) -> list[Action]:
+    if ringing.hears in ("ringback", "silence"):
+        return _ringing(call, ringing, leg, now, env)
     leg.state = "early_media"
     actions: list[Action] = []
     ways.note_reached(call, leg, env)
@@ -259,17 +287,27 @@ def _answered(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environme
     return Standing(actions, answered=leg)
 
 
-def _end_all(call: Call, ringing: Ringing, cause: HangupCause, now: float, env: Environment) -> list[Action]:
+def _end_all(
+    call: Call, ringing: Ringing, cause: HangupCause, now: float, env: Environment, but: Sequence[Leg] = ()
+) -> list[Action]:
     actions: list[Action] = []
     for leg in rung_legs(call, ringing):
-        ways.forget_timers(call, leg)
+        if leg in but:
+            continue
+        _forget_timers(call, leg)
         actions += end_leg(leg, cause, "system", now, env) + drop_audio(leg)
     return actions
+
+
+def _forget_timers(call: Call, leg: Leg) -> None:
+    ways.forget_timers(call, leg)
+    confirmation.forget_timer(call, leg)
 
 
 def _leg_failed(call: Call, ringing: Ringing, leg: Leg, cause: HangupCause, now: float, env: Environment) -> Standing:
     """A leg will not be answered: another way to the same party, the others of the step, or the next step."""
     leg_left(leg, cause, now, env)
+    confirmation.forget_timer(call, leg)
     actions = drop_audio(leg) + ways.note_failure(call, leg, now, env)
     other = ways.next_way(leg, cause, now, env)
     if other is not None:

@@ -162,7 +162,8 @@ def by_trunk(directory: Directory, origin: Origin, trunk: TrunkState, number: st
         return Refuse(HangupCause.NORMAL_CIRCUIT_CONGESTION, f"trunk {trunk.config.name} is full")
     attempt = _attempt(trunk, origin, number, directory.config.numbering.region, "")
     # What could follow are other addresses of the same trunk, which help only where one of them is out of order.
-    return ToTrunks("", (attempt,), _WAY_FAILED)
+    account = origin.extension.number if origin.extension is not None else ""
+    return ToTrunks("", (attempt,), _WAY_FAILED, account=account)
 
 
 def _emergency(directory: Directory, origin: Origin, dialed: str) -> Decision:

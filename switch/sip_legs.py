@@ -5,14 +5,12 @@ No I/O: returns stack actions, or leg events for the calls.
 """
 
 import logging
-import re
 from collections.abc import Callable
 from typing import assert_never
 
 from model.causes import HangupCause
 from sip import actions as sip
 from sip.flow import Flow
-from sip.message import Response
 from sip.offer_answer import LocalMedia, NoCommonCodec
 from sip.sdp import SdpError
 from sip.stack import SipStack
@@ -42,6 +40,7 @@ from switch.leg_events import (
 from switch.leg_media import LegMedia, host_of
 from switch.media_pool import MediaPool
 from switch.sip_browsers import SipBrowsers
+from switch.sip_lines import retry_after_s, warning_line
 from switch.sip_moves import SipMoves
 from switch.sip_transfers import SipTransfers
 
@@ -137,7 +136,7 @@ class SipLegs:
             return []
         status, reason = status_of_cause(cause)
         actions = self._stack.hang_up(
-            leg.session, now, status, reason, reason_header(cause), headers=_warning_line(leg.warning)
+            leg.session, now, status, reason, reason_header(cause), headers=warning_line(leg.warning)
         )
         self.media.browsers.release(leg)
         self._forget_if_gone(leg.session)
@@ -179,9 +178,11 @@ class SipLegs:
         match action:
             case sip.Progressed():
                 leg.has_responded = True
+                self._note_address(leg)
                 return [], self._progressed(call, leg, action)
             case sip.Answered(body=body, response=response):
                 leg.target = None
+                self._note_address(leg)
                 headers = response.headers
                 leg.user_agent = mask((headers.get("User-Agent") or headers.get("Server", ""))[:128])
                 return self._answered(call, leg, body, now)
@@ -193,7 +194,7 @@ class SipLegs:
                 reason = ""
                 if response is not None:
                     leg.has_responded = True
-                    leg.retry_after_s = _retry_after_s(response)
+                    leg.retry_after_s = retry_after_s(response)
                     reason = response.get("Reason", "") or ""
                 self._forget_if_gone(action.session)
                 return [], [LegFailed(*ids, cause_of_reason(reason, cause_of_status(status)), status)]
@@ -239,6 +240,12 @@ class SipLegs:
                 return [], []
             case _:
                 assert_never(action)
+
+    def _note_address(self, leg: Leg) -> None:
+        """Where a URI led to is known only now."""
+        made = self._stack.sessions.get(leg.session) if leg.kind == "uri" else None
+        if made is not None:
+            leg.address = f"{made.flow.host}:{made.flow.port}"
 
     def _forget_if_gone(self, session: str) -> None:
         if session not in self._stack.sessions and (gone := self._legs.pop(session, None)) is not None:
@@ -364,7 +371,7 @@ class SipLegs:
         except NoCommonCodec as error:
             leg.sdp_version -= 1
             self._note_refusal(leg, error)
-            headers, leg.warning = _warning_line(leg.warning), ""
+            headers, leg.warning = warning_line(leg.warning), ""
             return self._stack.refuse_offer(leg.session, 488, "Not Acceptable Here", now, headers), []
         except SdpError:
             leg.sdp_version -= 1
@@ -412,13 +419,3 @@ class SipLegs:
         log.info("x leg %s: %s", leg.leg_id, error)
         if isinstance(error, NoCommonCodec):
             leg.warning = f'{error.warning} {self._config.sip.realm} "{error}"'
-
-
-def _retry_after_s(response: Response) -> float:
-    """Of a Retry-After header (RFC 3261 §20.33), whose comment and parameters do not matter here; 0.0 without one."""
-    match = re.match(r"\s*(\d{1,9})", response.headers.get("Retry-After", ""))
-    return float(match[1]) if match else 0.0
-
-
-def _warning_line(warning: str) -> str:
-    return f"Warning: {warning}\r\n" if warning else ""

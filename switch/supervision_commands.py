@@ -8,7 +8,7 @@ from control.auth import Caller
 from model import commands_monitor as monitors
 from model import errors, views
 from model.causes import HangupCause
-from model.commands import Originate
+from model.commands_originate import Originate
 from model.declare import Command
 from switch import supervision
 from switch.call import Call, Leg

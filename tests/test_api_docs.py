@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from control import docs
-from model import commands, events
+from model import commands_originate, events
 from model.catalogue import our_commands, our_events
 
 API = Path(__file__).parent.parent / "docs" / "API.md"
@@ -46,5 +46,5 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_text_below_a_field_is_its_documentation() -> None:
-    assert docs.field_docs(commands.Originate)["from_"] == "Extension or number to ring first."
+    assert docs.field_docs(commands_originate.Originate)["from_"] == "Extension or number to ring first."
     assert "leg_id" not in docs.field_docs(events.CallRinging)

@@ -4,6 +4,7 @@ how it ends."""
 from model import events, media
 from model.causes import HangupCause
 from switch import parking, pickup, purposes, recordings, ringing, transfers, ways, wishes
+from switch import pickup, purposes, recordings, ringing, transfers, wishes
 from switch.actions import Action, RefuseOffer, ReofferLeg, SendInfoDigits, TakeOffer
 from switch.call import MAIN, Call, Leg, Ringing
 from switch.environment import Environment
@@ -53,7 +54,7 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     actions.append(events.CallConnected(call_id=call.call_id, leg_id=call.a, peer_leg_id=call.b))
     if recordings.is_wanted(call, env):
         actions += recordings.start(call, now, env)
-    limit = env.config.calls.max_duration_s
+    limit = (call.options.max_duration_s if call.options is not None else 0.0) or env.config.calls.max_duration_s
     call.deadline = now + limit if limit else 0.0
     return stay(actions)
 
@@ -101,7 +102,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
         case TimerDue(name=name) if name in parking.TIMERS:
             return parking.due(call, name, now, env)
         case TimerDue(name=name):
-            return stay(transfers.linger_due(call, name, now, env) + ways.react_due(call, name))
+            return stay(transfers.linger_due(call, name, now, env) + ringing.timer_due(call, name))
         case Timeout():
             return releasing(call, HangupCause.ALLOTTED_TIMEOUT, "system", now, env)
         case Release(cause=cause, side=side):

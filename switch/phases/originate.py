@@ -1,12 +1,12 @@
 """Phase originate: the switch itself places the call: it rings the first party, then calls the second."""
 
 from model import events
-from switch import ringing, ways
+from switch import ringing
 from switch.call import Call, Leg
 from switch.environment import Environment
 from switch.leg_events import CallEvent, Release, SetData, Timeout, TimerDue
+from switch.originating import plan_second
 from switch.phases.outcome import Outcome, releasing, stay, to_phase
-from switch.phases.route import plan
 from switch.routing import Origin
 from switch.variables import set_data
 
@@ -24,7 +24,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
         case Timeout():
             return _follow(call, ringing.no_answer(call, call, now, env), now, env)
         case TimerDue(name=name):
-            return stay(ways.react_due(call, name))
+            return stay(ringing.timer_due(call, name))
         case Release(cause=cause, side=side):
             return releasing(call, cause, side, now, env)
         case SetData(data=data):
@@ -50,7 +50,7 @@ def _answered(call: Call, leg: Leg, standing: ringing.Standing, now: float, env:
     call.is_heard = False
     actions = [*standing.actions, events.CallAnswered(call_id=call.call_id, leg_id=leg.leg_id)]
     extension = env.directory.extensions.get(leg.name) if leg.kind == "extension" else None
-    refusal = plan(call, Origin(caller=call.caller, extension=extension), call.originate_to, now, env)
+    refusal = plan_second(call, Origin(caller=call.caller, extension=extension), now, env)
     if refusal is not None:
         return releasing(call, refusal, "system", now, env, actions)
     return to_phase("ring", actions)

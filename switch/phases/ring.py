@@ -2,7 +2,7 @@
 
 from model import events, media
 from model.causes import HangupCause
-from switch import pickup, ringing, ways
+from switch import pickup, ringing
 from switch.actions import Action, AnswerLeg
 from switch.call import Call, Leg, Ringing
 from switch.environment import Environment
@@ -47,7 +47,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
         case DropLeg(cause=cause) if leg is None or leg.leg_id == call.a:
             return releasing(call, cause, "system", now, env)
         case TimerDue(name=name):
-            return stay(ways.react_due(call, name))
+            return stay(ringing.timer_due(call, name))
         case Release(cause=cause, side=side):
             return releasing(call, cause, side, now, env)
         case LegReplaces(replaced=replaced) if leg is not None:

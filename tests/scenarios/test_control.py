@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from control.auth import Caller
-from model import commands, errors, events, media
+from model import commands, commands_originate, errors, events, media
 from model.declare import Command
 from switch.commands import make_handlers
 from tests.harness.sim_switch import EXTENSIONS, HOST, TRUNKS, SimSwitch
@@ -53,7 +53,7 @@ def test_calls_are_placed_listed_and_ended_by_api():
         app = SimApp(switch)
         alice = await switch.phone("1001", answer_after_s=1.0)
         bob = await switch.phone("1002", answer_after_s=2.0)
-        view = await app.do(commands.Originate(from_="1001", to="1002", variables={"ticket": "7"}))
+        view = await app.do(commands_originate.Originate(from_="1001", to="1002", variables={"ticket": "7"}))
         await alice.wait("answered")
         incoming = await bob.wait("incoming")
         assert incoming.number == "1001"
@@ -85,7 +85,7 @@ def test_an_originated_call_that_fails_leaves_nobody_hanging(first, second, caus
         switch = SimSwitch(SimNet())
         app = SimApp(switch)
         alice = await switch.phone("1001", answer_after_s=0.5)
-        await app.do(commands.Originate(from_=first, to=second))
+        await app.do(commands_originate.Originate(from_=first, to=second))
         record = await switch.cdr()
         assert record.hangup_cause == "USER_NOT_REGISTERED"
         assert bool(alice.events and "answered" in alice.names()) is bool(cause)
@@ -98,7 +98,7 @@ def test_originate_to_nowhere_is_refused():
     async def main():
         switch = SimSwitch(SimNet())
         with pytest.raises(errors.NoRoute):
-            await SimApp(switch).do(commands.Originate(from_="4711", to="1001"))
+            await SimApp(switch).do(commands_originate.Originate(from_="4711", to="1001"))
         await switch.close()
 
     run_virtual(main())

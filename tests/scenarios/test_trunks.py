@@ -81,6 +81,32 @@ def test_an_extension_calls_out_with_the_trunks_caller_id():
     run_virtual(main())
 
 
+def test_calls_in_and_out_stand_in_one_history_with_the_same_facts():
+    async def main():
+        switch = SimSwitch(SimNet())
+        carrier = switch.carrier(answer_after_s=0.5)
+        phone = await switch.phone("1001", answer_after_s=0.5)
+        phone.call("913800138000")
+        await phone.wait("answered")
+        phone.agent.hang_up(phone.the_call.id)
+        out = await switch.cdr()
+        carrier.call("02188886666", caller="13800138000")
+        await carrier.wait("answered", call=carrier.the_call.id)
+        phone.agent.hang_up(phone.the_call.id)
+        came = await switch.cdr(2)
+        facts = [(r.direction, r.caller, r.dialed, r.extension, r.trunk, r.hangup_cause) for r in (out, came)]
+        assert facts == [
+            ("outbound", "1001", "913800138000", "1001", "carrier", "NORMAL_CLEARING"),
+            ("inbound", "13800138000", "02188886666", "1001", "carrier", "NORMAL_CLEARING"),
+        ]
+        for record in (out, came):
+            assert 0 < record.created_utc < record.answered_utc <= record.bridged_utc <= record.ended_utc
+            assert [leg.sip_status for leg in record.legs] == [200, 200] and record.segments
+        await switch.close()
+
+    run_virtual(main())
+
+
 @pytest.mark.parametrize(
     ("status", "reaches_spare"),
     [(503, True), (502, True), (500, True), (408, True), (486, False), (404, False), (603, False)],

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from control.client import ReceivedEvent
 from model import commands, commands_parking, commands_services, commands_trace, events
+from model import commands, commands_originate, commands_services, commands_trace, events
 from model.causes import HangupCause
 from switch import cli_tables
 from switch.cli_control import app
@@ -86,7 +87,23 @@ SENT = [
     ("call get c", commands.GetCall(call_id="c"), "call-1"),
     (
         "call originate 1001 1002 --timeout-s 30 --record --variable order=7=8",
-        commands.Originate(from_="1001", to="1002", timeout_s=30.0, record=True, variables={"order": "7=8"}),
+        commands_originate.Originate(from_="1001", to="1002", timeout_s=30.0, record=True, variables={"order": "7=8"}),
+        "bridged",
+    ),
+    (
+        "call originate trunk:a/110 sip:b@c --also-to 1003 --also-to 1004 --strategy serial --campaign spring "
+        "--progress silence --confirm to --confirm-source file:one.wav --max-duration-s 60",
+        commands_originate.Originate(
+            from_="trunk:a/110",
+            to="sip:b@c",
+            also_to=["1003", "1004"],
+            strategy="serial",
+            campaign="spring",
+            progress="silence",
+            confirm="to",
+            confirm_sources=["file:one.wav"],
+            max_duration_s=60.0,
+        ),
         "bridged",
     ),
     ("call hangup c --cause USER_BUSY", commands.Hangup(call_id="c", cause=HangupCause.USER_BUSY), "call-1"),
@@ -197,6 +214,7 @@ def test_event_line_leaves_out_what_is_empty() -> None:
         ("call hangup c --cause NOPE", {}, "cause: invalid enum value"),
         ("call dtmf c l xyz", {}, "digits"),
         ("call originate 1 2 --variable x", {}, "NAME=VALUE"),
+        ("call originate 1 2 --strategy random", {}, "strategy: invalid enum value"),
         ("call history --since yesterday", {}, "is no instant"),
         ("status --server nowhere", {}, "not host:port"),
         ("status --server 127.0.0.1:1", {}, "cannot reach the switch at 127.0.0.1:1"),
