@@ -11,8 +11,8 @@ from rich.console import RenderableType
 
 from switch import cli_tables as tables
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, fail
-from switch.cli_parking import add_parking
 from switch.cli_originate import call_originate
+from switch.cli_parking import add_parking
 from switch.cli_services import add_services
 from switch.cli_trace import trace
 

@@ -3,8 +3,7 @@ how it ends."""
 
 from model import events, media
 from model.causes import HangupCause
-from switch import parking, pickup, purposes, recordings, ringing, transfers, ways, wishes
-from switch import pickup, purposes, recordings, ringing, transfers, wishes
+from switch import parking, pickup, purposes, recordings, ringing, transfers, wishes
 from switch.actions import Action, RefuseOffer, ReofferLeg, SendInfoDigits, TakeOffer
 from switch.call import MAIN, Call, Leg, Ringing
 from switch.environment import Environment

@@ -11,8 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from control.client import ReceivedEvent
-from model import commands, commands_parking, commands_services, commands_trace, events
-from model import commands, commands_originate, commands_services, commands_trace, events
+from model import commands, commands_originate, commands_parking, commands_services, commands_trace, events
 from model.causes import HangupCause
 from switch import cli_tables
 from switch.cli_control import app
