@@ -28,6 +28,7 @@ from sip.offer_answer import (
 )
 from sip.sdes import LocalKeys
 from sip.sdp import SdpError
+from sip.silent_offer import answer_silent, is_silent
 from sip.webrtc import is_browser_sdp
 from switch.browsers import Browsers, no_browsers
 from switch.call import Call, Leg
@@ -147,6 +148,9 @@ class LegMedia:
     def answer(self, leg: Leg, peer: Leg | None, offer: bytes, local: LocalMedia) -> tuple[bytes, Negotiated]:
         """Our answer to the leg's offer, so that `peer` need not be transcoded."""
         offer = self.browsers.read(leg, offer)
+        if leg.negotiated is not None and b" 0 " in offer and is_silent(offer):
+            silent = msgspec.structs.replace(leg.negotiated, direction="inactive")
+            return self.browsers.write(leg, answer_silent(offer, local), is_offer=False), silent
         security = self._security(leg)
         codecs: tuple[str | Codec, ...] = self._codecs_of(leg.kind, leg.name)
         passed = _foreign_codec(peer) or (_foreign_codec(leg) if leg.negotiated is not None else None)

@@ -1,4 +1,5 @@
-"""docs/features.md: every row names a test that exists. That the test shows the feature is for readers to judge."""
+"""docs/features.md and docs/rfc.md: every row names a test that exists, and every file is there. That the test shows it
+is for readers to judge."""
 
 import re
 from pathlib import Path
@@ -6,6 +7,8 @@ from pathlib import Path
 import pytest
 
 ROWS = re.findall(r"^\| ([A-Z0-9, -]+) \| .* \| `([^`]+)` \|$", Path("docs/features.md").read_text(), re.MULTILINE)
+
+RFC_ROWS = re.findall(r"^\| ([0-9][^|]*) \| .* \| (.*) \| `([^`]+)` \|$", Path("docs/rfc.md").read_text(), re.MULTILINE)
 
 
 def test_there_are_rows() -> None:
@@ -20,3 +23,14 @@ def test_the_test_of_a_feature_exists(ids: str, test: str) -> None:
         assert re.search(rf"^(async )?def {name}\(", Path(path).read_text(), re.MULTILINE), (
             f"{ids}: no {name} in {path}"
         )
+
+
+@pytest.mark.parametrize(("rfc", "files", "test"), RFC_ROWS, ids=[row[0] for row in RFC_ROWS])
+def test_the_files_and_the_test_of_an_rfc_exist(rfc: str, files: str, test: str) -> None:
+    for name in re.findall(r"`([^`]+)`", files):
+        assert list(Path().glob(name)), f"{rfc}: there is no {name}"
+    test_the_test_of_a_feature_exists(rfc, test)
+
+
+def test_every_rfc_is_told() -> None:
+    assert len(RFC_ROWS) > 40

@@ -1,6 +1,9 @@
-"""Two stacks over a network that loses, delays, reorders and duplicates, driven at random in virtual time: whatever
-happens, both ends agree about which calls were ended, every session ends with exactly one final event, and nothing is
-left. Not here: what each message looks like (test_session_calls, test_stack_requests)."""
+"""Two stacks over a network that loses, delays, reorders and duplicates, driven at random in virtual time.
+
+Whatever happens (late offers, PRACK, re-INVITE, REFER, session timers, messages that come again much later), both ends
+agree about which calls were ended, every session ends with exactly one final event, and nothing is left. Not here: what
+each message looks like (test_session_calls, test_stack_requests).
+"""
 
 import random
 
@@ -9,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from sip.actions import Action, Cancelled, Closed, Ended, IncomingInvite, Offered, Rejected
+from sip.actions import Action, Answered, Cancelled, Closed, Ended, IncomingInvite, Offered, Referred, Rejected
 from tests.sip.two_stacks import ANSWER, OFFER, A, B, Network, udp
 
 FINAL = (Rejected, Cancelled, Ended, Closed)
@@ -21,7 +24,8 @@ class Calls:
     def __init__(self, seed: int, loss: float, duplication: float, jitter_s: float) -> None:
         self.rng = random.Random(seed)
         self.loss, self.duplication, self.jitter_s = loss, duplication, jitter_s
-        self.net = Network(fate=self.fate)
+        self.net = Network(fate=self.fate, session_expires_s=90)
+        self.refers: list[str] = []
         self.net.on_event = self.on_event
         self.begun: dict[str, list[str]] = {A: [], B: []}
         self.ended: dict[str, list[str]] = {A: [], B: []}
@@ -40,10 +44,19 @@ class Calls:
                 self.net.perform(host, stack.accept_offer(event.session, ANSWER, self.net.now))
             else:
                 self.net.perform(host, stack.refuse_offer(event.session, 488, "No", self.net.now))
+        elif isinstance(event, Answered):
+            self.net.perform(host, self.net.stacks[host].acknowledge(event.session, ANSWER, self.net.now))
+        elif isinstance(event, Referred):
+            self.refers.append(event.refer)
+            stack, refer, now = self.net.stacks[host], event.refer, self.net.now
+            if self.rng.random() < 0.8:
+                self.net.perform(host, stack.accept_refer(refer, now))
+            else:
+                self.net.perform(host, stack.refuse_refer(refer, 403, "Forbidden", now))
         elif isinstance(event, FINAL):
             self.ended[host].append(event.session)
 
-    def invite(self, host: str) -> None:
+    def invite(self, host: str, offer: bytes = OFFER) -> None:
         other = B if host == A else A
         session, actions = self.net.stacks[host].invite(
             flow=udp(other),
@@ -51,7 +64,8 @@ class Calls:
             from_=f"<sip:y@{host}>",
             to=f"<sip:x@{other}>",
             now=self.net.now,
-            body=OFFER,
+            body=offer,
+            reliable=self.rng.choice(("off", "supported", "required")),
         )
         self.begun[host].append(session)
         self.net.perform(host, actions)
@@ -65,6 +79,10 @@ class Calls:
         stack, now = self.net.stacks[host], self.net.now
         actions = {
             "ring": lambda: stack.progress(session, 180, "Ringing", now),
+            "early": lambda: stack.progress(session, 183, "Session Progress", now, ANSWER),
+            "ask": lambda: stack.reinvite(session, b"", now),
+            "refer": lambda: stack.refer(session, "sip:z@10.0.0.3", now, is_watched=self.rng.random() < 0.8),
+            "report": lambda: stack.report_refer(self.some_refer(), self.rng.choice((180, 200, 486)), now),
             "answer": lambda: stack.answer(session, ANSWER, now),
             "reject": lambda: stack.reject(session, 486, "Busy Here", now),
             "hang_up": lambda: stack.hang_up(session, now),
@@ -72,6 +90,15 @@ class Calls:
             "info": lambda: stack.info(session, "application/dtmf-relay", b"Signal=1", now),
         }[what]()
         self.net.perform(host, actions)
+
+    def some_refer(self) -> str:
+        return self.rng.choice(self.refers) if self.refers else ""
+
+    def repeat(self) -> None:
+        """Something that was sent at any time comes once more."""
+        if self.net.wire:
+            _, source, target, data = self.rng.choice(self.net.wire)
+            self.net.perform(target, self.net.stacks[target].receive(data, udp(source), self.net.now))
 
     def finish(self) -> None:
         """Everybody hangs up; then nothing may be left."""
@@ -86,7 +113,7 @@ class Calls:
             assert sorted(self.ended[host]) == sorted(self.begun[host])
 
 
-ACTIONS = ["ring", "answer", "answer", "reject", "hang_up", "reinvite", "info"]
+ACTIONS = ["ring", "early", "answer", "answer", "reject", "hang_up", "reinvite", "ask", "info", "refer", "report"]
 
 
 class TwoStacks(RuleBasedStateMachine):
@@ -98,9 +125,13 @@ class TwoStacks(RuleBasedStateMachine):
     def reseed(self, seed: int) -> None:
         self.calls.rng.seed(seed)
 
-    @rule(host=st.sampled_from([A, B]))
-    def invite(self, host: str) -> None:
-        self.calls.invite(host)
+    @rule(host=st.sampled_from([A, B]), offer=st.sampled_from([OFFER, OFFER, b""]))
+    def invite(self, host: str, offer: bytes) -> None:
+        self.calls.invite(host, offer)
+
+    @rule()
+    def repeat(self) -> None:
+        self.calls.repeat()
 
     @rule(host=st.sampled_from([A, B]), what=st.sampled_from(ACTIONS))
     def do(self, host: str, what: str) -> None:
