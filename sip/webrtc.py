@@ -6,6 +6,8 @@ edge, as a phone there would describe it, and `dress` puts ours on what offer/an
 the browser's candidates: the browser comes to us.
 """
 
+import re
+
 import msgspec
 
 from sip.offer_answer import SecurityMismatch
@@ -139,6 +141,31 @@ def dress(plain: bytes, local: LocalTransport, mids: tuple[str, ...] = ()) -> by
         )
     group = f"a=group:BUNDLE {active}\r\n" if active else ""
     return f"{head}a=ice-lite\r\n{group}a=msid-semantic:WMS *\r\n{''.join(out)}".encode("utf-8", "surrogateescape")
+
+
+def keep_one_event(plain: bytes) -> bytes:
+    """An offer of ours with telephone-event at the clock of its first codec alone (RFC 4733 §2.1): browsers take the
+    first codec, and Chromium of several events the one with the lowest clock, whatever the codec's is."""
+    text = plain.decode("utf-8", "surrogateescape")
+    head, _, rest = text.partition("m=audio ")
+    line, _, attributes = rest.partition("\r\n")
+    port, protocol, *formats = line.split(" ")
+    events = dict(re.findall(r"a=rtpmap:(\d+) telephone-event/(\d+)", attributes))
+    found = re.search(rf"a=rtpmap:{formats[0]} [^/\r\n]+/(\d+)", attributes) if formats else None
+    clock = found[1] if found is not None else "8000"
+    if clock not in events.values():
+        return plain
+    others = [number for number, rate in events.items() if rate != clock]
+    formats = [each for each in formats if each not in others]
+    kept = [each for each in attributes.split("\r\n") if not _is_about(each, others)]
+    media = "\r\n".join([" ".join([port, protocol, *formats]), *kept])
+    return f"{head}m=audio {media}".encode("utf-8", "surrogateescape")
+
+
+def _is_about(line: str, formats: list[str]) -> bool:
+    """Whether an attribute line describes one of the formats."""
+    name, _, rest = line.partition(":")
+    return name in ("a=rtpmap", "a=fmtp") and rest.partition(" ")[0] in formats
 
 
 def _fingerprint(attribute: str) -> tuple[str, str] | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from model.webrtc import ConfigurePeer, EdgeCommand, EdgeHello, ReleasePeer
 from sip.flow import Flow
 from sip.offer_answer import LocalMedia, Negotiated, SecurityMismatch
-from sip.webrtc import LocalTransport, RemoteTransport, dress, is_browser_sdp, undress
+from sip.webrtc import LocalTransport, RemoteTransport, dress, is_browser_sdp, keep_one_event, undress
 from switch.call import BrowserSide, Leg
 
 _NOWHERE = ("127.0.0.1", 9)
@@ -96,6 +96,8 @@ class Browsers:
         if not side.ufrag:
             side.ufrag, side.pwd = self._random(8), self._random(32)
         side.is_offering = is_offer
+        if is_offer:
+            plain = keep_one_event(plain)
         local = LocalTransport(
             edge.host,
             edge.port,

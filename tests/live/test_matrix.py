@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.live import netns
+from tests.live.browser.chromium import ORIGIN
+from tests.live.browser.peer import BrowserPeer
 from tests.live.conftest import Bed
 from tests.live.ears import Ears
 from tests.live.matrix_peers import BaresipPeer, OurPeer, Peer, SippPeer
@@ -20,15 +22,16 @@ from tests.live.netns import SWITCH, peer_address
 from tests.live.our_phone import OurPhones
 from tests.live.switch_process import PASSWORD, SwitchProcess, extension
 
-KINDS = ("sipp", "baresip", "ours")
+UDP_AND_TCP = (f"udp:{SWITCH}:5060", f"tcp:{SWITCH}:5060")
+KINDS = ("sipp", "baresip", "ours", "browser")
 # Whole Hz, and no tone near a harmonic of another, nor of the music.
 TONES = {
-    "caller": dict(zip(KINDS, (430.0, 530.0, 670.0), strict=True)),
-    "callee": dict(zip(KINDS, (830.0, 1010.0, 1230.0), strict=True)),
+    "caller": dict(zip(KINDS, (430.0, 530.0, 670.0, 390.0), strict=True)),
+    "callee": dict(zip(KINDS, (830.0, 1010.0, 1230.0, 910.0), strict=True)),
 }
 NUMBERS = {
-    "caller": dict(zip(KINDS, ("2001", "2002", "2003"), strict=True)),
-    "callee": dict(zip(KINDS, ("2011", "2012", "2013"), strict=True)),
+    "caller": dict(zip(KINDS, ("2001", "2002", "2003", "2004"), strict=True)),
+    "callee": dict(zip(KINDS, ("2011", "2012", "2013", "2014"), strict=True)),
 }
 
 
@@ -39,8 +42,9 @@ class Table:
         self.bed = Bed(network, folder)
         stack.callback(self.bed.close)
         extensions = [extension(number, dtmf="info") for number in ("2001", "2011")]
-        extensions += [extension(number) for number in ("2002", "2003", "2012", "2013")]
-        self.switch: SwitchProcess = self.bed.switch(extension=extensions)
+        extensions += [extension(number) for number in ("2002", "2003", "2004", "2012", "2013", "2014")]
+        sip = {"listen": [*UDP_AND_TCP, f"ws:{SWITCH}:5066"], "digest_algorithms": ["MD5"]}
+        self.switch: SwitchProcess = self.bed.switch(sip=sip, webrtc={"origins": [ORIGIN]}, extension=extensions)
         self.ears = Ears(network, SWITCH)
         stack.callback(self.ears.close)
         self.phones = OurPhones(network, folder)
@@ -56,6 +60,10 @@ class Table:
             phone = self.bed.phone(number, hz=hz, account=account)
             self.switch.control.wait_for("registration.added", extension=number)
             return BaresipPeer(phone, hz, self.ears)
+        if kind == "browser":
+            browser = self.bed.browser(number, hz=hz)
+            browser.register()
+            return BrowserPeer(browser, hz, self.ears)
         address = peer_address(int(number) % 100)
         if kind == "ours":
             return OurPeer(self.phones, number, address, hz, self.ears)

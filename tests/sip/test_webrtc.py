@@ -20,7 +20,7 @@ from sip.offer_answer import (
     offered_codecs,
 )
 from sip.sdp import SdpError, parse_sdp
-from sip.webrtc import LocalTransport, dress, is_browser_sdp, undress
+from sip.webrtc import LocalTransport, dress, is_browser_sdp, keep_one_event, undress
 
 PRINT = ":".join(["AB"] * 32)
 EDGE = ("127.0.0.1", 40000)
@@ -121,6 +121,28 @@ def test_an_offer_of_ours_is_answered_by_a_browser() -> None:
     remote, plain = undress(answer.encode(), *EDGE)
     agreed = apply_answer(plain, CAPABILITIES)
     assert (agreed.codec, agreed.payload_type, agreed.remote_port, remote.setup) == ("PCMA", 8, 40000, "active")
+
+
+@pytest.mark.parametrize(
+    ("codecs", "kept", "left_out"),
+    [
+        (("PCMA", "opus"), "101 telephone-event/8000", "telephone-event/48000"),
+        (("G722", "opus"), "101 telephone-event/8000", "telephone-event/48000"),
+        (("opus", "PCMA"), "110 telephone-event/48000", "telephone-event/8000"),
+        (("PCMU",), "101 telephone-event/8000", "telephone-event/48000"),
+    ],
+)
+def test_an_offer_has_events_at_the_clock_of_its_first_codec(codecs: tuple[str, ...], kept: str, left_out: str) -> None:
+    plain = make_offer(LocalMedia("203.0.113.5", 3480, 7), Capabilities(codecs=codecs))
+    offer = keep_one_event(plain).decode()
+    assert f"a=rtpmap:{kept}\r\n" in offer and left_out not in offer
+    [audio] = parse_sdp(offer.encode()).media
+    described = [each for each in audio.attributes if each.startswith("rtpmap:")]
+    assert len(audio.formats) == len(described) == len(codecs) + 1
+    number = kept.partition(" ")[0]
+    assert number in audio.formats and any(each.startswith(f"fmtp:{number} ") for each in audio.attributes)
+    plain = make_offer(LocalMedia("203.0.113.5", 3480, 7), Capabilities(codecs=codecs, telephone_event=False))
+    assert keep_one_event(plain) == plain
 
 
 @pytest.mark.parametrize(

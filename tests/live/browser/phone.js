@@ -44,7 +44,9 @@ phone.hear = track => {
   phone.context = phone.context || new AudioContext();
   phone.analyser = phone.context.createAnalyser();
   phone.analyser.fftSize = 16384;
-  phone.context.createMediaStreamSource(stream).connect(phone.analyser);
+  const source = phone.context.createMediaStreamSource(stream);
+  source.connect(phone.analyser);
+  phone.listenForDigits(source);
   phone.watchFirst();
 };
 
@@ -99,4 +101,36 @@ phone.stats = async () => {
     if (each.type === "transport") out.srtp = each.srtpCipher, out.dtls = each.dtlsState;
   });
   return out;
+};
+
+/* Digits as the browser plays them: every block of what is heard is looked at for two of the eight tones. */
+const LOW = [697, 770, 852, 941], HIGH = [1209, 1336, 1477, 1633], KEYS = ["123A", "456B", "789C", "*0#D"];
+phone.digitsHeard = "";
+phone.listenForDigits = source => {
+  const rate = phone.context.sampleRate;
+  phone.processor = phone.context.createScriptProcessor(1024, 1, 1);
+  let was = "", n = 0;
+  phone.processor.onaudioprocess = ({ inputBuffer }) => {
+    const samples = inputBuffer.getChannelData(0);
+    const share = hz => {
+      let re = 0, im = 0;
+      for (let i = 0; i < samples.length; i++) {
+        const phase = 2 * Math.PI * hz * i / rate;
+        re += samples[i] * Math.cos(phase); im += samples[i] * Math.sin(phase);
+      }
+      return 2 * (re * re + im * im) / samples.length;
+    };
+    const power = samples.reduce((sum, x) => sum + x * x, 0);
+    let key = "";
+    if (power > 1e-4 * samples.length) {
+      const lows = LOW.map(share), highs = HIGH.map(share);
+      const l = lows.indexOf(Math.max(...lows)), h = highs.indexOf(Math.max(...highs));
+      if (lows[l] + highs[h] > 0.8 * power && Math.min(lows[l], highs[h]) > 0.1 * power) key = KEYS[l][h];
+    }
+    n = key === was ? n + 1 : 0;
+    was = key;
+    if (key && n === 1) phone.digitsHeard += key;
+  };
+  source.connect(phone.processor);
+  phone.processor.connect(phone.context.destination);
 };
