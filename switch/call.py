@@ -281,6 +281,14 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     """Its call is told when it begins and stops to speak."""
     keeps_digits: bool = False
     """Its digits are told to the switch alone, whoever hears it."""
+    has_keys: bool = False
+    """Its keys may be codes (switch.keys): its digits come to the switch alone, which passes on what is none."""
+    keys: str = ""
+    """Typed so far, of a code or of a number."""
+    keys_for: str = ""
+    """transfer, consult: what the number is for; "" = it is a code."""
+    keys_held: tuple[str, ...] = ()
+    """Legs on hold while it is typed."""
     playing: str = ""
     """Play id of what it hears instead of its room: hold or ringback; "" = its room."""
     segment: int = -1

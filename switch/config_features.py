@@ -36,17 +36,35 @@ class FeatureCodes(Section, frozen=True):
     ] = "*8"
     park: Annotated[str, _code("Park: transfer a call to it, alone or with the orbit.")] = "*68"
     retrieve: Annotated[str, _code("Take a parked call: code and orbit, or the code alone for the oldest.")] = "*69"
+    in_call: Annotated[
+        bool,
+        Meta(description="Extensions use the codes below by keys during a call; other digits go on a moment later."),
+    ] = False
+    in_call_transfer: Annotated[
+        str, _code("Transfer: the number and #; during a consultation: hand over to who is consulted.")
+    ] = "*1"
+    in_call_consult: Annotated[str, _code("Consult: the number and #; then: to the others and back.")] = "*2"
+    in_call_join: Annotated[str, _code("Bring the consulted party and the others together.")] = "*3"
+    in_call_hold: Annotated[str, _code("Hold the other party, and take it back.")] = "*4"
+    in_call_park: Annotated[str, _code("Park the other party in the first free orbit.")] = "*5"
+    in_call_back: Annotated[str, _code("End the consultation, or the hold.")] = "*0"
     confirmed: Annotated[
         Text, Meta(description='What is played when it is done: "tone:NAME/PLAN", "file:PATH"; empty: a tone.')
     ] = ""
     refused: Annotated[Text, Meta(description="What is played when it cannot be done; empty: a tone.")] = ""
 
     def codes(self) -> Iterator[tuple[str, str]]:
-        """(feature, code) of those that have one."""
+        """(feature, code) of those that are dialled and have one."""
         for name in self.__struct_fields__:
             code = getattr(self, name)
-            if name not in ("confirmed", "refused") and code:
+            if name not in ("confirmed", "refused") and not name.startswith("in_call") and code:
                 yield name, code
+
+    def in_call_codes(self) -> Iterator[tuple[str, str]]:
+        """(what, code) of those that are typed during a call: transfer, consult, join, hold, park, back."""
+        for name in self.__struct_fields__:
+            if name.startswith("in_call_") and getattr(self, name):
+                yield name.removeprefix("in_call_"), getattr(self, name)
 
 
 class Parking(Section, frozen=True):
@@ -78,6 +96,12 @@ def feature_problem(codes: FeatureCodes, parking: Parking, extensions: Collectio
         if code in seen:
             return ["feature_codes", name], f'"{code}" is the code of {seen[code]} already'
         seen[code] = name
+    typed: dict[str, str] = {}
+    for name, code in codes.in_call_codes():
+        other = next((each for each in typed if each.startswith(code) or code.startswith(each)), None)
+        if other is not None:
+            return ["feature_codes", f"in_call_{name}"], f'"{code}" cannot be told from "{other}" of {typed[other]}'
+        typed[code] = f"in_call_{name}"
     if parking.orbits:
         first, last = parking.orbits.split("-")
         if len(first) != len(last) or int(first) > int(last) or int(last) - int(first) >= MAX_ORBITS:

@@ -30,6 +30,7 @@ class Environment:
         "directory",
         "features",
         "ids",
+        "in_call_codes",
         "is_in_call",
         "media",
         "music",
@@ -56,6 +57,7 @@ class Environment:
         self.media = media
         self.wall_offset = wall_offset
         self.services = ServiceTable()
+        self.in_call_codes = {code: name for name, code in config.feature_codes.in_call_codes()}
         self.features = FeatureTable(config.feature_codes)
         self.orbits = Orbits(config.parking.orbit_numbers())
         self.is_in_call: Callable[[str], bool] = lambda number: False

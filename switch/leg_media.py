@@ -219,6 +219,7 @@ class LegMedia:
                 leg.dtmf, leg.detects_tones = trunk.config.dtmf, trunk.config.detect_tones
         elif leg.name in self._directory.extensions:
             leg.dtmf = self._directory.extensions[leg.name].dtmf
+            leg.has_keys = self._config.feature_codes.in_call
 
     # -- the media worker ---------------------------------------------------------------------------------------------
 
@@ -254,7 +255,7 @@ def configure_command(leg: Leg, negotiated: Negotiated, signalling_host: str, se
         payload_type=negotiated.payload_type,
         dtmf_payload_type=negotiated.dtmf_payload_type if leg.dtmf in ("auto", "rfc4733") else -1,
         takes_digits=leg.dtmf != "info",
-        passes_digits=not leg.keeps_digits,
+        passes_digits=not (leg.keeps_digits or leg.has_keys),
         detect=_detected(leg, negotiated, settings),
         cn_payload_type=negotiated.cn_payload_type,
         ptime_ms=negotiated.ptime_ms,

@@ -3,7 +3,7 @@ how it ends."""
 
 from model import events, media
 from model.causes import HangupCause
-from switch import parking, pickup, purposes, recordings, ringing, transfers, wishes
+from switch import keys, parking, pickup, purposes, recordings, ringing, transfers, wishes
 from switch.actions import Action, RefuseOffer, ReofferLeg, SendInfoDigits, TakeOffer
 from switch.call import MAIN, Call, Leg, Ringing
 from switch.environment import Environment
@@ -79,7 +79,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
         case LegReplaces(replaced=replaced) if leg is not None and pickup.ringing_of(call, call.legs[replaced]):
             return stay(_pick_up(call, leg, call.legs[replaced]))
         case LegDigit() if leg is not None:
-            return stay(_digit(call, leg, event, now))
+            return _pressed(call, leg, event, now, env)
         case SecureLeg(is_secure=is_secure) if leg is not None:
             return stay(_secure(call, leg, is_secure))
         case RecordCall(what="start", format=form, channels=channels):
@@ -92,12 +92,14 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return stay(recordings.change(call, what))
         case LegOffers() | LegTakesOffer() | LegRefusesOffer():
             return stay(_pass_on(call, event))
-        case PlayEnded(play_id=play_id, reason=reason) if play_id not in (HOLD_PLAY, RINGBACK_PLAY):
+        case PlayEnded(play_id=play_id, reason=reason) if play_id not in (HOLD_PLAY, RINGBACK_PLAY, keys.PLAY):
             return stay(
                 [events.CallPlayFinished(call_id=call.call_id, leg_id=event.leg_id, play_id=play_id, reason=reason)]
             )
         case TimerDue(name=name) if (rung := _whose_timer(call, name)) is not None:
             return purposes.follow(call, rung, ringing.no_answer(call, rung, now, env), now, env)
+        case TimerDue(name=name) if name.startswith(keys.TIMER):
+            return keys.due(call, name, now, env)
         case TimerDue(name=name) if name in parking.TIMERS:
             return parking.due(call, name, now, env)
         case TimerDue(name=name):
@@ -180,6 +182,15 @@ def _secure(call: Call, leg: Leg, is_secure: bool) -> list[Action]:
     ]
 
 
+def _pressed(call: Call, leg: Leg, event: LegDigit, now: float, env: Environment) -> Outcome:
+    actions = _digit(call, leg, event, now)
+    is_key = leg.has_keys and leg.room and not (leg.keeps_digits or leg.is_secure or event.is_secure or call.is_direct)
+    if not (actions and is_key):
+        return stay(actions)
+    outcome = keys.on_digit(call, leg, event.digit, now, env)
+    return Outcome(actions + outcome.actions, outcome.next_phase)
+
+
 def _digit(call: Call, leg: Leg, event: LegDigit, now: float) -> list[Action]:
     if (event.by_info and leg.dtmf in ("rfc4733", "inband")) or is_told(leg, event, now):
         return []
@@ -191,7 +202,7 @@ def _digit(call: Call, leg: Leg, event: LegDigit, now: float) -> list[Action]:
     actions: list[Action] = [
         events.CallDigit(call_id=call.call_id, leg_id=leg.leg_id, digit=event.digit, duration_ms=event.duration_ms)
     ]
-    if call.is_direct:
+    if call.is_direct or leg.has_keys:
         return actions
     listeners = [call.legs[edge.listener] for edge in call.edges or () if edge.speaker == leg.leg_id]
     for other in listeners:
