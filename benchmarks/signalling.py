@@ -7,8 +7,9 @@ written, two subscribers in a process of their own get every event. `cpu_ms_per_
 media workers as the operating system does, idle work included, from the first INVITE until the last record is in the
 database; load (`benchmarks.signalling_load`) and subscribers are not counted. `media` is "direct" for these rows: audio
 would go from trunk to trunk; the row `relay_200cps` anchors it (media commands for each call, no packets). The floor
-(`benchmarks.signalling_floor`) only receives and sends the same datagrams. Each figure is a time of this machine in
-this minute: compare with the floor beside it.
+(`benchmarks.signalling_floor`) only receives and sends the same datagrams. `failover_ms_*` is the time from the INVITE
+to the answer by the second trunk when the first one is dead and every call has to find that out anew. Each figure is a
+time of this machine in this minute: compare with the floor beside it.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -26,14 +28,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import cpu_s, family, machine, print_result
-from benchmarks.signalling_setting import Setting, prepare
+from benchmarks.signalling_setting import HOST, Failover, Setting, prepare
 
 _READY_S = 60.0
 _WRITTEN_S = 30.0
 _RATES = (50, 200, 800)
 _CALLS = {50: 1000, 200: 4000, 800: 12_000}
 _CALLS_QUICK = {50: 150, 200: 600, 800: 2000}
-_DIRECT, _RELAY = "4000", "4001"
+_DIRECT, _RELAY, _FAILOVER = "4000", "4001", "4002"
 _EVENTS_A_CALL = 4
 """Created, answered, connected, ended: the least a subscriber must have seen of each call."""
 
@@ -163,6 +165,7 @@ class Bench:
         self.calls = _CALLS_QUICK if is_quick else _CALLS
         self.talk_s = 0.5 if is_quick else 1.0
         self.n_held = 1000 if is_quick else 4000
+        self.n_failover = 60 if is_quick else 400
         self.result: dict[str, Any] = {}
         self.rows: list[tuple[Any, ...]] = []
         self.failed = self.retransmissions = self.n_expected = 0
@@ -170,10 +173,13 @@ class Bench:
     def run(self) -> dict[str, Any]:
         with (
             tempfile.TemporaryDirectory(prefix="ringback-bench-") as folder,
-            Child("benchmarks.signalling_load", "--pairs", "3") as load,
+            Child("benchmarks.signalling_load", "--pairs", "4") as load,
+            contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as black_hole,
         ):
             pairs = load.read()["pairs"]
-            setting = prepare(Path(folder), pairs[0], pairs[1], _DIRECT, _RELAY)
+            black_hole.bind((HOST, 0))
+            failover = Failover(pair=pairs[3], dead_port=black_hole.getsockname()[1], dial=_FAILOVER)
+            setting = prepare(Path(folder), pairs[0], pairs[1], _DIRECT, _RELAY, failover)
             floor_ports = ("--caller", str(pairs[2][0]), "--callee", str(pairs[2][1]))
             with running(setting) as (switch, subscribers), Child("benchmarks.signalling_floor", *floor_ports) as floor:
                 floor_port = floor.read()["port"]
@@ -183,6 +189,7 @@ class Bench:
                     self._floor(load, floor, floor_port, rate)
                     self._rate(load, setting, switch, rate, 0, _DIRECT, f"{rate}cps")
                 self._rate(load, setting, switch, 200, 1, _RELAY, "relay_200cps")
+                self._failover(load, setting, switch)
                 subscribers.end_input()
                 self._check_events(subscribers.read()["events"])
         self.result |= {"failed": self.failed, "retransmissions": self.retransmissions}
@@ -254,6 +261,21 @@ class Bench:
         floor = self.result[f"floor_ms_per_call_{rate}cps"]
         latency = f"{got['answer_ms_p50']} / {got['answer_ms_p99']}"
         self.rows.append((name, n, round(ms, 3), floor, round(ms / floor, 1), latency, got["failed"]))
+
+    def _failover(self, load: Child, setting: Setting, switch: Switch) -> None:
+        """From the INVITE to the answer of the second trunk, when the first reads nothing; each call finds out anew."""
+        n = self.n_failover
+        job = {"pair": 3, "host": HOST, "port": setting.sip_port, "dial": _FAILOVER}
+        got = load.ask(do="run", **job, rate=20, calls=n, talk_s=self.talk_s)
+        self.n_expected += n
+        # The caller is told nothing while its call looks for a way but 100, which its load does not take for a sign of
+        # life: its repetitions are its own.
+        self.failed += got["failed"] + switch.wait_written(self.n_expected)
+        for q in ("p50", "p99", "max"):
+            self.result[f"failover_ms_{q}"] = got[f"answer_ms_{q}"]
+        self.rows.append(
+            ("failover", n, "-", "-", "-", f"{got['answer_ms_p50']} / {got['answer_ms_p99']}", got["failed"])
+        )
 
     def _count(self, got: dict[str, Any]) -> None:
         self.failed += got["failed"]

@@ -27,9 +27,26 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         return socket.create_connection((HOST, self.control_port), timeout=5)
 
 
-def prepare(directory: Path, direct: Sequence[int], relay: Sequence[int], dial_direct: str, dial_relay: str) -> Setting:
+class Failover(msgspec.Struct, frozen=True, kw_only=True):
+    """A route whose first trunk is dead."""
+
+    pair: Sequence[int]
+    """Ports of caller and callee."""
+    dead_port: int
+    dial: str
+
+
+def prepare(
+    directory: Path,
+    direct: Sequence[int],
+    relay: Sequence[int],
+    dial_direct: str,
+    dial_relay: str,
+    failover: Failover | None = None,
+) -> Setting:
     """Writes a configuration in which `dial_direct` leads from the caller to the callee port of `direct`, audio past
-    us, and `dial_relay` through those of `relay`, audio by us."""
+    us, and `dial_relay` through those of `relay`, audio by us; `failover.dial` leads to the dead port and then to the
+    callee's."""
     sip_port, control_port = _free_port(socket.SOCK_DGRAM), _free_port(socket.SOCK_STREAM)
     first, last = free_rtp_range(_RTP_PORTS)
     token = new_token()
@@ -47,6 +64,8 @@ def prepare(directory: Path, direct: Sequence[int], relay: Sequence[int], dial_d
             f'[[access_number]]\nnumber = "{dial}"\nto = "{prefix}00000000"\ntrunk = "{name}-caller"\n\n'
             f'[[route]]\nname = "{name}"\npattern = "{prefix}"\ntrunks = ["{name}-callee"]\n\n'
         )
+    if failover is not None:
+        trunks += _failover(failover)
     setting = Setting(
         config=directory / "ringback.toml",
         log=directory / "serve.log",
@@ -64,6 +83,23 @@ def prepare(directory: Path, direct: Sequence[int], relay: Sequence[int], dial_d
         f'[[control.user]]\nname = "bench"\ntoken_hash = "{hash_token(token)}"\nrole = "operator"\n\n{trunks}'
     )
     return setting
+
+
+def _failover(failover: Failover) -> str:
+    caller, callee = failover.pair
+    trunks = "".join(
+        f'[[trunk]]\nname = "failover-{name}"\nhost = "{HOST}"\nport = {port}\n{more}is_recorded = false\n\n'
+        for name, port, more in (
+            ("caller", caller, f'from_addresses = ["{HOST}:{caller}"]\n'),
+            # It never rests: every call finds it dead anew.
+            ("dead", failover.dead_port, "rest_s = 0.0\n"),
+            ("callee", callee, ""),
+        )
+    )
+    return (
+        f'{trunks}[[access_number]]\nnumber = "{failover.dial}"\nto = "18200000000"\ntrunk = "failover-caller"\n\n'
+        f'[[route]]\nname = "failover"\npattern = "182"\ntrunks = ["failover-dead", "failover-callee"]\n\n'
+    )
 
 
 def _free_port(kind: socket.SocketKind) -> int:

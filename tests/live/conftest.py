@@ -5,7 +5,7 @@ on one xdist worker (tests/conftest.py).
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from tests.live import netns
 from tests.live.baresip import Baresip
 from tests.live.browser.chromium import Chromium
 from tests.live.capture import Capture
+from tests.live.name_server import NameServer
 from tests.live.netns import Namespace, peer_address
 from tests.live.sipp import Sipp
 from tests.live.switch_process import SwitchProcess
 
-_PROGRAMS = ("ip", "nsenter", "ss", "sipp", "baresip", "tcpdump", "chromium")
+_PROGRAMS = ("ip", "nsenter", "ss", "sipp", "baresip", "tcpdump", "chromium", "dnsmasq")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,6 +41,7 @@ class Bed:
         self._sipps: list[Sipp] = []
         self._captures: list[Capture] = []
         self._switches: list[SwitchProcess] = []
+        self._name_servers: list[NameServer] = []
 
     def switch(self, **config: Any) -> SwitchProcess:
         """A running switch. `config`: sections of the configuration over the defaults of tests."""
@@ -67,6 +69,12 @@ class Bed:
         self._browsers.append(made)
         return made
 
+    def name_server(self, srv: Mapping[str, Sequence[tuple[int, str, int]]]) -> NameServer:
+        """Names for the switch: domain → (priority, address, port) of its SRV records for SIP over UDP."""
+        made = NameServer(self.network, self.folder, srv)
+        self._name_servers.append(made)
+        return made
+
     def capture(self, expression: str = "udp") -> Capture:
         made = Capture(self.network, self.folder, expression)
         self._captures.append(made)
@@ -79,7 +87,14 @@ class Bed:
             for switch in self._switches:
                 switch.finish()
         finally:
-            for one in (*self._phones, *self._browsers, *self._sipps, *self._captures, *self._switches):
+            for one in (
+                *self._phones,
+                *self._browsers,
+                *self._sipps,
+                *self._captures,
+                *self._switches,
+                *self._name_servers,
+            ):
                 one.kill()
 
 
