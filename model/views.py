@@ -282,6 +282,24 @@ class StorageView(View, frozen=True, kw_only=True):
     written_total: int = 0
 
 
+class WebrtcView(View, frozen=True, kw_only=True):
+    """The process that carries browsers' audio. Counters since its start, at most a few seconds old."""
+
+    state: str = "off"
+    """off (nobody listens for browsers), up or down."""
+    pid: int = 0
+    n_browsers: int = 0
+    """Legs of browsers."""
+    n_away: int = 0
+    """Those that are waited for."""
+    packets_in: int = 0
+    packets_out: int = 0
+    packets_strange: int = 0
+    """From nobody known, or with wrong credentials."""
+    packets_unsent: int = 0
+    cpu_s: float = 0.0
+
+
 class SystemStatus(View, frozen=True, kw_only=True):
     """The whole switch in one answer."""
 
@@ -310,6 +328,7 @@ class SystemStatus(View, frozen=True, kw_only=True):
     trunks: dict[str, str] = {}
     """State of each trunk by its name: up, down, registering or rejected."""
     media_workers: list[MediaWorkerView] = []
+    webrtc: WebrtcView = WebrtcView()
     storage: StorageView = StorageView()
     sip: dict[str, int] = {}
     """Counters of the SIP stack: requests, responses, retransmissions, timeouts, rejected …"""

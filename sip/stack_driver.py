@@ -167,15 +167,12 @@ class DriverSide:
                     endpoint.choose_flow(session, flow._replace(connection=0))
         return out
 
-    def move_session(self, session: str, contact: str, flow: Flow) -> bool:
-        """The peer at `contact` is reached by another connection from now on (RFC 5626); False when that is not who the
-        session is with."""
+    def move_session(self, session: str, flow: Flow) -> None:
+        """The peer of a session is reached by another connection from now on (RFC 5626 §5.3)."""
         found = self._endpoint.sessions.get(session)
-        if found is None or found.remote_target != contact:
-            return False
-        found.flow = flow
-        found.hop_uri = ""
-        return True
+        if found is not None:
+            found.flow = flow
+            found.hop_uri = ""
 
     def _resolved(self, waiting: Waiting, flows: list[Flow], now: float, out: Out) -> None:
         endpoint = self._endpoint

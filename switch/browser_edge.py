@@ -12,6 +12,7 @@ from media.webrtc.client import EdgeClient
 from model.causes import HangupCause
 from model.declare import Event
 from model.events_webrtc import CallBrowserBack, CallBrowserLost, WebrtcEdgeChanged
+from model.views import WebrtcView
 from model.webrtc import (
     EdgeEvent,
     EdgeHealth,
@@ -22,7 +23,11 @@ from model.webrtc import (
     PeerReleased,
     PeerSilent,
 )
+from sip.errors import SipParseError
 from sip.flow import Flow
+from sip.gruu import bare_instance, read_gruu
+from sip.registrar import Binding
+from sip.uri import parse_uri, uris_equal
 from switch.browsers import Browsers
 from switch.call import Call, Leg
 from switch.leg_events import LegFailed, LegHolds, LegResumes
@@ -153,17 +158,37 @@ class BrowserEdge:
             if leg.browser is not None and leg.browser.flow == flow and leg.negotiated is not None:
                 self.browsers.configure(leg, leg.negotiated, silence_s=LOST_CONNECTION_SILENCE_S)
 
-    def registered(self, number: str, contact: str, flow: Flow) -> None:
+    def registered(self, number: str, binding: Binding) -> None:
         """A browser registered: where its page is reached from now on, also in the calls it has (RFC 5626 §5.3)."""
+        flow = binding.flow
         if flow.transport not in ("ws", "wss"):
             return
         for _, leg in self._runtime.legs.browsers.all():
             if leg.name != number or leg.browser is None or leg.browser.flow == flow:
                 continue
-            if self._runtime.stack.move_session(leg.session, contact, flow):
+            session = self._runtime.stack.sessions.get(leg.session)
+            if session is not None and _is_same_page(session.remote_target, binding):
+                self._runtime.stack.move_session(leg.session, flow)
                 leg.browser.flow = flow
                 if leg.negotiated is not None:
                     self.browsers.configure(leg, leg.negotiated)
+
+    # -- asked by the API ----------------------------------------------------------------------------------------------
+
+    def view(self) -> WebrtcView:
+        """The edge as `system.status` shows it."""
+        hello, health = self.browsers.edge, self.health or EdgeHealth(0)
+        return WebrtcView(
+            state="up" if hello is not None else "down" if self._fingerprint else "off",
+            pid=hello.pid if hello is not None else 0,
+            n_browsers=sum(leg.browser is not None for _, leg in self._runtime.legs.browsers.all()),
+            n_away=len(self._away),
+            packets_in=health.n_in,
+            packets_out=health.n_out,
+            packets_strange=health.n_strange + health.n_bad_stun,
+            packets_unsent=health.n_unsent,
+            cpu_s=health.cpu_s,
+        )
 
     def _find(self, leg_id: str) -> tuple[Call, Leg] | None:
         found = self._runtime.find(leg_id.partition(".")[0], leg_id)
@@ -174,3 +199,16 @@ class BrowserEdge:
         step(now)
         self._runtime.extra_changed()
         self._runtime.rearm(now)
+
+
+def _is_same_page(target: str, binding: Binding) -> bool:
+    """Whether the Contact of a call is that of the registration: the same but for what RFC 5626 §5.4 adds (;ob), or a
+    GRUU of its instance."""
+    try:
+        uri = parse_uri(target)
+    except SipParseError:
+        return False
+    gruu = read_gruu(uri)
+    if gruu is not None:
+        return bool(gruu[1]) and gruu[1] == bare_instance(binding.instance)
+    return uris_equal(uri, binding.uri)

@@ -48,7 +48,7 @@ class Registrations:
         self._publish = publish
         self._gatekeeper: Gatekeeper | None = None
         self._on_change: list[Callable[[str, float], None]] = []
-        self._on_bound: Callable[[str, str, Flow], None] = lambda number, contact, flow: None
+        self._on_bound: Callable[[str, Binding], None] = lambda number, binding: None
         self._on_register: list[Callable[[str, float], None]] = []
 
     def admit_with(self, gatekeeper: Gatekeeper) -> None:
@@ -59,8 +59,8 @@ class Registrations:
         """`changed(number, now)` is called when a phone of the extension came or went."""
         self._on_change.append(changed)
 
-    def tell_bound(self, on_bound: Callable[[str, str, Flow], None]) -> None:
-        """`on_bound(number, contact, flow)` is called for every binding that was made or refreshed."""
+    def tell_bound(self, on_bound: Callable[[str, Binding], None]) -> None:
+        """`on_bound(number, binding)` is called for every binding that was made or refreshed."""
         self._on_bound = on_bound
 
     def on_register(self, registered: Callable[[str, float], None]) -> None:
@@ -152,7 +152,7 @@ class Registrations:
         for change in changes:
             binding = change.binding
             if change.what in ("added", "refreshed"):
-                self._on_bound(change.aor, binding.contact, binding.flow)
+                self._on_bound(change.aor, binding)
             if change.what == "added":
                 self._publish(
                     events.RegistrationAdded(

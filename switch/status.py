@@ -40,6 +40,7 @@ def system_status(app: "App") -> views.SystemStatus:
         cpu_s=usage.ru_utime + usage.ru_stime,
         trunks={name: trunk.state for name, trunk in calls.env.directory.trunks.items()},
         media_workers=[_worker_view(app, index) for index in range(len(runtime.pool.workers))],
+        webrtc=app.core.browser_edge.view(),
         storage=views.StorageView(
             is_failing=state.is_failing,
             error=state.error,

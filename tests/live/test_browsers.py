@@ -134,6 +134,18 @@ def test_a_page_looks_for_another_path_when_it_is_told_to(bed: Bed) -> None:
     assert not [event for event in switch.control.events if event["event"] == "call.browser_lost"]
 
 
+def test_a_page_whose_websocket_broke_is_reached_again(bed: Bed) -> None:
+    switch, browser, phone = browser_and_phone(bed)
+    call_phone(browser, phone)
+    n_before = len(browser.log())
+    browser.evaluate("phone.ua._transport.socket._ws.close()")
+    browser.wait(f"phone.log.slice({n_before}).some(each => each.what === 'registered')")
+    hear_each_other(browser, phone)
+    phone.hang_up()
+    browser.wait("phone.has('ended')")
+    switch.calls_are_over()
+
+
 def test_an_edge_that_is_killed_is_replaced_and_the_call_goes_on(bed: Bed) -> None:
     switch, browser, phone = browser_and_phone(bed)
     call_phone(browser, phone)

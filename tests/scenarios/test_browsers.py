@@ -16,8 +16,6 @@ from tests.harness.sim_switch import EXTENSIONS, SimSwitch
 from tests.harness.simnet import SimNet
 from tests.harness.virtual_loop import run_virtual
 
-NO_SUCH = "m=audio 9 UDP"
-
 
 class Setting:
     """A switch with its edge, a browser at 1001 and a desk phone at 1002."""
@@ -194,6 +192,25 @@ async def test_a_page_that_was_loaded_again_comes_back_into_its_call(s: Setting)
     await s.phone.wait("ended")
     record = await s.switch.cdr()
     assert len(s.switch.cdrs) == 1 and record.talk_s > 60.0
+    await s.end()
+
+
+@virtual()
+async def test_a_page_that_connects_again_is_reached_by_its_new_connection(s: Setting) -> None:
+    """Its WebSocket broke, its audio did not: the call goes on, and requests in it go where it registered."""
+    await s.talk()
+    leg = s.leg("1001")
+    old = leg.browser.flow
+    s.switch.net.cut_connections("10.0.0.11")
+    await asyncio.sleep(0.1)
+    assert s.edge.peers[leg.leg_id].silence_s == 1.0
+    driver = s.browser.agent.driver
+    driver.perform(s.browser.agent._registrant.start(driver.now()))
+    await s.switch.until(lambda: leg.browser.flow != old)
+    assert s.edge.peers[leg.leg_id].silence_s == 0.0 and not s.hears_music("1002")
+    [call] = s.phone.agent.calls
+    s.phone.agent.hang_up(call)
+    await s.browser.wait("ended")
     await s.end()
 
 
