@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from model import views
-from model.commands import ExtensionNumber, Id, OptionalId, OptionalText
+from model.commands import ExtensionNumber, Id, Number, OptionalId, OptionalText
 from model.declare import Command, command
 from model.errors import (
     Congested,
     Draining,
+    InvalidValue,
     NoRoute,
     NoSuchCall,
     NoSuchExtension,
@@ -140,3 +141,22 @@ class CallAgent(Command, frozen=True, kw_only=True):
     """Seat that is called."""
     timeout_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 30.0
     """How long each may ring."""
+
+
+@command(
+    "call.dispatch",
+    role="supervisor",
+    result=views.CallView,
+    errors=(NoSuchCall, NoSuchLeg, NoRoute, InvalidValue, WrongState),
+)
+class Dispatch(Command, frozen=True, kw_only=True):
+    """Moves a call to another extension, whoever has it: one that rings stops ringing there and rings here; one that
+    talks is taken from its agent, and nobody gets it back when it is not answered."""
+
+    call_id: Id
+    to: Number
+    """Extension or number."""
+    leg_id: OptionalId = ""
+    """The agent's leg, when several could be meant; empty: that of who is the agent."""
+    timeout_s: Annotated[float, Meta(ge=0.0, le=600.0)] = 0.0
+    """How long it rings there; 0 = as configured."""

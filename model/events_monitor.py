@@ -53,3 +53,13 @@ class CallTakenOver(Event, frozen=True, kw_only=True):
     from_leg_id: str
     """The agent's leg; it is over."""
     supervisor: str
+
+
+@event("call.dispatched")
+class CallDispatched(Event, frozen=True, kw_only=True):
+    """A supervisor sent a call to somebody else."""
+
+    call_id: str
+    to: str
+    by: str
+    """The API user."""

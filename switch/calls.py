@@ -19,7 +19,7 @@ from switch.directory import ExtensionEntry, TrunkState
 from switch.environment import Environment
 from switch.leg_events import CallEvent, LegJoins, LegRefers, Release, Timeout, TimerDue
 from switch.originating import NoRouteError, make_call
-from switch.phases import bridged, conference, feature, originate, releasing, ring, route
+from switch.phases import bridged, conference, echo, feature, originate, releasing, ring, route
 from switch.phases.outcome import Outcome
 from switch.preemption import choose_victim
 from switch.release import finish, release
@@ -34,6 +34,7 @@ PHASES: dict[str, ModuleType] = {
     "feature": feature,
     "ring": ring,
     "conference": conference,
+    "echo": echo,
     "bridged": bridged,
     "releasing": releasing,
 }

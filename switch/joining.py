@@ -4,7 +4,7 @@ with Replaces (RFC 3891, RFC 5589). One call absorbs the other: one id, one reco
 
 from model import events
 from model.causes import HangupCause
-from switch import ringing
+from switch import ringing, supervision
 from switch.actions import Action, AnswerLeg, LetGoAbsorbed, RelocateLeg, ReportRefer, TakeRefer
 from switch.call import MAIN, Call, Leg
 from switch.environment import Environment
@@ -22,7 +22,7 @@ def connect(first: Call, b1: Leg, second: Call, b2: Leg, refer: str, now: float,
         TakeRefer(first.call_id, b1.leg_id, refer),
         ReportRefer(first.call_id, b1.leg_id, refer, 200),
     ]
-    moved = [leg for leg in gone.legs.values() if leg.is_up and leg.room and leg is not left]
+    moved = [leg for leg in gone.parties() if leg is not left]
     actions += _stop_ringing(gone, now, env)
     actions += relay(keep)
     actions += end_leg(b2, HangupCause.ATTENDED_TRANSFER, "system", now, env)
@@ -44,7 +44,7 @@ def connect(first: Call, b1: Leg, second: Call, b2: Leg, refer: str, now: float,
                 data=dict(keep.variables),
             )
         )
-    return actions
+    return [*actions, *supervision.follow_over(keep, gone, now, env)]
 
 
 def is_joinable(call: Call, leg: Leg) -> bool:

@@ -8,7 +8,7 @@ the role `SUPERVISOR`; who hears it is `Leg.heard_by`. So the parties' own edges
 from model import events, events_monitor, media
 from model.causes import HangupCause
 from switch import ringing, supervisor_track
-from switch.actions import Action
+from switch.actions import Action, RelocateLeg
 from switch.call import MAIN, Call, Leg, Ringing
 from switch.directory import Directory
 from switch.environment import Environment
@@ -143,7 +143,7 @@ def watch(call: Call, now: float, env: Environment) -> list[Action]:
     for monitor in list(call.monitors.values()):
         agent = call.legs[monitor.agent_leg]
         if agent.is_ended:
-            following = find_agent(call)
+            following = _next_agent(call)
             if following is None:
                 continue
             if not may_supervise(env.directory, monitor.supervisor, following):
@@ -160,11 +160,34 @@ def watch(call: Call, now: float, env: Environment) -> list[Action]:
     return actions
 
 
+def follow_over(keep: Call, gone: Call, now: float, env: Environment) -> list[Action]:
+    """`gone` was absorbed by `keep`, its legs are there already: so are its supervisors. Whose phone still rings is
+    called off."""
+    actions: list[Action] = []
+    for monitor in gone.monitors.values():
+        if not monitor.is_active:
+            actions.append(_ended(keep, monitor, "call_ended"))
+            continue
+        # The track ended with the other session; another one begins beside this call's recording.
+        monitor.recording_id = ""
+        keep.monitors[monitor.monitor_id] = monitor
+        actions.append(RelocateLeg(keep.call_id, monitor.leg_id))
+    gone.monitors = {}
+    return actions + watch(keep, now, env)
+
+
 def release_all(call: Call, reason: str) -> list[Action]:
     """The call is over: so are its monitors."""
     ended: list[Action] = [_ended(call, monitor, reason) for monitor in call.monitors.values()]
     call.monitors = {}
     return ended
+
+
+def _next_agent(call: Call) -> Leg | None:
+    """Who is the agent after the one that left; None while nobody is, or somebody is rung who may be."""
+    agents = [leg for leg in call.parties() if leg.role == "agent"]
+    is_rung = any(each.purpose != SUPERVISOR for each in call.ringings.values())
+    return agents[-1] if agents else None if is_rung else find_agent(call)
 
 
 # -- how he is heard --------------------------------------------------------------------------------------------------

@@ -9,12 +9,15 @@ from model import commands_monitor as monitors
 from model import errors, views
 from model.causes import HangupCause
 from model.commands_originate import Originate
+from model.commands_transfer import RedirectCall, Transfer
 from model.declare import Command
+from model.events_monitor import CallDispatched
 from switch import supervision
 from switch.call import Call, Leg
 from switch.directory import ExtensionEntry
 from switch.leg_events import EndMonitor, SetMonitor
 from switch.monitor import Monitor
+from switch.transfer_commands import TransferCommands
 from switch.views import call_view
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ def make_handlers(app: "App", calls: "CommandHandlers") -> Handlers:
         monitors.Disconnect: lambda command, caller: desk.step_in(command.monitor_id, "disconnect"),
         monitors.StopMonitor: desk.stop,
         monitors.CallAgent: desk.call_agent,
+        monitors.Dispatch: desk.dispatch,
     }
 
 
@@ -47,6 +51,7 @@ class SupervisionDesk:
         self._calls = app.runtime.calls
         self._env = app.runtime.calls.env
         self._handlers = calls
+        self._transfers = TransferCommands(app)
 
     # -- monitors -----------------------------------------------------------------------------------------------------
 
@@ -122,11 +127,32 @@ class SupervisionDesk:
         order = Originate(from_=command.supervisor, to=command.agent, timeout_s=command.timeout_s)
         return self._handlers.originate(order, caller)
 
+    def dispatch(self, command: monitors.Dispatch, caller: Caller) -> views.CallView:
+        call = self._live(command.call_id)
+        if call.phase == "ring":
+            moved = self._transfers.redirect(
+                RedirectCall(call_id=call.call_id, to=command.to, timeout_s=command.timeout_s), caller
+            )
+        elif call.phase == "bridged":
+            agent = supervision.find_agent(call, leg_id=command.leg_id)
+            if agent is None:
+                raise errors.NoSuchLeg(f"{command.leg_id or 'nobody'} does not talk in call {call.call_id}")
+            order = Transfer(
+                call_id=call.call_id, leg_id=agent.leg_id, to=command.to, timeout_s=command.timeout_s, recall=False
+            )
+            moved = self._transfers.transfer(order, caller)
+        else:
+            raise errors.WrongState(f"call {call.call_id} is in phase {call.phase}", state=call.phase)
+        self._app.hub.publish(CallDispatched(call_id=call.call_id, to=command.to, by=caller.user))
+        return moved
+
     def _why_not_waiting(self, entry: ExtensionEntry) -> str:
         if not entry.is_enabled:
             return "disabled"
         if not self._env.bindings(entry.number, self._runtime.outside.clock()):
             return "not_registered"
+        if self._env.services.of(entry).is_dnd:
+            return "do_not_disturb"
         for call in self._calls.calls.values():
             for leg in call.live_legs():
                 if leg.kind == "extension" and leg.name == entry.number:

@@ -51,7 +51,7 @@ class SwitchProcess:
         self.data = self.folder / "data"
         self._network = network
         self._token = new_token()
-        user = {"name": "tests", "token_hash": hash_token(self._token), "role": "operator"}
+        user = {"name": "tests", "token_hash": hash_token(self._token), "role": "supervisor"}
         text = toml(_merged(_DEFAULTS, config)) + "[[control.user]]\n" + toml(user)
         file = self.folder / "ringback.toml"
         file.write_text(text)

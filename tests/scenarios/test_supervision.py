@@ -12,6 +12,7 @@ import pytest
 
 from model import commands, errors, events, events_monitor, media
 from model import commands_monitor as monitors
+from model import commands_transfer as transfers
 from tests.harness.sim_switch import PASSWORD, TRUNKS, SimSwitch
 from tests.harness.simnet import SimNet
 from tests.harness.virtual_loop import run_virtual
@@ -391,5 +392,120 @@ def test_a_supervisor_calls_an_agent_who_waits_and_is_refused_with_the_reason_wh
             await stage.phones["1002"].wait("answered")
             await stage.app.do(commands.Hangup(call_id=view.call_id))
             await stage.phones["1002"].wait("ended")
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(("to", "is_permitted"), [("1002", True), ("1005", False)])
+def test_a_monitor_follows_the_call_to_the_next_agent_where_he_may(to, is_permitted):
+    async def main():
+        async with floor(numbers=("1001", "1003", to)) as stage:
+            view = await stage.monitor(mode="whisper")
+            await stage.app.do(transfers.Transfer(call_id=stage.call.call_id, leg_id=stage.leg("1001").leg_id, to=to))
+            await stage.phones[to].wait("answered")
+            await stage.switch.until(lambda: len(stage.switch.of(events.CallConnected)) == 2)
+            await stage.settled()
+            if is_permitted:
+                assert stage.heard() == "b>c b>s c>b c>s s>b"
+                changed = stage.switch.of(events_monitor.MonitorChanged)[-1]
+                assert (changed.agent, changed.mode) == ("1002", "whisper")
+                [shown] = (await stage.app.do(monitors.ListMonitors())).monitors
+                assert (shown.monitor_id, shown.agent) == (view.monitor_id, "1002")
+            else:
+                await stage.phones["1003"].wait("ended")
+                assert stage.heard() == "c>x x>c"
+                [ended] = stage.switch.of(events_monitor.MonitorEnded)
+                assert ended.reason == "not_permitted"
+
+    run_virtual(main())
+
+
+def test_a_supervisor_goes_with_his_agent_into_a_consultation():
+    async def main():
+        async with floor(numbers=("1001", "1002", "1003")) as stage:
+            await stage.monitor()
+            agent = stage.leg("1001")
+            consult = await stage.app.do(
+                transfers.ConsultStart(call_id=stage.call.call_id, leg_id=agent.leg_id, to="1002")
+            )
+            await stage.phones["1002"].wait("answered")
+            await stage.settled()
+            assert stage.heard() == "a>b a>s b>a b>s"
+            await stage.app.do(transfers.ConsultMerge(consult_id=consult.consult_id))
+            assert stage.heard() == "a>b a>c a>s b>a b>c b>s c>a c>b c>s"
+            # TEL-15: any time the third party can be dropped.
+            await stage.app.do(commands.Hangup(call_id=stage.call.call_id, leg_id=stage.leg("1002").leg_id))
+            assert stage.heard() == "a>c a>s c>a c>s"
+
+    run_virtual(main())
+
+
+def test_a_supervisor_is_on_the_call_that_two_calls_became():
+    """Attended transfer by the agent's phone (REFER with Replaces): the supervised call is the one that is absorbed."""
+
+    async def main():
+        async with floor(numbers=("1001", "1002", "1003")) as stage:
+            agent = stage.phones["1001"]
+            incoming = agent.the_call
+            agent.agent.hold(incoming.id)
+            await agent.wait("held")
+            mine = agent.call("1002")
+            await agent.wait("answered", call=mine.id)
+            await stage.switch.until(lambda: len(stage.switch.of(events.CallConnected)) == 2)
+            first, second = stage.switch.core.calls.calls.values()
+            view = await stage.app.do(monitors.StartMonitor(supervisor="1003", call_id=second.call_id, leg_id=second.b))
+            await stage.switch.until(lambda: stage.switch.of(events_monitor.MonitorStarted))
+            agent.agent.transfer(incoming.id, "sip:1002@10.0.0.1", replacing=mine.id)
+            await stage.switch.until(lambda: stage.switch.of(events.CallAbsorbed))
+            await asyncio.sleep(1.0)
+            assert list(stage.switch.core.calls.calls) == [first.call_id]
+            assert stage.heard() == "b>c b>s c>b c>s"
+            [shown] = (await stage.app.do(monitors.ListMonitors())).monitors
+            assert (shown.monitor_id, shown.call_id, shown.agent) == (view.monitor_id, first.call_id, "1002")
+            await stage.app.do(monitors.ChangeMonitor(monitor_id=view.monitor_id, mode="whisper"))
+            assert stage.heard() == "b>c b>s c>b c>s s>b"
+
+    run_virtual(main())
+
+
+def test_a_ringing_call_is_dispatched_to_another_extension():
+    async def main():
+        switch = SimSwitch(SimNet(), PEOPLE + TRUNKS)
+        app = SimApp(switch)
+        alice = await switch.phone("1001")
+        bob = await switch.phone("1002", answer_after_s=0.5)
+        carrier = switch.carrier()
+        mine = carrier.call("02188886666", caller="13800138000")
+        await alice.wait("incoming")
+        (call,) = switch.core.calls.calls.values()
+        with pytest.raises(errors.NoRoute):
+            await app.do(monitors.Dispatch(call_id=call.call_id, to="4711"))
+        await app.do(monitors.Dispatch(call_id=call.call_id, to="1002"))
+        await alice.wait("ended")
+        await bob.wait("answered")
+        [told] = [event for event in app.published if isinstance(event, events_monitor.CallDispatched)]
+        assert (told.call_id, told.to, told.by) == (call.call_id, "1002", "root")
+        carrier.agent.hang_up(mine.id)
+        record = await switch.cdr()
+        assert record.extension == "1002"
+        await switch.close()
+
+    run_virtual(main())
+
+
+def test_a_live_call_is_dispatched_away_from_its_agent():
+    async def main():
+        async with floor(numbers=("1001", "1002")) as stage:
+            call_id = stage.call.call_id
+            with pytest.raises(errors.NoSuchLeg):
+                await stage.app.do(monitors.Dispatch(call_id=call_id, to="1002", leg_id="x"))
+            with pytest.raises(errors.NoSuchCall):
+                await stage.app.do(monitors.Dispatch(call_id="x", to="1002"))
+            await stage.app.do(monitors.Dispatch(call_id=call_id, to="1002"))
+            await stage.phones["1001"].wait("ended")
+            await stage.phones["1002"].wait("answered")
+            await stage.settled()
+            assert stage.heard() == "b>c c>b"
+            assert "ended" not in stage.phones["carrier"].names()
 
     run_virtual(main())
