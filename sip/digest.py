@@ -4,6 +4,7 @@ Pure: time, source address and client nonces are arguments; the secret is handed
 between requests is in `NonceTable`, bounded; nothing is remembered for a peer that has not proved a password.
 """
 
+import base64
 import hashlib
 import hmac
 import re
@@ -210,6 +211,8 @@ class DigestResult(msgspec.Struct, frozen=True, gc=False):
     outcome: Outcome
     username: str = ""
     """As claimed; proved only when ACCEPTED."""
+    is_from_there: bool = False
+    """REJECTED with a nonce that we gave to that very address: nobody else made it up."""
 
     @property
     def is_accepted(self) -> bool:
@@ -217,7 +220,7 @@ class DigestResult(msgspec.Struct, frozen=True, gc=False):
 
 
 _WINDOW = 64
-_NONCE = re.compile(r"([0-9a-f]{12})([0-9a-f]{12})([0-9a-f]{32})")
+_NONCE = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
 class NonceTable:
@@ -251,24 +254,38 @@ class NonceTable:
     def issue(self, source: str, now: float) -> str:
         """A fresh nonce for requests from this IP address; `now` in monotonic seconds."""
         self._serial = (self._serial + 1) & 0xFFFFFFFFFFFF
-        stamp = f"{int(now * 1000) & 0xFFFFFFFFFFFF:012x}{self._serial:012x}"
-        return stamp + self._proof(stamp, source)
+        # Short, because an answer to a stranger must not be longer than what was asked (sip.clip): 6 octets of
+        # milliseconds, 6 of serial number, 12 of proof.
+        stamp = (int(now * 1000) & 0xFFFFFFFFFFFF).to_bytes(6) + self._serial.to_bytes(6)
+        return base64.urlsafe_b64encode(stamp + self._proof(stamp, source)).decode()
 
-    def _proof(self, stamp: str, source: str) -> str:
-        return hmac.digest(self._secret, f"{stamp}{source}".encode(), "sha256")[:16].hex()
+    def is_ours(self, nonce: str, source: str, now: float) -> bool:
+        """Whether it was given to that address lately: who brings it has received it there."""
+        return self._read(nonce, source, int(now * 1000)) is not None
+
+    def _read(self, nonce: str, source: str, now_ms: int) -> tuple[int, int] | None:
+        """(instant in ms, serial number) of a nonce that is ours and not too old."""
+        if _NONCE.fullmatch(nonce) is None:
+            return None
+        octets = base64.urlsafe_b64decode(nonce)
+        if not hmac.compare_digest(self._proof(octets[:12], source), octets[12:]):
+            return None
+        issued_ms = int.from_bytes(octets[:6])
+        return (issued_ms, int.from_bytes(octets[6:12])) if 0 <= now_ms - issued_ms <= self._lifetime_ms else None
+
+    def _proof(self, stamp: bytes, source: str) -> bytes:
+        return hmac.digest(self._secret, stamp + source.encode(), "sha256")[:12]
 
     def use(self, nonce: str, source: str, count: int, now: float) -> bool:
         """Take one count of a nonce whose password was proved; False when it is not ours, too old, or counted before.
 
         Counts may come out of order within the last 64, because UDP does that (RFC 7616 §3.4, nc).
         """
-        match = _NONCE.fullmatch(nonce)
-        if match is None or not hmac.compare_digest(self._proof(nonce[:24], source), match[3]):
-            return False
-        issued_ms, serial = int(match[1], 16), int(match[2], 16)
         now_ms = int(now * 1000)
-        if not 0 <= now_ms - issued_ms <= self._lifetime_ms:
+        found = self._read(nonce, source, now_ms)
+        if found is None:
             return False
+        issued_ms, serial = found
         seen = self._seen.get(serial)
         if seen is None:
             if serial <= self._forgotten:
@@ -365,7 +382,7 @@ def check_digest(
     expected = _response(algorithm, secret, nonce, params["nc"], cnonce, params["qop"], f"{method}:{params['uri']}")
     given = params["response"].lower().encode("utf-8", "surrogateescape")
     if not (hmac.compare_digest(expected.encode(), given) and is_known and _is_same_target(params["uri"], uri)):
-        return DigestResult(Outcome.REJECTED, username)
+        return DigestResult(Outcome.REJECTED, username, nonces.is_ours(nonce, source, now))
     if not nonces.use(nonce, source, int(params["nc"], 16), now):
         return DigestResult(Outcome.STALE, username)
     return DigestResult(Outcome.ACCEPTED, username)

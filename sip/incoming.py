@@ -16,6 +16,7 @@ from sip import (
     session_uas,
 )
 from sip.actions import Action, Ended, IncomingRequest, RequestDone, Send
+from sip.admission import Admission
 from sip.dialog import response_head
 from sip.errors import SipParseError
 from sip.message import Request, Response, build_response, note_source
@@ -33,13 +34,21 @@ IN_DIALOG_METHODS = DIALOG_METHODS | {"OPTIONS", "REFER", "NOTIFY", "SUBSCRIBE"}
 class Limits:
     """How much a stack takes on before it answers 503."""
 
-    __slots__ = ("max_sessions", "max_transactions", "methods", "retry_after_s")
+    __slots__ = ("admission", "max_sessions", "max_transactions", "methods", "retry_after_s")
 
-    def __init__(self, max_sessions: int, max_transactions: int, methods: frozenset[str], retry_after_s: int) -> None:
+    def __init__(
+        self,
+        max_sessions: int,
+        max_transactions: int,
+        methods: frozenset[str],
+        retry_after_s: int,
+        admission: Admission,
+    ) -> None:
         self.max_sessions = max_sessions
         self.max_transactions = max_transactions
         self.methods = methods | DIALOG_METHODS
         self.retry_after_s = retry_after_s
+        self.admission = admission
 
 
 # -- responses ---------------------------------------------------------------------------------------------------------
@@ -180,6 +189,10 @@ def _on_cancel(endpoint: Endpoint, request: Request, now: float, out: Out) -> No
     key = server_key(request, "INVITE")
     t = endpoint.transactions.servers.get(key)
     finished = endpoint.transactions.finished_servers.entries.get(key)
+    if t is not None and request.flow is not None and request.flow.host != t.flow.host:
+        # Whoever guessed or overheard a branch ends no call from elsewhere (§9.2 asks for the INVITE's own client).
+        t = None
+        finished = None
     if t is None and finished is None:
         refuse(endpoint, request, 481, "Call/Transaction Does Not Exist", out)
         return
@@ -199,13 +212,16 @@ def _on_request_in_dialog(endpoint: Endpoint, limits: Limits, request: Request, 
             return
         refuse(endpoint, request, 481, "Call/Transaction Does Not Exist", out)
         return
-    if session.role == "uac" and session.state in _UNSETTLED:
-        # Each fork counts for itself.
-        pass
-    elif request.cseq <= session.remote_cseq:
+    # Each fork of our INVITE counts for itself.
+    is_counted = session.role != "uac" or session.state not in _UNSETTLED
+    if is_counted and request.cseq <= session.remote_cseq:
         refuse(endpoint, request, 500, "CSeq Out Of Order", out)
         return
-    else:
+    denied = limits.admission.admit(request, session, now)
+    if denied is not None:
+        refuse(endpoint, request, denied.status, denied.reason, out, denied.headers)
+        return
+    if is_counted:
         session.remote_cseq = request.cseq
     refusal = check_request(request, supported_methods=IN_DIALOG_METHODS, supported_extensions=EXTENSIONS)
     if refusal is None:
@@ -266,6 +282,8 @@ def _on_new_request(endpoint: Endpoint, limits: Limits, request: Request, key: s
         refusal = _NO_DIALOG
     elif refusal is None and merge_key in endpoint.merged.entries:
         refusal = _MERGED
+    if refusal is None:
+        refusal = limits.admission.admit(request, None, now)
     if refusal is not None:
         refuse(endpoint, request, refusal.status, refusal.reason, out, refusal.headers)
         return
@@ -294,10 +312,21 @@ def _is_loop(endpoint: Endpoint, request: Request) -> bool:
 
 
 def refuse(endpoint: Endpoint, request: Request, status: int, reason: str, out: Out, headers: str = "") -> None:
-    """A stateless refusal (§8.2.7): a retransmission gets the same again, and nobody can fill a table with it."""
+    """A stateless refusal (§8.2.7): a retransmission gets the same again, and nobody can fill a table with it.
+    Status 0: none at all."""
     endpoint.stats.n_refused += 1
+    if not status:
+        return
     data = build_response(request, status, reason, to_tag=_tag(request), headers=headers)
     out.append(Send(data, reply_to(request)))
+
+
+def on_busy(endpoint: Endpoint, limits: Limits, request: Request, out: Out) -> None:
+    """503 to whatever it is (RFC 7339 §5): not even looked at."""
+    endpoint.stats.n_overload += 1
+    if request.method != "ACK" and request.flow is not None:
+        note_source(request, request.flow)
+        refuse(endpoint, request, 503, "Service Unavailable", out, f"Retry-After: {limits.retry_after_s}\r\n")
 
 
 def on_malformed(endpoint: Endpoint, error: SipParseError, out: Out) -> None:

@@ -163,6 +163,8 @@ class Message(msgspec.Struct, gc=False, eq=False):
 class Request(Message, gc=False, eq=False):
     uri: str = ""
     """Request-URI as received."""
+    sender: Any = None
+    """What the application's admission found out about who sent it (sip.admission)."""
 
 
 class Response(Message, gc=False, eq=False):

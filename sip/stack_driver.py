@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sip import incoming, session_refer, session_reliable, session_reoffer, session_timer
 from sip.actions import Action, Rejected, RequestDone
+from sip.admission import Admission, AdmitAll
 from sip.errors import SipParseError
 from sip.flow import Flow
 from sip.message import Request, Response
@@ -40,16 +41,17 @@ class DriverSide:
         session_expires_s: int = 0,
         min_se_s: int = 90,
         is_outside: Callable[[str], bool] | None = None,
+        admission: Admission | None = None,
     ) -> None:
         """`token(n)` returns n random hex digits and is the only source of randomness. `methods` outside sessions come
         to the application as `IncomingRequest`; others are refused (405, 501). `session_expires_s` is the session
         interval asked for (RFC 4028), 0: none but the peer's; `min_se_s` the shortest granted. `is_outside` tells which
-        hosts see us by `Listener.external_host`."""
+        hosts see us by `Listener.external_host`; `admission` who may send anything at all."""
         self._endpoint = Endpoint(listeners, token, user_agent, timers, max_finished)
         self._endpoint.session_expires_s = session_expires_s
         self._endpoint.min_se_s = min_se_s
         self._endpoint.is_outside = is_outside
-        self._limits = incoming.Limits(max_sessions, max_transactions, methods, retry_after_s)
+        self._limits = incoming.Limits(max_sessions, max_transactions, methods, retry_after_s, admission or AdmitAll())
         self.sessions: Mapping[str, Session] = self._endpoint.sessions
         # What `deadline` looks at, after every datagram.
         self._lanes = self._endpoint.lanes
@@ -92,8 +94,8 @@ class DriverSide:
         transactions = self._endpoint.transactions
         return len(transactions.clients) + len(transactions.servers)
 
-    def receive(self, data: bytes, flow: Flow, now: float) -> list[Action]:
-        """One message from the network. Never raises."""
+    def receive(self, data: bytes, flow: Flow, now: float, *, is_busy: bool = False) -> list[Action]:
+        """One message from the network. Never raises. `is_busy`: a request from there gets 503 and costs nothing."""
         out: Out = []
         endpoint = self._endpoint
         endpoint.stats.n_received += 1
@@ -101,6 +103,9 @@ class DriverSide:
             message = parse_message(data, flow)
             if isinstance(message, Request):
                 try:
+                    if is_busy:
+                        incoming.on_busy(endpoint, self._limits, message, out)
+                        return out
                     incoming.on_request(endpoint, self._limits, message, now, out)
                 except SipParseError as error:
                     endpoint.stats.n_malformed += 1

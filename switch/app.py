@@ -35,6 +35,7 @@ from switch.outbound_history import recall_usage
 from switch.recovery import recover, recover_after_start
 from switch.registrations import Registrations
 from switch.runtime import Outside, Runtime
+from switch.security_log import SecurityLog
 from switch.services_desk import ServicesDesk
 from switch.sockets import local_address, media_hosts
 from switch.trunks import Trunks
@@ -71,6 +72,7 @@ class App:
         self.is_draining = False
         self._drain_timer: asyncio.TimerHandle | None = None
         self.workers: dict[int, WorkerNotes] = {}
+        self._security_log: SecurityLog | None = None
 
     @classmethod
     async def start(
@@ -118,6 +120,8 @@ class App:
             is_congested=lambda: app.storage.is_congested,
         )
         app.runtime, app.registrations, app.trunks = core.runtime, core.registrations, core.trunks
+        if config.security.log:
+            outside.report = app._open_security_log().write
         core.notifier.book.load(await app.storage.extension_states.all())
         app.services = ServicesDesk(core.runtime, app.storage, app.hub.publish, app._own, core.notifier.dnd_changed)
         await app.services.load()
@@ -147,6 +151,14 @@ class App:
         app._own(app._keep_time(core.env))
         app._own(recover_after_start(app.storage, core.runtime))
         return app
+
+    def _open_security_log(self) -> SecurityLog:
+        path = self.config.resolve(self.config.security.log)
+        try:
+            self._security_log = SecurityLog(path, self.config.node.name)
+        except OSError as error:
+            raise UnusableError(f"security.log: {path}: {error.strerror}") from error
+        return self._security_log
 
     @property
     def addresses(self) -> list[tuple[str, str, int]]:
@@ -334,6 +346,8 @@ class App:
         self.runtime.close()
         await self.transports.close()
         self.hub.close()
+        if self._security_log is not None:
+            self._security_log.close()
         await self.storage.close()
 
 

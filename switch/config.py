@@ -11,7 +11,7 @@ from msgspec import Meta
 from switch.config_conference import Conference
 from switch.config_features import FeatureCodes, Parking
 from switch.config_nat import Nat
-from switch.config_security import Outbound, OutboundLimit
+from switch.config_security import Outbound, OutboundLimit, Security
 from switch.config_supervision import Supervises, Supervision, SupervisionGroup
 from switch.config_trunks import AccessNumber, Campaign, Numbering, Route, Trunk, TrunkGroup
 from switch.config_types import Name, Number, RecordingChannels, RecordingFormat, Seconds, Section, Text
@@ -324,6 +324,7 @@ class Config(Section, frozen=True):
     nat: Nat = Nat()
     feature_codes: FeatureCodes = FeatureCodes()
     parking: Parking = Parking()
+    security: Security = Security()
     extension: tuple[Extension, ...] = ()
     trunk: tuple[Trunk, ...] = ()
     trunk_group: tuple[TrunkGroup, ...] = ()

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from switch.config_types import Section
+from switch.config_types import Seconds, Section, Text
 
 Prefix = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{0,14}$")]
 Host = Annotated[str, Meta(pattern=r"^[a-z0-9.:-]{1,253}$")]
@@ -45,3 +45,62 @@ class Outbound(Section, frozen=True):
         tuple[Prefix, ...],
         Meta(description="Numbers nobody may call: satellite, global and premium services, favourites of fraud."),
     ] = ("+870", "+878", "+881", "+882", "+883", "+888", "+979")
+
+
+class Security(Section, frozen=True):
+    """Strangers on the SIP ports. Trunks and phones that proved their password are under none of these limits."""
+
+    log: Annotated[
+        Text,
+        Meta(description="File of security events, for fail2ban; relative to node.directory; empty: none."),
+    ] = "security.log"
+    stranger_rate: Annotated[
+        float, Meta(gt=0, le=100_000, description="Requests a second answered to one unproved source; beyond: 503.")
+    ] = 20.0
+    strangers_rate: Annotated[
+        float, Meta(gt=0, le=1_000_000, description="The same for all unproved UDP sources together.")
+    ] = 1000.0
+    lock_after: Annotated[
+        int, Meta(ge=1, le=1000, description="Wrong passwords of one source for one user that lock it out.")
+    ] = 5
+    lock_s: Annotated[
+        Seconds, Meta(description="The first lock-out, s; each further wrong password doubles it, up to an hour.")
+    ] = 15.0
+    ban_after: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=100_000,
+            description="Points that ban a source for a while: wrong password 1, unproved name 2; 6 a minute wane.",
+        ),
+    ] = 20
+    ban_s: Annotated[
+        Seconds,
+        Meta(description="The first ban, s; each further one doubles it, up to a day; 0 = none."),
+    ] = 300.0
+    scanner_agents: Annotated[
+        tuple[Text, ...],
+        Meta(max_length=256, description="Parts of User-Agent or From by which scanners are known: banned at once."),
+    ] = (
+        "friendly-scanner",
+        "friendly-request",
+        "sipvicious",
+        "sipcli",
+        "sip-scan",
+        "sipscan",
+        "sipsak",
+        "sundayddr",
+        "sivus",
+        "iwar",
+        "gulp",
+        "smap",
+        "pplsip",
+        "vaxsipuseragent",
+        "siparmyknife",
+        "sipbomber",
+        "sipp-attack",
+    )
+    never_ban: Annotated[
+        tuple[Text, ...],
+        Meta(max_length=256, description='Never banned, as addresses and networks: "10.0.0.0/8".'),
+    ] = ()

@@ -11,6 +11,7 @@ import msgspec
 from model.declare import Event
 from model.ids import IdSource
 from sip.stack import Listener, SipStack, TransactionTimers
+from switch.admission import Admission
 from switch.browser_edge import BrowserEdge
 from switch.browsers import Browsers
 from switch.calls import Calls
@@ -18,6 +19,7 @@ from switch.config import Config
 from switch.directory import Directory
 from switch.door import METHODS, Door
 from switch.environment import Environment
+from switch.guard import Guard
 from switch.identity import Gatekeeper
 from switch.keepalive import KeepAlives
 from switch.media_pool import MediaPool
@@ -47,6 +49,7 @@ class Core(msgspec.Struct, frozen=True):
     messages: Messages
     door: Door
     browser_edge: BrowserEdge
+    guard: Guard
 
 
 class Secrets(Protocol):
@@ -74,8 +77,17 @@ def assemble(
     surroundings = Surroundings(config.nat, pool.hosts)
     pool.host_for = surroundings.host_for
     listeners = [msgspec.structs.replace(one, external_host=_external(config, one)) for one in listeners]
+    guard = Guard(
+        config.security,
+        lambda event: outside.report(event),  # noqa: PLW0108 (an App opens its log later)
+        lambda flow: directory.trunk_of(flow) is not None,
+        known_s=config.sip.max_expires_s + 300.0,
+    )
+    gatekeeper = Gatekeeper(config, directory, secrets(32), guard)
+    admission = Admission(gatekeeper, guard, directory)
     stack = SipStack(
         listeners,
+        admission=admission,
         token=ids.token,
         user_agent=config.sip.user_agent,
         methods=METHODS,
@@ -94,7 +106,8 @@ def assemble(
     browser_edge = BrowserEdge(runtime, browsers, publish, reattach_s=config.webrtc.reattach_s)
     registrations.tell_bound(browser_edge.registered)
     trunks = Trunks(runtime, directory, lookup, publish, outside.clock)
-    gatekeeper = Gatekeeper(config, directory, secrets(32))
+    runtime.guard = guard
+    admission.ask_legs(legs.leg_of)
     registrations.admit_with(gatekeeper)
     notifier = Notifier(runtime, gatekeeper, registrations, publish, ids.token)
     messages = Messages(runtime, gatekeeper, registrations, publish)
@@ -127,6 +140,7 @@ def assemble(
         messages,
         door,
         browser_edge,
+        guard,
     )
 
 

@@ -72,6 +72,7 @@ class Directory:
         self.campaigns: dict[str, Campaign] = {campaign.name: campaign for campaign in config.campaign}
         self.emergency = frozenset(config.numbering.emergency)
         self._by_source: dict[tuple[str, int], TrunkState] = {}
+        self._by_stream: dict[tuple[str, str], TrunkState] = {}
         for trunk in config.trunk:
             self.trunks[trunk.name] = TrunkState(config=trunk)
         for number in config.access_number:
@@ -97,6 +98,13 @@ class Directory:
         """The trunk whose signalling comes from here, by address and port before address alone."""
         return self._by_source.get((host, port)) or self._by_source.get((host, 0))
 
+    def trunk_of(self, flow: Flow) -> TrunkState | None:
+        """The trunk that sends from there. Over a stream its port says nothing: whoever connects chooses it."""
+        found = self.trunk_by_address(flow.host, flow.port)
+        if found is None and flow.transport in ("tcp", "tls"):
+            found = self._by_stream.get((flow.transport, flow.host))
+        return found
+
     def trunk_resolved(self, name: str, flows: list[Flow]) -> bool:
         """Takes what DNS said of a trunk. Returns True when that changed its state."""
         trunk = self.trunks[name]
@@ -107,6 +115,12 @@ class Directory:
         sources = _sources_of(trunk.config.from_addresses)
         trunk.sources = frozenset(sources) or frozenset((flow.host, flow.port) for flow in flows)
         self._by_source = {source: t for t in self.trunks.values() for source in t.sources}
+        self._by_stream = {
+            (t.config.transport, flow.host): t
+            for t in self.trunks.values()
+            if not t.config.from_addresses
+            for flow in t.flows
+        }
         return trunk.state != before
 
     def emergency_trunks(self) -> Iterable[TrunkState]:

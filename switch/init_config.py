@@ -30,6 +30,7 @@ _SECTIONS = (
     "feature_codes",
     "parking",
     "supervision",
+    "security",
 )
 
 

@@ -87,6 +87,11 @@ class SipLegs:
         self.browsers.adopted(call, leg)
         self._legs[session] = (call, leg)
 
+    def leg_of(self, session: str) -> Leg | None:
+        """Whose session it is; None while nobody has taken it."""
+        found = self._legs.get(session)
+        return found[1] if found is not None else None
+
     def start(self, call: Call, leg: Leg, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
         """Sends the INVITE to the leg's target."""
         target = leg.target

@@ -22,6 +22,7 @@ from switch.directory import Directory, extension_entries
 from switch.extensions_admin import hash_password
 from switch.media_pool import MediaPool
 from switch.runtime import Outside
+from switch.security_events import SecurityEvent
 from switch.services_desk import ServicesDesk
 from tests.harness.sim_dns import SimResolver
 from tests.harness.sim_phone import SimPhone
@@ -131,6 +132,8 @@ class SimSwitch:
         listen = f'[sip]\nlisten = ["udp:{HOST}:5060", "tcp:{HOST}:5060"]\n'
         self.config = parse_config(config_text if "[sip]" in config_text else listen + config_text)
         self.events: list[Event] = []
+        self.security: list[SecurityEvent] = []
+        """What was told to the security log."""
         self.records: list[CallRecord | RecordingRecord] = []
         self.storage = MemoryStorage(max_backlog=1)
         self.worker = NotedWorker(self)
@@ -152,6 +155,7 @@ class SimSwitch:
             resolve=lambda action: self._resolve(action.token, action.uri),
             call_later=self.loop.call_later,
             clock=self.loop.time,
+            report=self.security.append,
         )
         directory = Directory(self.config)
         for entry in extension_entries(self.config, hash_password):
