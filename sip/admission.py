@@ -6,7 +6,7 @@
 from typing import Protocol
 
 from sip.message import Request
-from sip.session import Session
+from sip.session_state import Session
 from sip.validate import Refusal
 
 SILENCE = Refusal(0, "")

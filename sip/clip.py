@@ -2,7 +2,9 @@
 
 import re
 
-_OPTIONAL = re.compile(rb"\r\n(?:Server|Accept|Supported|Allow|Warning|Error-Info|Retry-After):[^\r\n]*+")
+_OPTIONAL = re.compile(
+    rb"\r\n(?!(?:Via|From|To|Call-ID|CSeq|Content-Length|WWW-Authenticate|Contact|Record-Route|Min-Expires):)[^\r\n]++"
+)
 _COMPACT = {b"Via": b"v", b"From": b"f", b"To": b"t", b"Call-ID": b"i", b"Content-Length": b"l"}
 _NAMES = re.compile(rb"(?<=\r\n)(Via|From|To|Call-ID|Content-Length): ")
 _REASON = re.compile(rb"^(SIP/2\.0 [0-9]{3} )[^\r\n]*+")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sip.admission import SILENCE
 from sip.errors import SipParseError
 from sip.message import Request
-from sip.session import Session
+from sip.session_state import Session
 from sip.uri import parse_uri
 from sip.validate import Refusal
 from switch.call import Leg

@@ -29,7 +29,7 @@ OUTSIDE: dict[str, Sender] = {
     "INVITE": Sender.CALLER,
     "REGISTER": Sender.OWNER,
     "OPTIONS": Sender.ANYONE,
-    "MESSAGE": Sender.CALLER,
+    "MESSAGE": Sender.EXTENSION,
     "SUBSCRIBE": Sender.EXTENSION,
     "PUBLISH": Sender.OWNER,
     "REFER": Sender.NOBODY,

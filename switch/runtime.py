@@ -14,7 +14,6 @@ from model import media
 from model.declare import EVENTS, Event
 from model.records import CallRecord, RecordingRecord
 from sip import actions as sip
-from sip.clip import clip
 from sip.flow import Flow
 from sip.stack import SipStack
 from switch import actions as act
@@ -27,6 +26,7 @@ from switch.media_events import MediaEvents
 from switch.media_pool import MediaPool
 from switch.security_events import SecurityEvent, ignore
 from switch.sip_legs import SipLegs
+from switch.strangers import answer_stranger
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +90,8 @@ class Runtime:
         self.outside = outside
         self.guard: Guard | None = None
         """Who may have how much of our time; None: everybody all of it."""
-        self._asked: tuple[str, int, int] | None = None
-        """Host, port and size of the datagram of a stranger that is being answered."""
+        self.reply: Callable[[bytes, Flow], None] | None = None
+        """In the place of `outside.send` while a stranger is answered (switch.strangers)."""
         self._tap: Tap | None = None
         self._untapped = outside.send
         self._timer: Any = None
@@ -186,35 +186,13 @@ class Runtime:
                 if guard is None or verdict is Verdict.KNOWN:
                     perform(receive(data, flow, now), now)
                 elif verdict is not Verdict.DROP:
-                    self._receive_stranger(guard, data, flow, now, is_busy=verdict is Verdict.BUSY)
+                    answer_stranger(self, guard, data, flow, now, is_busy=verdict is Verdict.BUSY)
             except Exception:
                 # The edge of one datagram: the next one must still be heard.
                 self.counters.unhandled_errors += 1
                 log.exception("x datagram from %s:%d", flow.host, flow.port)
         self.counters.datagrams += len(batch)
         self.rearm(now)
-
-    def _receive_stranger(self, guard: Guard, data: bytes, flow: Flow, now: float, *, is_busy: bool) -> None:
-        n_malformed = self.stack.stats.n_malformed
-        self._asked = (flow.host, flow.port, len(data)) if flow.transport == "udp" else None
-        try:
-            self.perform_sip(self.stack.receive(data, flow, now, is_busy=is_busy), now)
-        finally:
-            self._asked = None
-        if self.stack.stats.n_malformed != n_malformed:
-            guard.malformed(flow, now)
-
-    def _send_to_stranger(self, data: bytes, flow: Flow) -> None:
-        """No more bytes than were asked with, until it has proved itself (which this very datagram may have done)."""
-        assert self._asked is not None and self.guard is not None
-        host, port, n = self._asked
-        if (flow.host, flow.port) == (host, port) and not self.guard.is_known(flow, self.outside.clock()):
-            clipped = clip(data, n)
-            if clipped is None:
-                self.guard.counters.n_clipped += 1
-                return
-            data = clipped
-        self.outside.send(data, flow)
 
     def flow_failed(self, flow: Flow, why: str) -> None:
         """A connection or destination is gone (sip.net.Receiver)."""
@@ -317,7 +295,7 @@ class Runtime:
     # -- performing ---------------------------------------------------------------------------------------------------
 
     def perform_sip(self, actions: Sequence[sip.Action], now: float) -> None:
-        table, send = self._sip_table, self.outside.send if self._asked is None else self._send_to_stranger
+        table, send = self._sip_table, self.reply or self.outside.send
         for action in actions:
             if type(action) is sip.Send:
                 send(action.data, action.flow)

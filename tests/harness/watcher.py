@@ -26,7 +26,8 @@ class Watcher(RawPeer):
         answer = await self.ask_once(method, to, headers, body, **how)
         if answer.status != 401:
             return answer
-        challenge = next(value for value in answer.all("WWW-Authenticate") if "MD5" in value)
+        # The last is MD5 (to the tersest questions without saying so).
+        challenge = answer.all("WWW-Authenticate")[-1]
         nonce = re.search(r'nonce="([^"]+)"', challenge)[1]
         realm = re.search(r'realm="([^"]+)"', challenge)[1]
         uri = f"sip:{to}@{HOST}{how.get('params', '')}"
@@ -63,7 +64,7 @@ class Watcher(RawPeer):
         start = (
             f"sip:{to}@{HOST}{params} SIP/2.0\nVia: SIP/2.0/{{transport}} {{host}}:{{port}};branch={{branch}};rport\n"
         )
-        ours = f"Max-Forwards: 70\nFrom: <sip:{self.number}@{HOST}>;tag={{tag}}\nCall-ID: {{call_id}}\n"
+        ours = f"Max-Forwards: 70\nUser-Agent: A phone of the tests that says what it is\nFrom: <sip:{self.number}@{HOST}>;tag={{tag}}\nCall-ID: {{call_id}}\n"
         self.send(
             f"{method} {start}{ours}To: <sip:{to}@{HOST}>{tag}\nCSeq: {self.cseq} {method}\nContact: {contact}\n"
             f"{extra}Content-Length: {{length}}\n\n{body}"
