@@ -89,7 +89,6 @@ class Runtime:
         """Recordings whose file is not finished, by id; their calls may be over."""
         self.outside = outside
         self.guard: Guard | None = None
-        """Who may have how much of our time; None: everybody all of it."""
         self.reply: Callable[[bytes, Flow], None] | None = None
         """In the place of `outside.send` while a stranger is answered (switch.strangers)."""
         self._tap: Tap | None = None
@@ -182,8 +181,7 @@ class Runtime:
         receive, perform, guard = self.stack.receive, self.perform_sip, self.guard
         for data, flow in batch:
             try:
-                verdict = Verdict.KNOWN if guard is None else guard.sort(flow, now)
-                if guard is None or verdict is Verdict.KNOWN:
+                if guard is None or (verdict := guard.sort(flow, now)) is Verdict.KNOWN:
                     perform(receive(data, flow, now), now)
                 elif verdict is not Verdict.DROP:
                     answer_stranger(self, guard, data, flow, now, is_busy=verdict is Verdict.BUSY)

@@ -64,7 +64,9 @@ class Watcher(RawPeer):
         start = (
             f"sip:{to}@{HOST}{params} SIP/2.0\nVia: SIP/2.0/{{transport}} {{host}}:{{port}};branch={{branch}};rport\n"
         )
-        ours = f"Max-Forwards: 70\nUser-Agent: A phone of the tests that says what it is\nFrom: <sip:{self.number}@{HOST}>;tag={{tag}}\nCall-ID: {{call_id}}\n"
+        # What a phone says of itself leaves room for a challenge: strangers get no longer answers than questions.
+        agent = "User-Agent: A phone of the tests that says what it is\n"
+        ours = f"Max-Forwards: 70\n{agent}From: <sip:{self.number}@{HOST}>;tag={{tag}}\nCall-ID: {{call_id}}\n"
         self.send(
             f"{method} {start}{ours}To: <sip:{to}@{HOST}>{tag}\nCSeq: {self.cseq} {method}\nContact: {contact}\n"
             f"{extra}Content-Length: {{length}}\n\n{body}"
