@@ -8,12 +8,13 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from urllib.parse import unquote as percent_decode
 
 import msgspec
 
+from sip.credentials import Credentials
 from sip.errors import SipParseError
 from sip.headers import quote, unquote
 from sip.limits import MAX_DIGEST_CHALLENGES, MAX_TRACKED_NONCES
@@ -37,20 +38,6 @@ def _hash(algorithm: str, text: str) -> str:
 def ha1(username: str, realm: str, password: str, algorithm: str = "MD5") -> str:
     """H(username:realm:password), stored instead of the password (RFC 7616 §3.4.2). KeyError: no such algorithm."""
     return _hash(algorithm, f"{username}:{realm}:{password}")
-
-
-class Credentials(msgspec.Struct, frozen=True, gc=False):
-    """What a client proves itself with: a password, or the H(A1) per algorithm."""
-
-    username: str
-    password: str = ""
-    ha1s: Mapping[str, str] = {}
-    """Algorithm without -sess -> H(A1) in hex."""
-    realm: str = ""
-    """The only realm they answer; "" answers any, for peers whose address already vouches for them."""
-
-    def __repr__(self) -> str:
-        return f"Credentials(username={self.username!r}, realm={self.realm!r})"
 
 
 # -- reading and writing the headers -----------------------------------------------------------------------------------
@@ -133,6 +120,7 @@ def answer_challenge(
     cnonce: str,
     nonce_count: int = 1,
     body: bytes = b"",
+    is_in_dialog: bool = False,
 ) -> str | None:
     """Value of the Authorization (or Proxy-Authorization) header that answers a 401 (407).
 
@@ -148,6 +136,9 @@ def answer_challenge(
         base, is_session = _split_algorithm(algorithm)
         if base not in _HASHES or "nonce" not in challenge or (credentials.realm and credentials.realm != realm):
             continue
+        audience = credentials.audience
+        if audience is not None and not audience.may_learn(method, realm, is_in_dialog=is_in_dialog):
+            continue
         secret = credentials.ha1s.get(base) or (
             ha1(credentials.username, realm, credentials.password, base) if credentials.password else ""
         )
@@ -155,6 +146,8 @@ def answer_challenge(
         qop = "auth" if "auth" in qops else "auth-int" if "auth-int" in qops else ""
         if not secret or (qops and not qop):
             continue
+        if audience is not None:
+            audience.learn(method, realm)
         count = f"{nonce_count:08x}"
         if is_session:
             secret = _hash(base, f"{secret}:{challenge['nonce']}:{cnonce}")

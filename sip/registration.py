@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from sip.actions import Action, RequestDone
-from sip.digest import Credentials
+from sip.credentials import Credentials
 from sip.errors import SipParseError
 from sip.flow import Flow
 from sip.headers import parse_integer, parse_retry_after

@@ -1,13 +1,21 @@
 """Answering a 401 or 407 to a request of ours (RFC 3261 §22.2, §22.3; RFC 8760). Pure."""
 
+from sip.credentials import Credentials
 from sip.dialog import resubmit
-from sip.digest import Credentials, answer_challenge, is_stale
+from sip.digest import answer_challenge, is_stale
 from sip.errors import SipParseError
 from sip.message import Response
 
 
 def with_credentials(
-    request: bytes, response: Response, credentials: Credentials, via: str, cseq: int, cnonce: str
+    request: bytes,
+    response: Response,
+    credentials: Credentials,
+    via: str,
+    cseq: int,
+    cnonce: str,
+    *,
+    is_in_dialog: bool,
 ) -> bytes | None:
     """`request` again, as a new transaction, with an answer to the challenge in `response`.
 
@@ -24,7 +32,15 @@ def with_credentials(
     try:
         if f"\r\n{name}: ".encode() in head and not is_stale(challenges):
             return None
-        value = answer_challenge(challenges, credentials, method=method, uri=uri, cnonce=cnonce, body=body)
+        value = answer_challenge(
+            challenges,
+            credentials,
+            method=method,
+            uri=uri,
+            cnonce=cnonce,
+            body=body,
+            is_in_dialog=is_in_dialog,
+        )
     except SipParseError:
         return None
     if value is None:

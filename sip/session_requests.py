@@ -183,12 +183,25 @@ def retry_with_credentials(
     tried twice."""
     if t.credentials is None or response is None or t.rounds >= MAX_CREDENTIAL_ROUNDS:
         return False
+    audience = t.credentials.audience
+    asked_by = response.flow.host if response.flow is not None else t.flow.host
+    if audience is not None and not {t.flow.host, asked_by} <= audience.hosts:
+        # Whoever we were led to (a callee's Contact, a redirection) is not whom the password is for.
+        return False
     session = session or endpoint.sessions.get(t.user)
     cseq = cseq_of(t.last) + 1
     if session is not None:
         cseq = max(session.local_cseq + 1, cseq)
     via, branch = endpoint.via(t.flow)
-    data = with_credentials(t.last, response, t.credentials, via, cseq, endpoint.token(16))
+    data = with_credentials(
+        t.last,
+        response,
+        t.credentials,
+        via,
+        cseq,
+        endpoint.token(16),
+        is_in_dialog=t.usage not in ("invite", "request"),
+    )
     if data is None:
         return False
     again = endpoint.transactions.start_client(

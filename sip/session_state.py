@@ -2,8 +2,8 @@
 
 import msgspec
 
+from sip.credentials import Credentials
 from sip.dialog import local_and_remote
-from sip.digest import Credentials
 from sip.flow import Flow
 from sip.timers import Timed
 

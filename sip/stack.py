@@ -18,8 +18,8 @@ from sip import (
     session_uas,
 )
 from sip.actions import Action
+from sip.credentials import Credentials
 from sip.dialog import dialog_head, routing
-from sip.digest import Credentials
 from sip.flow import Flow
 from sip.next_hop import Listener
 from sip.refer import Replaces

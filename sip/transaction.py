@@ -17,8 +17,8 @@ from collections.abc import Callable
 import msgspec
 
 from sip.actions import Action, Send
+from sip.credentials import Credentials
 from sip.dialog import render_ack_to_failure
-from sip.digest import Credentials
 from sip.flow import Flow
 from sip.message import Response
 from sip.timers import Recent, Timed, TimerLanes, TransactionTimers

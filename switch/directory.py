@@ -113,6 +113,7 @@ class Directory:
         keys = {(flow.transport, flow.host, flow.port) for flow in flows}
         trunk.health = {key: health for key, health in trunk.health.items() if key in keys}
         sources = _sources_of(trunk.config.from_addresses)
+        trunk.audience.hosts = frozenset(flow.host for flow in flows) | {host for host, _ in sources}
         trunk.sources = frozenset(sources) or frozenset((flow.host, flow.port) for flow in flows)
         self._by_source = {source: t for t in self.trunks.values() for source in t.sources}
         self._by_stream = {

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from sip import actions as sip
-from sip.digest import Credentials
+from sip.credentials import Credentials
 from sip.diversion import Diverted, diversion_lines, history_line
 from sip.flow import Flow
 from sip.identity import ANONYMOUS, identity_lines, may_be_heard
@@ -21,6 +21,7 @@ from switch.directory import Directory
 from switch.numbers import format_number
 from switch.sip_transfers import transfer_lines
 from switch.targets import uri_user
+from switch.trunk_state import TrunkState
 
 
 class _Party(msgspec.Struct, frozen=True, gc=False):
@@ -43,7 +44,7 @@ class InviteTerms:
         self._region = config.numbering.region
         self._local_host = local_host
         self._extension = _Party(config.sip.prack)
-        self._trunks = {trunk.name: _party(trunk, config.sip.prack) for trunk in config.trunk}
+        self._trunks = {state.config.name: _party(state, config.sip.prack) for state in directory.trunks.values()}
 
     def _of(self, kind: str, name: str) -> _Party:
         return self._trunks.get(name, self._extension) if kind == "trunk" else self._extension
@@ -121,8 +122,9 @@ class InviteTerms:
         return "P-Early-Media: sendrecv\r\n" if self._of(leg.kind, leg.name).early_media == "p_early_media" else ""
 
 
-def _party(trunk: Trunk, prack: str) -> _Party:
-    credentials = Credentials(username=trunk.username, password=trunk.password, realm=trunk.realm)
+def _party(state: TrunkState, prack: str) -> _Party:
+    trunk = state.config
+    credentials = Credentials(trunk.username, trunk.password, realm=trunk.realm, audience=state.audience)
     return _Party(trunk.prack or prack, trunk, credentials if trunk.username else None)
 
 

@@ -9,6 +9,7 @@ import math
 
 import msgspec
 
+from sip.credentials import Audience
 from sip.flow import Flow
 from switch.config_trunks import Trunk
 
@@ -55,6 +56,8 @@ class TrunkState(msgspec.Struct, kw_only=True):
     config: Trunk
     flows: list[Flow] = []
     """Where its calls go, in order of preference (RFC 3263); empty while unknown."""
+    audience: Audience = msgspec.field(default_factory=Audience)
+    """To whom its credentials may be shown."""
     sources: frozenset[tuple[str, int]] = frozenset()
     """(ip, port) its calls come from; port 0 = any."""
     n_calls: int = 0

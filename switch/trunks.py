@@ -9,7 +9,7 @@ from typing import Protocol
 from model import events
 from model.declare import Event
 from sip import actions as sip
-from sip.digest import Credentials
+from sip.credentials import Credentials
 from sip.flow import Flow
 from sip.registration import Backoff, RegistrationClient
 from switch.actions import DoubtTrunk
@@ -149,7 +149,7 @@ class Trunks:
             contact=f"sip:{config.username}@{host}{transport}",
             token=self._runtime.calls.env.ids.token,
             flow=trunk.flows[0],
-            credentials=Credentials(config.username, config.password, realm=config.realm),
+            credentials=Credentials(config.username, config.password, realm=config.realm, audience=trunk.audience),
             expires_s=config.expires_s,
             backoff=BACKOFF,
         )

@@ -8,7 +8,8 @@ B2BUA call, not the test vectors, so that figures stay comparable when vectors a
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from sip.digest import Credentials, NonceTable, answer_challenge, check_digest, ha1, make_challenge
+from sip.credentials import Credentials
+from sip.digest import NonceTable, answer_challenge, check_digest, ha1, make_challenge
 from sip.flow import Flow
 from sip.message import Request, build_response, note_source, serialize
 from sip.offer_answer import Capabilities, LocalMedia, answer_offer, apply_answer, make_offer

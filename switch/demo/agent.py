@@ -26,7 +26,7 @@ from sip.actions import (
     Referred,
     Rejected,
 )
-from sip.digest import Credentials
+from sip.credentials import Credentials
 from sip.message import Request
 from sip.offer_answer import (
     Capabilities,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from sip.actions import Action, RequestDone
-from sip.digest import Credentials
+from sip.credentials import Credentials
 from sip.registration import Backoff, RegistrationClient
 from sip.stack import Listener, SipStack
 from switch.demo.phone_call import AgentSettings

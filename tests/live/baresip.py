@@ -79,6 +79,7 @@ class Baresip:
         module_extra: str = "",
     ) -> None:
         self.address = address
+        self.network = network
         self.user = user
         self.folder = folder / f"baresip-{user}"
         self.heard_folder = self.folder / "heard"

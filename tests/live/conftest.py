@@ -20,7 +20,10 @@ from tests.live.netns import Namespace, peer_address
 from tests.live.sipp import Sipp
 from tests.live.switch_process import SwitchProcess
 
-_PROGRAMS = ("ip", "nsenter", "ss", "sipp", "baresip", "tcpdump", "chromium", "dnsmasq")
+_PROGRAMS = (
+    *("ip", "nsenter", "ss", "sipp", "baresip", "tcpdump", "chromium", "dnsmasq"),
+    *("svwar", "fail2ban-regex"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

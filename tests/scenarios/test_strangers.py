@@ -9,7 +9,8 @@ import re
 
 import pytest
 
-from sip.digest import Credentials, answer_challenge
+from sip.credentials import Credentials
+from sip.digest import answer_challenge
 from switch.guard import GRACE_S
 from switch.method_policy import INSIDE, OUTSIDE, Sender, may_send
 from tests.harness.peer import RawPeer, Received

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sip.credentials import Credentials
 from sip.digest import (
     ALGORITHMS,
-    Credentials,
     DigestResult,
     NonceTable,
     Outcome,

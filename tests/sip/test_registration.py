@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from sip.actions import Action, IncomingRequest, RequestDone
-from sip.digest import Credentials, NonceTable, check_digest, ha1, make_challenge
+from sip.credentials import Credentials
+from sip.digest import NonceTable, check_digest, ha1, make_challenge
 from sip.flow import Flow
 from sip.registrar import Registrar
 from sip.registration import Backoff, RegistrationClient

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sip.actions import Action, Answered, Ended, IncomingInvite, IncomingRequest, Rejected, RequestDone, Resolve, Send
-from sip.digest import Credentials
+from sip.credentials import Credentials
 from sip.flow import Flow
 from sip.stack import Listener, SipStack
 from tests.sip.two_stacks import (
