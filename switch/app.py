@@ -35,6 +35,7 @@ from switch.outbound_history import recall_usage
 from switch.recovery import recover, recover_after_start
 from switch.registrations import Registrations
 from switch.runtime import Outside, Runtime
+from switch.security_commands import reload_tls_by_signal
 from switch.security_log import SecurityLog
 from switch.services_desk import ServicesDesk
 from switch.sockets import local_address, media_hosts
@@ -306,6 +307,10 @@ class App:
             raise errors.Congested("no media worker has a free port")
 
     # -- ending --------------------------------------------------------------------------------------------------------
+
+    def asked_to_reload_tls(self) -> None:
+        """SIGHUP: certificate files are read again."""
+        self._own(reload_tls_by_signal(self))
 
     def asked_to_stop(self) -> None:
         """SIGTERM: drain; the second time: end the calls now."""

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from model.declare import Event
+from model.events_security import SourceBanned, SourceUnbanned
 from model.ids import IdSource
 from sip.stack import Listener, SipStack, TransactionTimers
 from switch.admission import Admission
@@ -28,6 +29,7 @@ from switch.nat import Surroundings
 from switch.notifier import Notifier
 from switch.registrations import Registrations
 from switch.runtime import Outside, Runtime
+from switch.security_events import SecurityEvent
 from switch.services import is_in_call
 from switch.sip_legs import SipLegs
 from switch.trunks import Lookup, Trunks
@@ -50,6 +52,15 @@ class Core(msgspec.Struct, frozen=True):
     door: Door
     browser_edge: BrowserEdge
     guard: Guard
+
+
+def _tell(event: SecurityEvent, outside: Outside, publish: Callable[[Event], None]) -> None:
+    outside.report(event)
+    if event.kind == "ban":
+        reason = event.detail.rpartition(", ")[0]
+        publish(SourceBanned(address=event.source, port=event.port, reason=reason, duration_s=event.lasts_s))
+    elif event.kind == "unban":
+        publish(SourceUnbanned(address=event.source, port=event.port))
 
 
 class Secrets(Protocol):
@@ -79,7 +90,7 @@ def assemble(
     listeners = [msgspec.structs.replace(one, external_host=_external(config, one)) for one in listeners]
     guard = Guard(
         config.security,
-        lambda event: outside.report(event),  # noqa: PLW0108 (an App opens its log later)
+        lambda event: _tell(event, outside, publish),
         lambda flow: directory.trunk_of(flow) is not None,
         known_s=config.sip.max_expires_s + 300.0,
     )

@@ -162,7 +162,7 @@ class Guard:
         if user:
             self._locks.pop((flow.host, user), None)
         if self._bans.pop((flow.host, 0), None) is not None:
-            self._say("unban", flow, now, detail="a phone of ours is there")
+            self._say("unban", flow._replace(port=0), now, detail="a phone of ours is there")
         source = self._sources.get(flow.host)
         if source is not None:
             source.points = 0.0
@@ -252,7 +252,7 @@ class Guard:
         """Nothing that comes from there is looked at for `ban_s`, except from flows that are known."""
         made = self._bans[place] = Ban(reason, now, now + ban_s, n_times)
         self.counters.n_bans += 1
-        self._say("ban", Flow("-", *place), now, detail=f"{reason}, {ban_s:.0f} s")
+        self._say("ban", Flow("-", *place), now, detail=f"{reason}, {ban_s:.0f} s", lasts_s=ban_s)
         return made
 
     def unban(self, place: Place, now: float) -> bool:
@@ -282,6 +282,7 @@ class Guard:
         user: str = "",
         detail: str = "",
         is_verified: bool | None = None,
+        lasts_s: float = 0.0,
     ) -> None:
         self._tell(
             SecurityEvent(
@@ -294,5 +295,6 @@ class Guard:
                 is_known=self.has_phones(flow.host, now) or self._is_trunk(flow),
                 is_verified=flow.transport not in ("udp", "-") if is_verified is None else is_verified,
                 detail=detail,
+                lasts_s=lasts_s,
             )
         )

@@ -52,6 +52,7 @@ async def run(
     app = await App.start(config, sip_sockets, control_socket, media, edge)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, app.asked_to_stop)
+    loop.add_signal_handler(signal.SIGHUP, app.asked_to_reload_tls)
     calm_collector()
     log.info("= ready: %s", ", ".join(f"{t}:{h}:{p}" for t, h, p in app.addresses))
     try:

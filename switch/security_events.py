@@ -31,6 +31,8 @@ class SecurityEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     is_verified: bool = False
     """Not spoofed: it came by a stream, or with a nonce that only that address was given."""
     detail: str = ""
+    lasts_s: float = 0.0
+    """Of a ban."""
 
 
 def ignore(event: SecurityEvent) -> None:

@@ -153,6 +153,7 @@ async def _supervise(config: Config, media: MediaWorkers, switch: Child, edge: E
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop)
+    loop.add_signal_handler(signal.SIGHUP, switch.signal, signal.SIGHUP)
     media_task = asyncio.create_task(media.run())
     switch_task = asyncio.create_task(switch.keep_running())
     edge_task = asyncio.create_task(edge.child.keep_running()) if edge is not None else None
@@ -174,7 +175,7 @@ async def _supervise(config: Config, media: MediaWorkers, switch: Child, edge: E
         return status if status in (0, CANNOT_START) else 1
     finally:
         stop_task.cancel()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)
 
 

@@ -91,6 +91,11 @@ class StreamPool:
         self._listening[index] = (transport, sock)
         self._loop.add_reader(sock.fileno(), self._accept, index, transport, sock)
 
+    def use_tls(self, server_tls: ssl.SSLContext | None, client_tls: ssl.SSLContext | None) -> None:
+        """For connections from now on."""
+        self._server_tls = server_tls
+        self._client_tls = client_tls
+
     def set_server_name(self, flow: Flow, name: str) -> None:
         """The name the certificate of the TLS server at `flow` must be for; without it, its address."""
         if len(self._server_names) >= _MAX_SERVER_NAMES:

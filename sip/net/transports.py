@@ -5,6 +5,7 @@ Sockets may be handed in already bound (the supervisor keeps them over a restart
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Sequence
 
 from sip.flow import Flow
@@ -17,6 +18,10 @@ from sip.net.udp import UdpSocket, UdpStats
 from sip.net.websocket import WebSocketConfig
 
 _TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
+
+
+Contexts = tuple[ssl.SSLContext | None, ssl.SSLContext | None]
+"""(for listeners, for outgoing connections)"""
 
 
 class Transports:
@@ -33,12 +38,13 @@ class Transports:
         self._receiver = receiver
         self._udp: dict[int, UdpSocket] = {}
         self._addresses: list[tuple[str, str, int]] = []
+        server_tls, client_tls = self.make_contexts(tls)
         self._pool = StreamPool(
             receiver,
             self._failures,
             limits,
-            server_tls=server_context(tls) if tls and tls.certificate else None,
-            client_tls=client_context(tls) if tls else None,
+            server_tls=server_tls,
+            client_tls=client_tls,
             websocket=websocket,
         )
 
@@ -86,6 +92,18 @@ class Transports:
                 self._failures.report(flow, f"no UDP listener can reach {flow.host}")
                 return
         udp.send(data, flow)
+
+    @staticmethod
+    def make_contexts(tls: TlsConfig | None) -> Contexts:
+        """What `use_contexts` takes. Reads files. Raises OSError (ssl.SSLError too) when one is no good."""
+        server = server_context(tls) if tls and tls.certificate else None
+        return server, client_context(tls) if tls else None
+
+    def use_contexts(self, contexts: Contexts) -> None:
+        """For connections from now on; those that are open keep theirs. ValueError: a listener would be without."""
+        if contexts[0] is None and any(transport in ("tls", "wss") for transport, _, _ in self._addresses):
+            raise ValueError("a tls listener needs a certificate")
+        self._pool.use_tls(*contexts)
 
     def set_server_name(self, flow: Flow, name: str) -> None:
         """The name that the certificate of the TLS server at `flow` must be for (RFC 5922 §7.1), when peers are
