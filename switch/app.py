@@ -145,6 +145,7 @@ class App:
         except (OSError, ValueError) as error:
             raise UnusableError(f"sip.listen, sip.tls_certificate: {error}") from error
         outside.send = app.transports.send
+        directory.peer_names = app.transports.peer_names
         app.trunks.use_transports(app.transports)
         app.control = ControlServer(make_handlers(app), _token_table(config).authenticate, app.hub, version=VERSION)
         await app.control.start(sockets=[control_socket])

@@ -53,6 +53,17 @@ class Sip(Section, frozen=True):
         Text,
         Meta(description="PEM file with the authorities that trunks over tls are checked against; empty: system's."),
     ] = ""
+    tls_client_certificates: Annotated[
+        str,
+        Meta(
+            pattern=r"^(off|optional|required)$",
+            description="Whether who connects to a tls listener (not wss) is asked for a certificate: off; optional: "
+            "trunks are known by it (trunk.certificate_name); required: nobody connects without.",
+        ),
+    ] = "off"
+    tls_client_ca: Annotated[
+        Text, Meta(description="PEM file with the authorities that certificates of who connects are checked against.")
+    ] = ""
     digest_algorithms: Annotated[
         tuple[Text, ...],
         Meta(min_length=1, max_length=3, description="Offered to phones, best first: SHA-256, MD5 (RFC 8760)."),

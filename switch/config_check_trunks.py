@@ -21,6 +21,8 @@ def check_trunks(config: Config, wrong: Wrong) -> None:
     for i, trunk in enumerate(config.trunk):
         if trunk.listener >= len(config.sip.listen):
             raise wrong(["trunk", i, "listener"], f"sip.listen has only {len(config.sip.listen)} entries, from 0")
+        if trunk.certificate_name and config.sip.tls_client_certificates == "off":
+            raise wrong(["trunk", i, "certificate_name"], 'needs sip.tls_client_certificates = "optional"')
         if trunk.register and not trunk.username:
             raise wrong(["trunk", i, "register"], "registering needs username and password")
         for address_text in trunk.from_addresses:

@@ -135,6 +135,8 @@ def _check(config: Config, text: str, path: str) -> None:
     for origin in config.webrtc.origins:
         if origin not in ("*", "none") and not _ORIGIN.fullmatch(origin):
             raise wrong(["webrtc", "origins"], f'"{origin}" must be "https://host[:port]", "*" or "none"')
+    if config.sip.tls_client_certificates != "off" and not config.sip.tls_client_ca:
+        raise wrong(["sip", "tls_client_certificates"], "needs sip.tls_client_ca")
     try:
         split_host_port(config.control.listen)
     except ValueError as error:

@@ -69,6 +69,13 @@ class Trunk(Section, frozen=True):
         tuple[Text, ...],
         Meta(description='Where its calls come from: "ip" or "ip:port"; empty: from host:port alone.'),
     ] = ()
+    certificate_name: Annotated[
+        Text,
+        Meta(
+            description="Name in the certificate it connects with (sip.tls_client_certificates): then its calls are "
+            "known by that alone, wherever they come from; empty: by address."
+        ),
+    ] = ""
     caller_id: Annotated[str, Meta(description="Number shown when the extension has none of its own.")] = ""
     number_format: Annotated[
         str,

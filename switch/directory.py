@@ -73,8 +73,15 @@ class Directory:
         self.emergency = frozenset(config.numbering.emergency)
         self._by_source: dict[tuple[str, int], TrunkState] = {}
         self._by_stream: dict[tuple[str, str], TrunkState] = {}
+        self.peer_names: Callable[[Flow], frozenset[str]] = lambda flow: frozenset()
+        """What the verified certificate of a connection's peer is for (sip.net.transports)."""
         for trunk in config.trunk:
             self.trunks[trunk.name] = TrunkState(config=trunk)
+        self._by_certificate = {
+            state.config.certificate_name.lower(): state
+            for state in self.trunks.values()
+            if state.config.certificate_name
+        }
         for number in config.access_number:
             self.add_access_number(number)
 
@@ -100,6 +107,10 @@ class Directory:
 
     def trunk_of(self, flow: Flow) -> TrunkState | None:
         """The trunk that sends from there. Over a stream its port says nothing: whoever connects chooses it."""
+        if flow.transport == "tls" and self._by_certificate:
+            for name in self.peer_names(flow):
+                if name in self._by_certificate:
+                    return self._by_certificate[name]
         found = self.trunk_by_address(flow.host, flow.port)
         if found is None and flow.transport in ("tcp", "tls"):
             found = self._by_stream.get((flow.transport, flow.host))
@@ -115,12 +126,10 @@ class Directory:
         sources = _sources_of(trunk.config.from_addresses)
         trunk.audience.hosts = frozenset(flow.host for flow in flows) | {host for host, _ in sources}
         trunk.sources = frozenset(sources) or frozenset((flow.host, flow.port) for flow in flows)
-        self._by_source = {source: t for t in self.trunks.values() for source in t.sources}
+        by_address = [one for one in self.trunks.values() if not one.config.certificate_name]
+        self._by_source = {source: t for t in by_address for source in t.sources}
         self._by_stream = {
-            (t.config.transport, flow.host): t
-            for t in self.trunks.values()
-            if not t.config.from_addresses
-            for flow in t.flows
+            (t.config.transport, flow.host): t for t in by_address if not t.config.from_addresses for flow in t.flows
         }
         return trunk.state != before
 

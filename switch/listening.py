@@ -53,6 +53,8 @@ def tls_of(config: Config) -> TlsConfig | None:
         key=_file_beside(config, "tls_key"),
         verify_peers=True,
         ca_file=_file_beside(config, "tls_ca"),
+        client_certificates=sip_config.tls_client_certificates,
+        client_ca_file=_file_beside(config, "tls_client_ca"),
     )
 
 

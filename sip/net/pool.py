@@ -58,6 +58,7 @@ class StreamPool:
         *,
         server_tls: ssl.SSLContext | None = None,
         client_tls: ssl.SSLContext | None = None,
+        web_tls: ssl.SSLContext | None = None,
         websocket: WebSocketConfig | None = None,
     ) -> None:
         self.limits = limits
@@ -68,6 +69,7 @@ class StreamPool:
         self._failures = failures
         self._server_tls = server_tls
         self._client_tls = client_tls
+        self._web_tls = web_tls
         self._listening: dict[int, tuple[str, socket.socket]] = {}
         self._open: dict[int, StreamConnection] = {}
         self._by_peer: dict[Peer, StreamConnection] = {}
@@ -91,10 +93,18 @@ class StreamPool:
         self._listening[index] = (transport, sock)
         self._loop.add_reader(sock.fileno(), self._accept, index, transport, sock)
 
-    def use_tls(self, server_tls: ssl.SSLContext | None, client_tls: ssl.SSLContext | None) -> None:
+    def use_tls(
+        self, server_tls: ssl.SSLContext | None, client_tls: ssl.SSLContext | None, web_tls: ssl.SSLContext | None
+    ) -> None:
         """For connections from now on."""
         self._server_tls = server_tls
         self._client_tls = client_tls
+        self._web_tls = web_tls
+
+    def peer_names(self, flow: Flow) -> frozenset[str]:
+        """What the certificate that the peer of a tls connection showed is for; none when it showed none."""
+        connection = self._open.get(flow.connection)
+        return connection.peer_names if isinstance(connection, StreamConnection) else frozenset()
 
     def set_server_name(self, flow: Flow, name: str) -> None:
         """The name the certificate of the TLS server at `flow` must be for; without it, its address."""
@@ -234,7 +244,8 @@ class StreamPool:
             if flow.transport in ("ws", "wss")
             else StreamConnection(self, flow, is_outgoing=False)
         )
-        options = self._tls_options(self._server_tls) if flow.transport in ("tls", "wss") else {}
+        context = {"tls": self._server_tls, "wss": self._web_tls}.get(flow.transport)
+        options = self._tls_options(context) if context is not None else {}
         is_open = False
         try:
             await self._loop.connect_accepted_socket(lambda: connection, client, **options)

@@ -8,6 +8,7 @@ import msgspec
 from sip.errors import SipParseError
 from sip.flow import Flow
 from sip.framer import StreamFramer
+from sip.net.tls import certificate_names
 
 
 class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +54,8 @@ class StreamConnection(asyncio.Protocol):
         self.is_outgoing = is_outgoing
         self.has_place = not is_outgoing
         """Counts against the cap of its source."""
+        self.peer_names: frozenset[str] = frozenset()
+        """What its verified certificate is for."""
         self._loop = asyncio.get_running_loop()
         self._owner = owner
         self._framer = StreamFramer()
@@ -124,6 +127,8 @@ class StreamConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         # Our own limit closes the connection long before; the loop's flow control has nobody to tell.
         self._transport.set_write_buffer_limits(high=2 * self._owner.limits.max_unsent_bytes)
+        if self.flow.transport == "tls":
+            self.peer_names = certificate_names(transport.get_extra_info("peercert"))
         self._opened_at = self._last_activity = self._loop.time()
         self._owner.opened(self)
         self._owner.watch(self.deadline())

@@ -13,15 +13,15 @@ from sip.net.pool import StreamPool, StreamStats
 from sip.net.receiver import Failures, Receiver
 from sip.net.sockets import ListenerLike, bind_listeners, host_of
 from sip.net.stream import StreamLimits
-from sip.net.tls import TlsConfig, client_context, server_context
+from sip.net.tls import TlsConfig, client_context, mutual_context, server_context
 from sip.net.udp import UdpSocket, UdpStats
 from sip.net.websocket import WebSocketConfig
 
 _TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
 
 
-Contexts = tuple[ssl.SSLContext | None, ssl.SSLContext | None]
-"""(for listeners, for outgoing connections)"""
+Contexts = tuple[ssl.SSLContext | None, ssl.SSLContext | None, ssl.SSLContext | None]
+"""(for tls listeners, for outgoing connections, for wss listeners)"""
 
 
 class Transports:
@@ -38,13 +38,14 @@ class Transports:
         self._receiver = receiver
         self._udp: dict[int, UdpSocket] = {}
         self._addresses: list[tuple[str, str, int]] = []
-        server_tls, client_tls = self.make_contexts(tls)
+        server_tls, client_tls, web_tls = self.make_contexts(tls)
         self._pool = StreamPool(
             receiver,
             self._failures,
             limits,
             server_tls=server_tls,
             client_tls=client_tls,
+            web_tls=web_tls,
             websocket=websocket,
         )
 
@@ -96,14 +97,21 @@ class Transports:
     @staticmethod
     def make_contexts(tls: TlsConfig | None) -> Contexts:
         """What `use_contexts` takes. Reads files. Raises OSError (ssl.SSLError too) when one is no good."""
-        server = server_context(tls) if tls and tls.certificate else None
-        return server, client_context(tls) if tls else None
+        if tls is None:
+            return None, None, None
+        has_certificate = bool(tls.certificate)
+        server, web = (mutual_context(tls), server_context(tls)) if has_certificate else (None, None)
+        return server, client_context(tls), web
 
     def use_contexts(self, contexts: Contexts) -> None:
         """For connections from now on; those that are open keep theirs. ValueError: a listener would be without."""
         if contexts[0] is None and any(transport in ("tls", "wss") for transport, _, _ in self._addresses):
             raise ValueError("a tls listener needs a certificate")
         self._pool.use_tls(*contexts)
+
+    def peer_names(self, flow: Flow) -> frozenset[str]:
+        """What the verified certificate of the peer of a tls connection is for, in lower case; none without one."""
+        return self._pool.peer_names(flow)
 
     def set_server_name(self, flow: Flow, name: str) -> None:
         """The name that the certificate of the TLS server at `flow` must be for (RFC 5922 §7.1), when peers are
