@@ -13,6 +13,7 @@ from switch import cli_tables as tables
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, fail
 from switch.cli_originate import call_originate
 from switch.cli_parking import add_parking
+from switch.cli_security import add_security
 from switch.cli_services import add_services
 from switch.cli_trace import trace
 
@@ -31,6 +32,7 @@ app.command("trace")(trace)
 call_app.command("originate")(call_originate)
 add_services(extension_app)
 add_parking(call_app)
+add_security(app)
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")]
 Cursor = Annotated[str, typer.Option(help="The page after this one.")]

@@ -11,7 +11,7 @@ import uvloop
 from control.auth import ApiUser, FailureTable, TokenTable, hash_token, new_token
 from control.hub import EventHub
 from control.server import BUILT_IN, ControlLimits, ControlServer
-from model import commands, commands_parking, commands_services, commands_trace, errors, views
+from model import commands, commands_parking, commands_security, commands_services, commands_trace, errors, views
 from model.catalogue import our_commands
 from model.declare import Command, command_spec
 from model.media import LegStatistics
@@ -60,6 +60,12 @@ RECORDING = RecordingRecord(
     recording_id="recording-1", call_id="call-1", path="2026/11/22/a.wav", started_utc=2.0, pauses=[(1.0, 2.5)]
 )
 EXTENSION = views.ExtensionView(extension="1001", name="Ann", may_call_international=True)
+BAN = commands_security.BanView(
+    address="192.0.2.9", port=5060, reason="scanner", since_utc=1.0, until_utc=2.0, n_times=1, n_dropped=8
+)
+CERTIFICATE = commands_security.CertificateView(
+    subject="CN=a", names=["sip.example.net"], not_before_utc=1.0, not_after_utc=2.0, sha256="ab"
+)
 PARKED = commands_parking.ParkedCall(
     orbit="701", call_id="call-1", leg_id="leg-1", number="1001", by="1002", since_utc=1_700_000_000.0
 )
@@ -76,6 +82,11 @@ SAMPLES: dict[Any, Any] = {
         extension="1001", always_to="1003", is_dnd=True, pickup_group="sales"
     ),
     commands_parking.ParkedCall: PARKED,
+    commands_security.BanView: BAN,
+    commands_security.BanList: commands_security.BanList(
+        bans=[BAN], n_bans=3, n_lock_outs=4, n_busy=5, n_dropped=6, n_clipped=7
+    ),
+    commands_security.TlsReloaded: commands_security.TlsReloaded(certificate=CERTIFICATE),
     commands_parking.ParkedCalls: commands_parking.ParkedCalls(parked=[PARKED]),
     commands_trace.TraceStarted: commands_trace.TraceStarted(trace_id="trace-1", node="ringback"),
     commands_trace.TraceMessages: commands_trace.TraceMessages(messages=[TRACED]),

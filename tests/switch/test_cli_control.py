@@ -11,7 +11,15 @@ import pytest
 from typer.testing import CliRunner
 
 from control.client import ReceivedEvent
-from model import commands, commands_originate, commands_parking, commands_services, commands_trace, events
+from model import (
+    commands,
+    commands_originate,
+    commands_parking,
+    commands_security,
+    commands_services,
+    commands_trace,
+    events,
+)
 from model.causes import HangupCause
 from switch import cli_tables
 from switch.cli_control import app
@@ -68,6 +76,14 @@ def ringback(server, monkeypatch, tmp_path):
 
 
 SENT = [
+    ("ban list", commands_security.ListBans(), "192.0.2.9 port 5060"),
+    (
+        "ban add 192.0.2.9 --port 5060 --duration-s 60",
+        commands_security.AddBan(address="192.0.2.9", port=5060, duration_s=60.0, reason="by hand"),
+        "scanner",
+    ),
+    ("ban remove 192.0.2.9", commands_security.RemoveBan(address="192.0.2.9"), "done"),
+    ("reload-tls", commands_security.ReloadTls(), "sip.example.net"),
     (
         "call park c l --orbit 701",
         commands_parking.Park(call_id="c", leg_id="l", orbit="701"),
