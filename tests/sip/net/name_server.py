@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from typing import cast
 
@@ -95,7 +96,11 @@ async def serving(
     server = NameServer(zone, behaviour, ttl_s=ttl_s)
     stream = await asyncio.start_server(server.serve_stream, "127.0.0.1", 0)
     address: tuple[str, int] = stream.sockets[0].getsockname()
-    transport, _ = await loop.create_datagram_endpoint(lambda: server, local_addr=address)
+    # Bound here: the loop would ask its resolver threads for a literal, and was seen to wait for them for ever.
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.setblocking(False)
+    datagrams.bind(address)
+    transport, _ = await loop.create_datagram_endpoint(lambda: server, sock=datagrams)
     try:
         yield server, address
     finally:
