@@ -9,3 +9,12 @@ class CallConfirming(Event, frozen=True, kw_only=True):
 
     call_id: str
     leg_id: str
+
+
+@event("call.emergency")
+class CallEmergency(Event, frozen=True, kw_only=True):
+    """Somebody calls an emergency number: for who must know at once where help is needed."""
+
+    call_id: str
+    caller: str
+    dialed: str

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from control.auth import hash_token, new_token
 from switch.config import Config, Control, Extension, User
-from switch.config_trunks import GroupMember, NumberRule, Trunk, TrunkGroup
+from switch.config_trunks import Campaign, GroupMember, NumberRule, Trunk, TrunkGroup
 
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
 _SECTIONS = (
@@ -77,6 +77,9 @@ def configuration_text(token_hash: str, n_extensions: int) -> str:
         lines += ["[[extension]]", f'number = "{number}"', f'password = "{new_password()}"', ""]
     lines += [f"# {Trunk.__doc__} All keys:", *_commented(Trunk)]
     lines += ["# [[trunk]]", '# name = "carrier"', '# host = "sip.example.net"', ""]
+    lines += [f"# {TrunkGroup.__doc__} All keys:", *_commented(TrunkGroup)]
+    lines += ["# [[trunk_group]]", '# name = "carriers"', '# members = [{ trunk = "carrier" }]', ""]
+    lines += [f"# {Campaign.__doc__}", "# [[campaign]]", '# name = "spring"', '# caller_id = "02166660000"', ""]
     lines += [
         "# Numbers of ours that trunks deliver.",
         "# [[access_number]]",

@@ -92,6 +92,8 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return _turn_away(call, late, "no_pin", now, env)
         case TimerDue(name=name) if (rung := _whose_ringing(call, name)) is not None:
             return _rung(call, rung, ringing.no_answer(call, rung, now, env), now, env)
+        case TimerDue(name=name):
+            return stay(ringing.timer_due(call, name))
         case Timeout():
             return _end(call, HangupCause.ALLOTTED_TIMEOUT, now, env)
         case Release(cause=cause):

@@ -6,6 +6,7 @@ import msgspec
 
 from model import events
 from model.causes import HangupCause
+from model.events_outbound import CallEmergency
 from switch import forwarding
 from switch.actions import Action
 from switch.call import Call, Diversion, Ringing
@@ -43,17 +44,24 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
         return to_phase("echo" if feature.name == "echo" else "feature", actions)
     if extension is not None and call.dialed == extension.number:
         return to_phase("echo", actions)
+    origin = Origin(call.caller, extension, trunk)
+    if extension is not None and env.features.find(call.dialed) is not None:
+        return to_phase("feature", actions)
     cause = plan(call, origin, call.dialed, now, env)
     if cause is not None:
         return releasing(call, cause, "system", now, env, actions)
+    if call.is_emergency:
+        actions.append(CallEmergency(call_id=call.call_id, caller=call.caller, dialed=call.dialed))
     return to_phase("ring" if call.conference is None else "conference", actions)
 
 
 def plan(ringing: Ringing, origin: Origin, dialed: str, now: float, env: Environment) -> HangupCause | None:
     """Appends the steps that lead to `dialed`, or says why there are none."""
-    if isinstance(ringing, Call) and not origin.seed:
+    if isinstance(ringing, Call):
         caller_id = origin.caller_id or ringing.caller_id
         origin = msgspec.structs.replace(origin, caller_id=caller_id, seed=ringing.call_id)
+    else:
+        origin = msgspec.structs.replace(origin, seed=ringing.ringing_id)
     decision = choose_route(env.directory, origin, dialed, env.wall(now))
     if isinstance(decision, Refuse):
         log.info("x %s may not call %s: %s", origin.caller, mask(dialed), decision.why)

@@ -12,6 +12,7 @@ import pytest
 from model import commands, errors, events, media
 from model import commands_conference as conferences
 from model import events_conference as told
+from tests.harness.peer import RawPeer
 from tests.harness.sim_switch import EXTENSIONS, TRUNKS, SimSwitch
 from tests.harness.simnet import SimNet
 from tests.harness.virtual_loop import run_virtual
@@ -299,6 +300,20 @@ def test_who_is_invited_is_in_without_a_pin_and_the_room_opens_for_him():
                     await stage.app.do(conferences.Invite(conference="open", to=to))
             with pytest.raises(errors.NoSuchConference):
                 await stage.app.do(conferences.Invite(conference="nowhere", to="1002"))
+
+    run_virtual(main())
+
+
+def test_who_is_invited_by_a_dead_trunk_is_reached_by_the_next():
+    async def main():
+        async with house() as stage:
+            hole = RawPeer(stage.switch.net, "10.0.1.1")
+            stage.phones["13900139000"] = stage.switch.carrier("10.0.1.2", answer_after_s=0.5)
+            await stage.app.do(conferences.Invite(conference="open", to="913900139000"))
+            await stage.until_joined(1)
+            await stage.phones["13900139000"].wait("answered")
+            assert hole.count("^INVITE") >= 1
+            await hole.close()
 
     run_virtual(main())
 

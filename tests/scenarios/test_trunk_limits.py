@@ -6,6 +6,10 @@ import asyncio
 
 import pytest
 
+from model.events_outbound import CallEmergency
+from switch.call import Ringing
+from switch.phases.route import plan
+from switch.routing import Origin
 from tests.harness.sim_switch import EXTENSIONS, TRUNKS, SimSwitch
 from tests.harness.simnet import SimNet
 from tests.harness.virtual_loop import run_virtual
@@ -131,6 +135,21 @@ def test_a_route_shares_its_calls_among_the_trunks_of_a_group():
     run_virtual(main())
 
 
+def test_who_is_rung_for_a_live_call_is_shared_among_the_trunks_of_a_group_too():
+    async def main():
+        config = EXTENSIONS + TRUNKS.replace('trunks = ["carrier", "spare"]', 'trunks = ["both"]') + GROUP
+        switch = SimSwitch(SimNet(), config)
+        first = set()
+        for n in range(20):
+            rung = Ringing(ringing_id=f"transfer {n}", caller="1001", dialed="913800138000")
+            assert plan(rung, Origin(caller="1001"), rung.dialed, switch.loop.time(), switch.core.env) is None
+            first.add(rung.plan[0].targets[0].name)
+        assert first == {"carrier", "spare"}
+        await switch.close()
+
+    run_virtual(main())
+
+
 def test_numbers_are_changed_as_the_trunk_wants_them_both_ways():
     async def main():
         rules = (
@@ -185,6 +204,7 @@ def test_an_emergency_call_passes_the_limits_of_trunks_and_shows_the_number_of_t
         await calling.wait("answered")
         told = [event for event in carrier.events if event.event == "incoming"][-1]
         assert (told.dialed, told.number) == ("110", "02155550000")
+        assert [(event.caller, event.dialed) for event in switch.of(CallEmergency)] == [("1002", "110")]
         assert "ended" not in talking.names()
         await end_all(switch)
 
