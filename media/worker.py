@@ -51,6 +51,8 @@ DIED = 1
 """Exit status after a bug."""
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 """Of mallopt(3)."""
+_PR_SET_THP_DISABLE = 41
+"""Of prctl(2)."""
 _BEHIND_S = 0.5
 """A tick later than this is not made up for: the machine was stopped."""
 
@@ -295,12 +297,17 @@ def raise_priority(want: str, level: int) -> None:
 
 
 def keep_memory() -> None:
-    """Lets malloc keep what was freed, and take no pages of its own for large arrays.
+    """Lets malloc keep what was freed, and take no pages of its own for large arrays; keeps the kernel from tidying.
 
     By default every large temporary array is mapped and unmapped anew: thousands of page faults in a tick, and on a
-    virtual machine some of them cost 20 µs each (ticks of 40 ms were seen, with 8000 faults in them).
+    virtual machine some of them cost 20 µs each (ticks of 40 ms were seen, with 8000 faults in them). And numpy asks
+    for huge pages, which a kernel thread of the lowest priority puts together later; meanwhile nobody else of the
+    process can have a page: that one waits for the processor, we for it.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "prctl"):
+        libc.prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)
+    mallopt = getattr(libc, "mallopt", None)
     if mallopt is None:  # not glibc
         return
     mallopt(_M_MMAP_THRESHOLD, 32 << 20)
