@@ -181,3 +181,14 @@ class ReceiverTable:
         self.prior_expected[row] = expected
         self.prior_unique[row] = self.unique[row]
         return min(255, (lost << 8) // interval) if interval > 0 and lost > 0 else 0
+
+    def report(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """`take_fraction_lost` and `lost` of many legs, none twice, that have all received something."""
+        unique = self.unique.take(rows)
+        expected = np.maximum(self.highest.take(rows) - self.base.take(rows) + 1, unique)
+        interval = expected - self.prior_expected.take(rows)
+        lost = interval - (unique - self.prior_unique.take(rows))
+        self.prior_expected[rows] = expected
+        self.prior_unique[rows] = unique
+        fraction = np.minimum((np.maximum(lost, 0) << 8) // np.maximum(interval, 1), 255)
+        return fraction, self.lost_before.take(rows) + expected - unique
