@@ -14,6 +14,8 @@ OPAQUE = 4
 """Not decoded here: relayed to a leg that speaks the same."""
 LAWS = {"PCMU": PCMU, "PCMA": PCMA}
 KINDS = LAWS | {"G722": DECODED, "opus": DECODED, "L16/16000": DECODED, "L16/8000": LINEAR}
+BYTE_A_TICK = frozenset({"PCMU", "PCMA", "G722"})
+"""Codecs whose packets are as many bytes long as their RTP clock ticks (RFC 3551 §4.5.2: even G.722)."""
 SILENCE_BY_LAW = np.array([0xFF, 0xD5], np.uint8)
 
 TICK_S = 0.02
@@ -49,6 +51,8 @@ class LegTable:
         """PCMU or PCMA; meaningless for other kinds."""
         self.kind = np.zeros(n, np.uint8)
         """PCMU, PCMA, DECODED, LINEAR or OPAQUE."""
+        self.is_byte_a_tick = np.zeros(n, np.bool_)
+        """The codec sends one byte a tick of its RTP clock."""
         self.step = np.full(n, CHUNK, np.int64)
         """RTP clock ticks of 10 ms, both ways."""
         self.ptime = np.full(n, 2, np.int64)

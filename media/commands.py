@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from media.arrays import LAWS, OPAQUE, PCMU, kind_of
+from media.arrays import BYTE_A_TICK, LAWS, OPAQUE, PCMU, kind_of
 from media.codecs.registry import find_codec
 from media.learning import Address
 from media.session import Leg, Session
@@ -134,6 +134,7 @@ class Commands:
 
     def _apply_leg(self, leg: Leg, command: protocol.ConfigureLeg, remote: Address | None, now: float) -> None:
         engine, table, row = self._engine, self._engine.table, leg.row
+        engine.prediction.forget(row)
         leg.guard.configure(remote, command.learn_from)
         leg.packets_at_configure = int(engine.receiver.packets[row])
         if command.srtp is None:
@@ -153,6 +154,7 @@ class Commands:
         table.event_type[row] = command.dtmf_payload_type
         table.noise_type[row] = command.cn_payload_type
         table.kind[row] = kind
+        table.is_byte_a_tick[row] = command.codec in BYTE_A_TICK
         table.law[row] = LAWS.get(command.codec, PCMU)
         table.step[row], table.ptime[row] = step, find_codec(command.codec).ptime(command.ptime_ms) // 10
         is_watched_anew = command.inactivity_s > 0 and not table.inactivity_s[row]

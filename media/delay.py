@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 from rtp.ring import DEPTH, MAX_AHEAD
 
-WINDOW_TICKS = 150
+RUN_TICKS = 5
+"""Ticks from one `run` to the next: many legs at once cost little more than a few."""
+WINDOW = 30
+"""`run`s between two turns of a leg's window (3 s)."""
 _ENOUGH = 50
 """Packets after which the worst of a window is not taken for typical."""
 _MOST_LOSSES = 10
@@ -23,7 +26,8 @@ _NEVER = -(1 << 40)
 MAX_DELAY_CHUNKS = 40
 _CALM_S = 0.0025
 """Mean jitter that comes from our own polling."""
-TURNS = 50
+TURNS = 10
+"""`run`s between two looks at a leg's clock (1 s)."""
 _GAIN = 0.05
 _SLOPE_GAIN = 0.0006
 """Critically damped, some 40 s: arrivals are only known to a poll of 10 ms, which drift turns into a slow sawtooth."""
@@ -89,7 +93,7 @@ class DelayTable:
         first: NDArray[np.int64],
         sizes: NDArray[np.int64],
         clock: int,
-        early: float,
+        early: float | NDArray[np.float64],
     ) -> None:
         """One packet of each of `legs` came, of `sizes` samples, which begins at sample `first` of the common clock,
         `early` samples before the tick of chunk `clock`."""
@@ -137,9 +141,10 @@ class DelayTable:
         self._is_lossy[rows] |= n > 2
         self._aim(rows)
 
-    def run(self, tick: int) -> NDArray[np.int64]:
-        """Once a tick: takes the turn of some legs. Returns the rows whose mean is new."""
-        rows = np.arange(tick % WINDOW_TICKS, len(self.target), WINDOW_TICKS)
+    def run(self, number: int) -> NDArray[np.int64]:
+        """Every `RUN_TICKS` ticks, for the `number`th time: takes the turn of some legs. Returns the rows whose mean is
+        new."""
+        rows = np.arange(number % WINDOW, len(self.target), WINDOW)
         rows = rows[self._n_seen[rows] > 0]
         if len(rows):
             full = self._worst[rows] != _NEVER
@@ -149,7 +154,7 @@ class DelayTable:
             self.n_losses[rows] = n = np.maximum(self.n_losses[rows] - 1, 0)
             self._is_lossy[rows] &= n > 0
             self._aim(turned)
-        rows = np.arange(tick % TURNS, len(self.target), TURNS)
+        rows = np.arange(number % TURNS, len(self.target), TURNS)
         rows = rows[self._count[rows] > 0]
         if len(rows):
             self._follow(rows)

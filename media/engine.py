@@ -18,13 +18,14 @@ from media.commands import Commands
 from media.detectors import Detector
 from media.dtmf import DigitDesk, InbandListener
 from media.inputs import Inputs
-from media.intake import Intake
+from media.intake import MAX_ROUNDS, Intake
 from media.line_watch import LineWatch
 from media.mixer import Mixer
 from media.output import FrameSender
 from media.planes import Planes
 from media.planning import Planner
 from media.playout import Players, Prompts
+from media.prediction import HeaderPrediction
 from media.reports import Reports
 from media.session import Leg, Session
 from media.takeover import Takeover
@@ -59,8 +60,10 @@ class Engine:
         self.emit = emit
         self.table = LegTable(n)
         self.receiver = ReceiverTable(n)
-        self.takeover = Takeover(self, memory_fd, wall)
         self.ring = JitterRing(n)
+        self.inputs = Inputs(self.table, self.ring, self._jitter_s)
+        self.prediction = HeaderPrediction(self.table, self.receiver, self.inputs)
+        self.takeover = Takeover(self, memory_fd, wall)
         self.sessions: dict[str, Session] = {}
         self.by_row: list[Leg | None] = [None] * n
         self.n_legs = 0
@@ -74,7 +77,6 @@ class Engine:
         self.players = Players(prompts, emit, self.changed.add)
         self.wide_ring = JitterRing(n, 160, np.int16)
         """What the codec desk decoded, at 16 kHz."""
-        self.inputs = Inputs(self.table, self.ring, self._jitter_s)
         self.wide_inputs = Inputs(self.table, self.wide_ring, self._jitter_s)
         self.planes = Planes(self.table, self.inputs, self.wide_inputs)
         self.mixer = Mixer(self.table, self.planes)
@@ -97,6 +99,7 @@ class Engine:
 
     def apply(self, command: Command, now: float) -> None:
         """Does what the switch says; heard from the next packet or tick on."""
+        self.prediction.settle()
         self._commands.apply(command, now)
 
     @property
@@ -104,13 +107,14 @@ class Engine:
         """Legs are there: `poll` and `tick` must be called."""
         return self.n_legs > 0
 
-    def poll(self, now: float) -> None:
-        """Takes everything that has arrived, and forwards what is relayed."""
+    def poll(self, now: float, rounds: int = MAX_ROUNDS) -> None:
+        """Takes what has arrived (of each leg on its own port up to `rounds` packets), and forwards what is relayed."""
         if self.changed:
+            self.prediction.settle()
             self.planner.plan(now)
         if self.takeover.backlog:
             self._intake.take_backlog(self.takeover.take_backlog(), now)
-        self._intake.poll(now)
+        self._intake.poll(now, rounds)
         self.coding.poll(self.clock, now, max(0.0, self.next_tick - now))
 
     @property
@@ -149,6 +153,7 @@ class Engine:
 
     def tick(self, now: float) -> None:
         """One step of 20 ms: what is mixed, played, recorded and reported."""
+        self.prediction.settle()
         if self.changed:
             self.planner.plan(now)
         self.inputs.run(self.clock)
@@ -186,6 +191,8 @@ class Engine:
     def release(self, leg: Leg, now: float, *, quietly: bool = False) -> None:
         """Frees the leg's row and port; `quietly`: it never really was."""
         session, row, table = self.sessions[leg.session], leg.row, self.table
+        self.prediction.settle()
+        self.prediction.forget([leg.row, *np.flatnonzero(table.relay_to == row).tolist()])
         if leg.row in self.players.by_row:
             self.players.stop(leg, "", "released")
         self.taps.release_leg(leg)
@@ -224,6 +231,7 @@ class Engine:
 
     def statistics(self, leg: Leg) -> LegStatistics:
         """What went over the leg so far."""
+        self.prediction.settle()
         row, received, table = leg.row, self.receiver, self.table
         source, ticks = leg.guard.source, int(table.step[row])
         has_received = received.packets[row] > 0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from media import g711
 from media.arrays import PCMA, SILENCE_BY_LAW, LegTable
 from media.concealment import Signal
-from media.delay import MAX_DELAY_CHUNKS, DelayTable
+from media.delay import MAX_DELAY_CHUNKS, RUN_TICKS, DelayTable
 from media.repair import Repair, Rows
 from media.slips import Slips
 from media.stretch import Stretcher
@@ -66,7 +66,12 @@ class Inputs:
         """Where the first packet lies that came while nothing was played."""
         self._may_cut_at = np.zeros(n, np.int64)
         self._n_refused = np.zeros(n, np.int64)
-        self._last_seq = np.full(n, -1, np.int64)
+        self.last_seq = np.full(n, -1, np.int64)
+        """Sequence number of the newest packet; -1 = none came."""
+        self._followed = np.zeros(n, np.bool_)
+        """What `follow` placed and `settle` has not counted yet."""
+        self._early = np.zeros(n, np.float64)
+        self._clock = 0
         self._loud = np.zeros(n, np.float64)
         self.stretched = np.zeros(n, np.int64)
         """Samples cut out or put in, to keep the delay right."""
@@ -102,14 +107,44 @@ class Inputs:
         if begins.any():
             self.delays.forget(legs[begins])
             self._slips.renew(legs[begins], clock)
-        self.delays.observe(legs, first, sizes, clock, early_s * 100 * c)
         if seq is not None:
             number = seq.astype(np.int64)
-            spurt = (first > ends * c) & ((number - self._last_seq[legs]) & 0xFFFF == 1) & ~begins
+            spurt = (first > ends * c) & ((number - self.last_seq[legs]) & 0xFFFF == 1) & ~begins
             if spurt.any():
                 self.repair.quiet[legs[spurt], 0] = ends[spurt]
                 self.repair.quiet[legs[spurt], 1] = first[spurt] // c
-            self._last_seq[legs] = number
+            self.last_seq[legs] = number
+        self._note(legs, first, sizes, clock, early_s * 100 * c)
+
+    def follows(self, legs: Rows, sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Where the next packet may come by `follow`, when the newest one of `sizes` samples was just `put`."""
+        fits = self._ring.may_follow(legs, sizes)
+        return fits & ~self._followed.take(legs)
+
+    def follow(self, legs: Rows, frames: NDArray[np.void], clock: int, early_s: float) -> NDArray[np.bool_] | None:
+        """As `put`, of packets that begin where the last one of their leg ended; what `JitterRing.follow` returns."""
+        refused = self._ring.follow(legs, frames, clock)
+        if refused is None:
+            self._followed[legs] = True
+            self._early[legs] = early_s * 100 * self._ring.chunk
+            self._clock = clock
+        return refused
+
+    def settle(self, legs: Rows) -> None:
+        """Counts what `follow` has placed of `legs`; before the next tick, and before the next packet of any."""
+        legs = legs[self._followed.take(legs)]
+        if not len(legs):
+            return
+        self._followed[legs] = False
+        sizes = np.full(len(legs), self.frame)
+        self._note(legs, self._ring.settle(legs), sizes, self._clock, self._early.take(legs))
+
+    def _note(
+        self, legs: Rows, first: Rows, sizes: NDArray[np.int64], clock: int, early: float | NDArray[np.float64]
+    ) -> None:
+        """Packets of `legs` were placed at `first`: how late they were, and whether they begin something."""
+        c = self._ring.chunk
+        self.delays.observe(legs, first, sizes, clock, early)
         edge = np.where(self._is_repaired[legs], self.repair.next[legs] * c, self.play[legs])
         plays = self._is_plain[legs] | self._is_repaired[legs]
         late = plays & (first + sizes <= edge)
@@ -132,7 +167,7 @@ class Inputs:
         """A comfort noise packet (RFC 3389): what the leg's silence sounds like from now on."""
         self.repair.noise.set(row, payload, int(self._ring.end[row]))
         if seq >= 0:
-            self._last_seq[row] = seq
+            self.last_seq[row] = seq
 
     def reset(self, row: int, ticks: int = 0) -> None:
         """Forgets everything about the leg. `ticks` are RTP ticks of 10 ms, 0 = one a sample."""
@@ -140,14 +175,16 @@ class Inputs:
         self.delays.reset(row)
         self.repair.reset(row)
         self.stretched[row] = self._may_cut_at[row] = self._n_refused[row] = 0
-        self._last_seq[row] = -1
+        self.last_seq[row] = -1
         self._loud[row] = 0.0
         self._halt(row)
 
     def run(self, clock: int) -> None:
         """Once a tick, before it is read: measures delays and drift, and lets recordings follow it."""
-        for row in self.delays.run(clock >> 1).tolist():
-            self._slips.follow(row, clock)
+        tick, phase = divmod(clock >> 1, RUN_TICKS)
+        if not phase:
+            for row in self.delays.run(tick).tolist():
+                self._slips.follow(row, clock)
 
     # -- the tick -----------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media import relay
-from media.arrays import DECODED
+from media.arrays import DECODED, FRAME
+from media.prediction import LENGTH, LISTENER, OUT
 from media.strangers import MAX_OF_PORT, Strangers
 from model.media import FirstPacket
 from rtp.header import HEADER_BYTES, MAX_PACKET, PLAIN, rows_at, strip_options
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 RTCP_TYPES = 0xC0
 """192 to 223: RTCP that is multiplexed onto the RTP port (RFC 5761 §4), by the three highest bits."""
+_FEW = 32
+"""So few packets cost so little that whatever came meanwhile is taken, too."""
 MAX_ROUNDS = 16
 """Packets taken of one leg in one poll."""
 
@@ -32,17 +35,24 @@ class Intake:
         self._strangers = Strangers(engine)
         self._all_rows = np.arange(max(engine.ports.batch, engine.ports.capacity))
         self._first = np.zeros(engine.ports.capacity, np.int64)
+        self._prediction = engine.prediction
+        self._heads = np.zeros((engine.ports.batch, 4), np.uint32)
+        arena = engine.ports.arena
+        self._wire_words = np.ndarray((len(arena), 3), ">u4", arena.data, strides=(arena.strides[0], 4))
+        """The headers of all arena rows."""
+        self._frames = np.ndarray((len(arena),), f"V{FRAME}", arena.data, HEADER_BYTES, (arena.strides[0],))
+        """What follows them: 20 ms of G.711."""
 
     @property
     def n_strangers(self) -> int:
         """Packets to shared ports that were nobody's."""
         return self._strangers.n_dropped
 
-    def poll(self, now: float) -> None:
-        """Takes everything that has arrived."""
+    def poll(self, now: float, rounds: int = MAX_ROUNDS) -> None:
+        """Takes what has arrived: all of it, or of many legs on their own ports at most `rounds` packets each."""
         ports = self._ports
         self._strangers.begin()
-        for _ in range(MAX_ROUNDS):
+        for number in range(MAX_ROUNDS):
             n = ports.poll()
             if n:
                 self._take(n, now)
@@ -54,7 +64,7 @@ class Intake:
                     self._engine.reports.take(leg, now)
             for index in ports.shared_reports:
                 self._engine.reports.take_shared(index, self._by_row, now)
-            if not n or self._strangers.is_enough:
+            if not n or self._strangers.is_enough or (number + 1 >= rounds and _FEW < n < ports.batch):
                 return
 
     def take_backlog(self, rows: list[int], now: float) -> None:
@@ -65,27 +75,99 @@ class Intake:
                 self._receive(arena_rows, legs, lengths, now)
 
     def _take(self, n: int, now: float) -> None:
-        headers = self._ports.headers
         legs, lengths = self._ports.legs[:n], self._ports.lengths[:n]
-        rows = self._all_rows[:n]
-        odd = (headers["flags"][:n] != PLAIN) | ((headers["marker_type"][:n] & 0xE0) == RTCP_TYPES)
-        if lengths.min() < HEADER_BYTES or lengths.max() >= MAX_PACKET:
-            odd |= (lengths < HEADER_BYTES) | (lengths >= MAX_PACKET)
         is_strange = len(self._ports.unknown) > 0
+        words = self._prediction.expect(legs)
+        is_expected = self._compare(n, words)
+        if is_strange:
+            is_expected &= legs >= 0
+        if self._ports.has_doubles:
+            self._keep_one(legs, is_expected)
+        if is_expected.all():
+            self._receive_expected(self._all_rows[:n], legs, lengths, words, now)
+            return
+        if is_expected.any():
+            rows = np.flatnonzero(is_expected)
+            self._receive_expected(rows, legs[rows], lengths[rows], words[rows], now)
+        self._prediction.settle()
+        self._take_other(np.flatnonzero(~is_expected), is_strange, now)
+
+    def _compare(self, n: int, words: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """Which of the first `n` packets have the headers and lengths that `words` say."""
+        heads = self._heads[:n]
+        heads[:, :LENGTH] = self._wire_words[:n]
+        heads[:, LENGTH] = self._ports.lengths[:n]
+        same: NDArray[np.bool_] = heads.view(np.uint64) == words.view(np.uint64)[:, :2]
+        is_same: NDArray[np.bool_] = same[:, 0] & same[:, 1]
+        return is_same
+
+    def _keep_one(self, legs: NDArray[np.int64], is_expected: NDArray[np.bool_]) -> None:
+        """Where the same packet came twice in one batch only one is what was expected."""
+        order = self._all_rows[: len(legs)]
+        self._first[legs] = order
+        is_expected &= self._first.take(legs) == order
+
+    def _receive_expected(
+        self,
+        rows: NDArray[np.int64],
+        legs: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        words: NDArray[np.uint32],
+        now: float,
+    ) -> None:
+        """Keeps and forwards the packets in arena rows `rows`, which rise: all what their legs (none twice) had to send
+        next, by `words`."""
+        kept = self._table.is_ringed.take(legs)
+        if kept.any():
+            self._follow(rows, legs, lengths, kept, now)
+        self._wire_words[rows_at(rows)] = words[:, OUT:LISTENER]
+        listeners = words[:, LISTENER].astype(np.int64)
+        self._prediction.take(legs, words, now)
+        relayed = listeners < self._table.capacity
+        if not relayed.all():
+            rows, listeners, lengths = rows[relayed], listeners[relayed], lengths[relayed]
+        if len(rows):
+            self._ports.send_rows(rows, listeners, lengths)
+
+    def _follow(
+        self,
+        rows: NDArray[np.int64],
+        legs: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        kept: NDArray[np.bool_],
+        now: float,
+    ) -> None:
+        if not kept.all():
+            rows, legs, lengths = rows[kept], legs[kept], lengths[kept]
+        engine = self._engine
+        early_s = max(0.0, engine.next_tick - now)
+        follows = engine.inputs.follow(legs, self._frames[rows_at(rows)], engine.clock, early_s)
+        if follows is None:
+            return
+        if follows.any():
+            engine.inputs.follow(legs[follows], self._frames[rows[follows]], engine.clock, early_s)
+        far = ~follows
+        ts = self._ports.headers["ts"][rows[far]].astype(np.uint32)
+        self._keep(rows[far], legs[far], lengths[far], ts, None, np.ones(len(ts), np.bool_), now)
+
+    def _take_other(self, rows: NDArray[np.int64], is_strange: bool, now: float) -> None:
+        """Packets in arena rows `rows`, which rise, that nobody expected."""
+        headers, at = self._ports.headers, rows_at(rows)
+        legs, lengths = self._ports.legs[at], self._ports.lengths[at]
+        odd = (headers["flags"][at] != PLAIN) | ((headers["marker_type"][at] & 0xE0) == RTCP_TYPES)
+        odd |= (lengths < HEADER_BYTES) | (lengths >= MAX_PACKET)
         if is_strange:
             odd &= legs >= 0
         if odd.any():
             for k in np.flatnonzero(odd).tolist():
                 length = int(lengths[k])
-                lengths[k] = 0 if length >= MAX_PACKET else strip_options(self._ports.rows[k], length)
+                lengths[k] = 0 if length >= MAX_PACKET else strip_options(self._ports.rows[int(rows[k])], length)
                 if not lengths[k]:
                     self._table.rejected[legs[k]] += 1
-            rows = np.flatnonzero((lengths > 0) & (legs >= 0))
-        elif is_strange:
-            rows = np.flatnonzero(legs >= 0)
+        known = (lengths > 0) & (legs >= 0)
+        if not known.all():
+            rows, legs, lengths = rows[known], legs[known], lengths[known]
         if len(rows):
-            if len(rows) < n:
-                legs, lengths = legs[rows], lengths[rows]
             self._receive_some(rows, legs, lengths, now)
         if is_strange:
             accepted = self._strangers.take_unknown(self._ports.unknown, now)
@@ -121,14 +203,16 @@ class Intake:
     ) -> None:
         """Counts, keeps and forwards the packets in arena rows `rows`, which rise: all RTP, accepted, each leg once."""
         table, headers = self._table, self._ports.headers
+        self._prediction.settle()
+        self._prediction.forget(legs)
         h = headers[rows_at(rows)]
         types = h["marker_type"] & 0x7F
         is_audio = types == table.audio_type.take(legs)
         is_all_audio = bool(is_audio.all())
         is_event = ~is_audio if is_all_audio else types == table.event_type[legs]
-        ts = h["ts"].astype(np.uint32)
+        seq, ts = h["seq"].astype(np.uint16), h["ts"].astype(np.uint32)
         valid, fresh = self._receiver.update(
-            legs, h["seq"].astype(np.uint16), ts, h["ssrc"].astype(np.int64), lengths - HEADER_BYTES, is_audio, now
+            legs, seq, ts, h["ssrc"].astype(np.int64), lengths - HEADER_BYTES, is_audio, now
         )
         table.received_at[legs] = now
         if table.is_inactive.any():
@@ -146,9 +230,10 @@ class Intake:
                 is_noise &= valid
             if is_noise.any():
                 self._take_noise(rows[is_noise], legs[is_noise], lengths[is_noise], now)
-            rows, legs, lengths, ts = rows[wanted], legs[wanted], lengths[wanted], ts[wanted]
+            rows, legs, lengths, seq, ts = rows[wanted], legs[wanted], lengths[wanted], seq[wanted], ts[wanted]
             is_audio, is_event = is_audio[wanted], is_event[wanted]
             fresh = fresh[wanted] if fresh is not None else None
+        audio = legs[is_audio], seq[is_audio], ts[is_audio], lengths[is_audio]
         kept = table.is_ringed.take(legs) & is_audio
         if kept.any():
             is_decoded = kept & (table.kind[legs] >= DECODED)
@@ -165,6 +250,7 @@ class Intake:
         if len(rows):
             listeners = relay.rewrite(table, headers, rows, legs, lengths, is_audio, now)
             self._ports.send_rows(rows, listeners, lengths)
+        self._prediction.predict(*audio)
 
     def _streams_begin(self, legs: NDArray[np.int64], now: float) -> None:
         self._table.is_relay_set[legs] = False

@@ -122,6 +122,7 @@ class Planner:
         ringed = paths.ringed | analysed | engine.taps.rows_of(session)
         for leg in session.legs.values():
             row = leg.row
+            engine.prediction.forget(row)
             listener = paths.relays.get(row, -1)
             if table.relay_to[row] != listener:
                 table.relay_to[row] = listener

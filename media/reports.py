@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from media.arrays import LegTable
 from media.session import Leg
 from rtp import rtcp
@@ -9,8 +12,10 @@ from rtp.net.address import Address
 from rtp.net.ports import Ports
 from rtp.receiver import ReceiverTable
 
-PERIOD = 250
-"""Ticks between two reports of a leg (5 s, RFC 3550 §6.2)."""
+RUN_TICKS = 5
+"""Ticks from one `run` to the next: the reports of many legs at once cost little more than that of one."""
+PERIOD = 50
+"""`run`s between two reports of a leg (5 s, RFC 3550 §6.2)."""
 MAX_REPORTS = 8
 """Compound packets taken of one leg in one poll."""
 MAX_REPORTS_OF_PORT = 64
@@ -18,11 +23,9 @@ MAX_REPORTS_OF_PORT = 64
 
 
 class _State:
-    __slots__ = ("fraction_lost", "last_sr", "last_sr_at", "round_trip_s", "was_learned")
+    __slots__ = ("fraction_lost", "round_trip_s", "was_learned")
 
     def __init__(self) -> None:
-        self.last_sr = 0
-        self.last_sr_at = 0.0
         self.round_trip_s = -1.0
         self.fraction_lost = -1.0
         self.was_learned = False
@@ -50,9 +53,15 @@ class Reports:
         self._states: dict[int, _State] = {}
         self._due: list[set[int]] = [set() for _ in range(PERIOD)]
         self._next = 0
+        self._n_ticks = 0
+        self._builder = rtcp.SenderReports(cname)
+        self._last_sr = np.zeros(table.capacity, np.int64)
+        """By row: the middle of the NTP time of the peer's newest report; 0 = none came."""
+        self._last_sr_at = np.zeros(table.capacity, np.float64)
 
     def add(self, leg: Leg, now: float) -> None:
         self._states[leg.row] = _State()
+        self._last_sr[leg.row] = 0
         # Far enough from now that the first report has something to say, and legs allocated together are apart.
         self._due[(self._next + PERIOD // 2 + leg.row) % PERIOD].add(leg.row)
 
@@ -71,12 +80,49 @@ class Reports:
 
     def run(self, by_row: list[Leg | None], now: float) -> None:
         """Once a tick."""
+        self._n_ticks += 1
+        if self._n_ticks % RUN_TICKS:
+            return
         due = self._due[self._next]
         self._next = (self._next + 1) % PERIOD
-        for row in due:
-            leg = by_row[row]
-            if leg is not None and leg.report_to is not None:
-                self._send(leg, now, is_leaving=False)
+        legs = [leg for leg in map(by_row.__getitem__, due) if leg is not None and leg.report_to is not None]
+        if not legs:
+            return
+        rows = np.array([leg.row for leg in legs])
+        is_usual = (self._receiver.ssrc.take(rows) >= 0) & self._is_sending(rows, now)
+        if is_usual.any():
+            self._send_many([legs[k] for k in np.flatnonzero(is_usual).tolist()], rows[is_usual], now)
+        for k in np.flatnonzero(~is_usual).tolist():
+            self._send(legs[k], now, is_leaving=False)
+
+    def _is_sending(self, rows: NDArray[np.int64], now: float) -> NDArray[np.bool_]:
+        sent_at = self._table.sent_at.take(rows)
+        return (sent_at >= 0) & (now - sent_at < 10)
+
+    def _send_many(self, legs: list[Leg], rows: NDArray[np.int64], now: float) -> None:
+        """As `_send`, of legs that send and receive."""
+        table, received = self._table, self._receiver
+        since = ((now - table.sent_at.take(rows)) * 100 * table.step.take(rows)).astype(np.int64)
+        fraction, lost = received.report(rows)
+        last_sr = self._last_sr.take(rows)
+        delay = ((now - self._last_sr_at.take(rows)) * 65536).astype(np.int64)
+        packets = self._builder.build(
+            ssrc=table.out_ssrc.take(rows),
+            ntp=rtcp.ntp_time(self._wall()),
+            timestamp=table.out_ts.take(rows) + since,
+            packets=table.packets_sent.take(rows),
+            bytes=table.bytes_sent.take(rows),
+            of=received.ssrc.take(rows),
+            fraction_lost=fraction,
+            lost=lost,
+            highest_seq=received.highest.take(rows),
+            jitter=received.jitter.take(rows).astype(np.int64),
+            last_sr=last_sr,
+            delay=np.where(last_sr != 0, delay, 0),
+        )
+        for leg, packet in zip(legs, packets, strict=True):
+            assert leg.report_to is not None
+            self._ports.send_report(leg.row, packet, leg.report_to)
 
     def redirect(self, leg: Leg) -> None:
         """The leg's RTP address was learned: RTCP goes beside it, until the peer's own tells better."""
@@ -141,8 +187,8 @@ class Reports:
 
     def _apply(self, leg: Leg, state: _State, report: rtcp.Report, now: float) -> None:
         if report.sender is not None:
-            state.last_sr = rtcp.middle(report.sender.ntp)
-            state.last_sr_at = now
+            self._last_sr[leg.row] = rtcp.middle(report.sender.ntp)
+            self._last_sr_at[leg.row] = now
         for block in report.blocks:
             if block.ssrc != int(self._table.out_ssrc[leg.row]):
                 continue
@@ -170,20 +216,17 @@ class Reports:
             )
         blocks = (self._block(leg, now),) if receiver.ssrc[row] >= 0 else ()
         assert leg.report_to is not None
-        if sender is not None and blocks and not is_leaving:
-            packet = rtcp.build_sender_report(ssrc, sender, blocks[0], self._cname)
-        else:
-            packet = rtcp.build(rtcp.Report(ssrc, sender, blocks, self._cname, (ssrc,) if is_leaving else ()))
+        packet = rtcp.build(rtcp.Report(ssrc, sender, blocks, self._cname, (ssrc,) if is_leaving else ()))
         self._ports.send_report(row, packet, leg.report_to)
 
     def _block(self, leg: Leg, now: float) -> rtcp.ReportBlock:
-        receiver, row, state = self._receiver, leg.row, self._states[leg.row]
+        receiver, row, last_sr = self._receiver, leg.row, int(self._last_sr[leg.row])
         return rtcp.ReportBlock(
             ssrc=int(receiver.ssrc[row]),
             fraction_lost=receiver.take_fraction_lost(row),
             lost=receiver.lost(row),
             highest_seq=int(receiver.highest[row]),
             jitter=int(receiver.jitter[row]),
-            last_sr=state.last_sr,
-            delay=int((now - state.last_sr_at) * 65536) & 0xFFFFFFFF if state.last_sr else 0,
+            last_sr=last_sr,
+            delay=int((now - float(self._last_sr_at[row])) * 65536) & 0xFFFFFFFF if last_sr else 0,
         )

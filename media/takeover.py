@@ -29,6 +29,8 @@ LEG_COLUMNS = (
     *("relay_seq", "relay_ts", "is_relay_set"),
 )
 
+PREDICTION_COLUMNS = ("words", "pending", "arrived")
+"""What was not settled yet."""
 STREAM_COLUMNS = ("highest", "window", "ssrc", "first")
 """Of SRTP: without them packet indices would be used again."""
 
@@ -42,9 +44,11 @@ class Takeover:
         tables: list[tuple[object, tuple[str, ...]]] = [
             (engine.table, LEG_COLUMNS),
             (engine.receiver, tuple(vars(engine.receiver))),
+            (engine.prediction, PREDICTION_COLUMNS),
         ]
         tables += [(streams, STREAM_COLUMNS) for streams in engine.ports.srtp.streams]
         self._legacy = Legacy(memory_fd, tables, (engine.table, "relay_to"))
+        engine.prediction.begin()
         self._saved: dict[int, Saved] = {}
         self.backlog: list[int] = []
         """Rows of legs with ports of their own whose packets wait since their worker died."""

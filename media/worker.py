@@ -22,6 +22,7 @@ from media.arrays import TICK_S
 from media.beat import Beat
 from media.encoders import EncoderPool
 from media.engine import Engine
+from media.intake import MAX_ROUNDS
 from media.link import CommandLink, listen
 from media.prompts import PromptCache
 from media.recorder import RecordingWriter
@@ -33,6 +34,8 @@ log = logging.getLogger("media.worker")
 
 POLL_S = 0.01
 """How often the sockets are looked at while legs are there: the most a relayed packet waits."""
+CATCH_UP_POLLS = 4
+"""Every so often a poll takes two packets of each leg: what came in a burst does not stay behind for good."""
 COMMANDS_S = 0.004
 """How long commands are carried out before the sockets are looked at again."""
 SWITCH_INTERVAL_S = 0.0002
@@ -48,6 +51,8 @@ DIED = 1
 """Exit status after a bug."""
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 """Of mallopt(3)."""
+_PR_SET_THP_DISABLE = 41
+"""Of prctl(2)."""
 _BEHIND_S = 0.5
 """A tick later than this is not made up for: the machine was stopped."""
 
@@ -93,6 +98,7 @@ class Worker:
         self._watch(self._prompts.wake_fd, False)
         self._late_max_s = 0.0
         self._next_tick = self._next_poll = self._next_health = 0.0
+        self._n_polls = 0
         self._was_active = False
         self._owes_health = False
         """Legs were there since the last report."""
@@ -136,7 +142,7 @@ class Worker:
         if wait > 0 and not self._commands:
             time.sleep(wait)
             now = time.monotonic()
-        engine.poll(now)
+        engine.poll(now, self._rounds(now))
         self._handle_ready(now)
         if now >= self._next_poll:
             self._next_poll = max(self._next_poll + POLL_S, now)
@@ -148,6 +154,14 @@ class Worker:
             # Young objects only, some microseconds: what lives as long as a call is left alone.
             gc.collect(0)
         self._link.flush()
+
+    def _rounds(self, now: float) -> int:
+        """Of the coming poll. More than one packet of a leg waits only after a delay, the network's or ours; what comes
+        while a batch is worked on makes a batch of its own, and small batches are dear."""
+        self._n_polls += 1
+        if now - self._next_poll > POLL_S / 2:
+            return MAX_ROUNDS
+        return 2 if self._n_polls % CATCH_UP_POLLS == 0 else 1
 
     def _tick(self, now: float) -> None:
         late = now - self._next_tick
@@ -283,12 +297,17 @@ def raise_priority(want: str, level: int) -> None:
 
 
 def keep_memory() -> None:
-    """Lets malloc keep what was freed, and take no pages of its own for large arrays.
+    """Lets malloc keep what was freed, and take no pages of its own for large arrays; keeps the kernel from tidying.
 
     By default every large temporary array is mapped and unmapped anew: thousands of page faults in a tick, and on a
-    virtual machine some of them cost 20 µs each (ticks of 40 ms were seen, with 8000 faults in them).
+    virtual machine some of them cost 20 µs each (ticks of 40 ms were seen, with 8000 faults in them). And numpy asks
+    for huge pages, which a kernel thread of the lowest priority puts together later; meanwhile nobody else of the
+    process can have a page: that one waits for the processor, we for it.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "prctl"):
+        libc.prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)
+    mallopt = getattr(libc, "mallopt", None)
     if mallopt is None:  # not glibc
         return
     mallopt(_M_MMAP_THRESHOLD, 32 << 20)

@@ -124,8 +124,12 @@ class ReceiverTable:
         moved = is_audio & (wide != self.last_ts.take(legs))  # the packets of one telephone-event share their timestamp
         if not moved.all():
             legs, wide = legs[moved], wide[moved]
+        self.note_time(legs, wide, now)
+
+    def note_time(self, legs: NDArray[np.int64], ts: NDArray[np.int64], now: float | NDArray[np.float64]) -> None:
+        """Packets of `legs` that begin at the RTP times `ts` came at `now`, seconds (A.8)."""
         clock_hz = self.clock_hz.take(legs)
-        transit = (now * clock_hz).astype(np.int64) - wide
+        transit = (now * clock_hz).astype(np.int64) - ts
         change = (transit - self.transit.take(legs)).astype(np.int32)  # modulo 2**32, like the timestamps themselves
         deviation = np.abs(change.astype(np.int64))
         is_jump = deviation > clock_hz  # a second: the sender's clock was set, not the network slow
@@ -142,7 +146,7 @@ class ReceiverTable:
         if is_worst.any():
             self.max_jitter[legs[is_worst]] = jitter[is_worst]
         self.transit[legs] = transit
-        self.last_ts[legs] = wide
+        self.last_ts[legs] = ts
 
     def _begin(self, row: int, seq: int, ssrc: int) -> bool:
         if self.ssrc[row] == ssrc and self.bad_seq[row] != seq:
@@ -177,3 +181,14 @@ class ReceiverTable:
         self.prior_expected[row] = expected
         self.prior_unique[row] = self.unique[row]
         return min(255, (lost << 8) // interval) if interval > 0 and lost > 0 else 0
+
+    def report(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """`take_fraction_lost` and `lost` of many legs, none twice, that have all received something."""
+        unique = self.unique.take(rows)
+        expected = np.maximum(self.highest.take(rows) - self.base.take(rows) + 1, unique)
+        interval = expected - self.prior_expected.take(rows)
+        lost = interval - (unique - self.prior_unique.take(rows))
+        self.prior_expected[rows] = expected
+        self.prior_unique[rows] = unique
+        fraction = np.minimum((np.maximum(lost, 0) << 8) // np.maximum(interval, 1), 255)
+        return fraction, self.lost_before.take(rows) + expected - unique

@@ -73,6 +73,13 @@ class JitterRing:
         """How recordings pass a slip."""
         self._slots = self.data.reshape(n * SLOTS, chunk)
         self._flat_stamp = self.stamp.reshape(n * SLOTS)
+        # Every two slots that follow each other as one item; two that begin at an even one never go round.
+        self._pairs = np.ndarray(
+            (n * SLOTS - 1,),
+            f"V{2 * chunk * self.flat.itemsize}",
+            self.flat.data,
+            strides=(chunk * self.flat.itemsize,),
+        )
 
     def reset(self, row: int, ticks: int = 0) -> None:
         """Forgets the leg's audio and mapping; its counters start anew. `ticks` are RTP ticks of a chunk, 0 = one an
@@ -138,6 +145,40 @@ class JitterRing:
         else:
             self._write(legs, place, chunks, payload, clock)
         return place * self.chunk + phase, begins
+
+    def may_follow(self, legs: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Where a leg's next packet can be put with `follow`: if it is as long as the newest one, of `sizes` elements,
+        and begins where that ends."""
+        end = self.end.take(legs)
+        fits: NDArray[np.bool_] = self.is_started.take(legs) & (self.late_run.take(legs) == 0) & (end & 1 == 0)
+        fits &= (sizes == 2 * self.chunk) & (self.ticks.take(legs) == self.chunk)
+        fits &= self.last_ts.take(legs) + self.offset.take(legs) + sizes == end * self.chunk
+        return fits
+
+    def follow(self, legs: NDArray[np.int64], frames: NDArray[np.void], clock: int) -> NDArray[np.bool_] | None:
+        """Places two chunks of each of `legs` (none twice) right after what it sent last, which `may_follow` allowed.
+
+        None: all are placed. Else none is, and False stands where a place is so far from the clock that `put` must
+        judge it. `settle` has to follow before the leg's next packet.
+        """
+        place = self.end.take(legs)
+        now = clock + DEPTH
+        if int(place.max()) > now + MAX_AHEAD or int(place.min()) < now - IDLE:
+            return (place <= now + MAX_AHEAD) & (place >= now - IDLE)
+        slot = legs * SLOTS + (place & (SLOTS - 1))
+        self._pairs[slot] = frames
+        self._flat_stamp[slot] = place
+        slot += 1
+        place += 1
+        self._flat_stamp[slot] = place
+        place += 1
+        self.end[legs] = place
+        return None
+
+    def settle(self, legs: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Each of `legs` had one packet placed by `follow`: the element on the common clock at which it begins."""
+        self.last_ts[legs] += 2 * self.chunk
+        return (self.end.take(legs) - 2) * self.chunk
 
     def _judge_late(
         self,

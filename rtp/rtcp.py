@@ -2,6 +2,10 @@
 
 import struct
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 SR, RR, SDES, BYE = 200, 201, 202, 203
 MAX_COMPOUND = 1500
@@ -10,7 +14,12 @@ NTP_OFFSET_S = 2_208_988_800
 
 _BLOCK = struct.Struct("!IIIIII")
 _SENDER = struct.Struct("!QIII")
-_COMMON = struct.Struct("!BBHIQIIIIIIIII")
+_REPORT_FIELDS = [
+    *(("head", "u1"), ("kind", "u1"), ("length", ">u2"), ("ssrc", ">u4"), ("ntp", ">u8"), ("timestamp", ">u4")),
+    *(("packets", ">u4"), ("bytes", ">u4"), ("of", ">u4"), ("loss", ">u4"), ("highest_seq", ">u4")),
+    *(("jitter", ">u4"), ("last_sr", ">u4"), ("delay", ">u4")),
+]
+_REPORT_BYTES = np.dtype(_REPORT_FIELDS).itemsize
 
 
 @dataclass(slots=True)
@@ -78,15 +87,30 @@ def build(report: Report) -> bytes:
     return packet
 
 
-def build_sender_report(ssrc: int, sender: SenderInfo, block: ReportBlock, cname: str) -> bytes:
-    """As `build` of a report with one block and no BYE, for the many of them."""
-    lost = max(-0x800000, min(block.lost, 0x7FFFFF)) & 0xFFFFFF
-    return _COMMON.pack(
-        *(0x81, SR, _COMMON.size // 4 - 1, ssrc),
-        *(sender.ntp, sender.timestamp & 0xFFFFFFFF, sender.packets & 0xFFFFFFFF, sender.bytes & 0xFFFFFFFF),
-        *(block.ssrc, block.fraction_lost << 24 | lost, block.highest_seq & 0xFFFFFFFF),
-        *(block.jitter & 0xFFFFFFFF, block.last_sr, block.delay),
-    ) + _description(ssrc, cname)
+class SenderReports:
+    """Many sender reports of one kind at once: one block each, and the CNAME; as `build` makes them one by one."""
+
+    def __init__(self, cname: str) -> None:
+        description = _description(0, cname)
+        self._dtype = np.dtype(
+            [*_REPORT_FIELDS, ("sdes", "V4"), ("source", ">u4"), ("name", f"V{len(description) - 8}")]
+        )
+        self._blank = np.zeros(1, self._dtype)
+        self._blank["head"], self._blank["kind"], self._blank["length"] = 0x81, SR, _REPORT_BYTES // 4 - 1
+        self._blank["sdes"] = np.void(description[:4])
+        self._blank["name"] = np.void(description[8:])
+
+    def build(self, **columns: NDArray[Any] | int) -> list[bytes]:
+        """A packet for each entry of the columns `ssrc`, `ntp`, `timestamp`, `packets`, `bytes` (of `SenderInfo`) and
+        `of`, `fraction_lost`, `lost`, `highest_seq`, `jitter`, `last_sr`, `delay` (of `ReportBlock`)."""
+        packets = np.repeat(self._blank, len(np.atleast_1d(columns["ssrc"])))
+        lost = np.clip(columns.pop("lost"), -0x800000, 0x7FFFFF) & 0xFFFFFF
+        packets["loss"] = (columns.pop("fraction_lost") << 24) | lost
+        packets["source"] = columns["ssrc"]
+        for name, column in columns.items():
+            packets[name] = column
+        size, data = self._dtype.itemsize, packets.tobytes()
+        return [data[at : at + size] for at in range(0, len(data), size)]
 
 
 def _description(ssrc: int, cname: str) -> bytes:

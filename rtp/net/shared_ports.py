@@ -116,8 +116,9 @@ class SharedPorts:
         ) * np.uint64(NAME_BYTES)
         self._port_of = np.zeros(first_row + capacity, np.uint8)
         self._sender = Sender(arena.size, self._family)
-        self._arena_at = np.uint64(arena.bytes.ctypes.data)
-        self._stride = np.uint64(arena.bytes.strides[0])
+        stride = np.uint64(arena.bytes.strides[0])
+        self._row_at = np.uint64(arena.bytes.ctypes.data) + np.arange(arena.size, dtype=np.uint64) * stride
+        """Address of each arena row."""
 
     # -- allocation ---------------------------------------------------------------------------------------------------
 
@@ -312,7 +313,7 @@ class SharedPorts:
         if (ports[1:] < ports[:-1]).any():
             order = ports.argsort(kind="stable")
             rows, legs, lengths, ports = rows.take(order), legs.take(order), lengths.take(order), ports.take(order)
-        sender.bases[:n] = rows.view(np.uint64) * self._stride + self._arena_at
+        sender.bases[:n] = self._row_at.take(rows)
         sender.lengths[:n] = lengths
         sender.names[:n] = self._name_at.take(legs)
         return self.send_batch(sender, ports)

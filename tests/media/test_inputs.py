@@ -159,7 +159,7 @@ def test_delay_grows_with_jitter_and_then_nothing_is_late(jitter_ms):
 
 
 def test_delay_shrinks_when_the_network_calms():
-    line = Line(speech(30))
+    line = Line(speech(40))
     noisy = line.regular(jitter=0.1)[:300]
     calm = line.regular()[300:]
     line.run(noisy + calm)

@@ -155,3 +155,28 @@ def test_reset():
     feed(table, [1, 5])
     table.reset(0)
     assert (table.lost(0), int(table.packets[0]), int(table.ssrc[0])) == (0, 0, -1)
+
+
+def test_many_are_reported_as_each_alone():
+    rng = np.random.default_rng(3)
+    one, many = ReceiverTable(8), ReceiverTable(8)
+    rows = np.arange(8)
+    for k in range(300):
+        came = rows[rng.random(8) > 0.1]
+        if len(came):
+            for table in (one, many):
+                n = len(came)
+                seq = ((k + came * 9000) & 0xFFFF).astype(np.uint16)
+                table.update(
+                    came,
+                    seq,
+                    np.full(n, k * 160, np.uint32),
+                    came + 1,
+                    np.full(n, 160),
+                    np.ones(n, np.bool_),
+                    k * 0.02,
+                )
+        if k % 50 == 49:
+            fraction, lost = many.report(rows)
+            assert fraction.tolist() == [one.take_fraction_lost(row) for row in range(8)]
+            assert lost.tolist() == [one.lost(row) for row in range(8)]
