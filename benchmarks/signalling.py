@@ -6,10 +6,11 @@ A real `ringback serve` carries calls from one trunk to another, INVITE to BYE, 
 written, two subscribers in a process of their own get every event. `cpu_ms_per_call_*` counts supervisor, switch and
 media workers as the operating system does, idle work included, from the first INVITE until the last record is in the
 database; load (`benchmarks.signalling_load`) and subscribers are not counted. `media` is "direct" for these rows: audio
-would go from trunk to trunk; the row `relay_200cps` anchors it (media commands for each call, no packets). The floor
-(`benchmarks.signalling_floor`) only receives and sends the same datagrams. `failover_ms_*` is the time from the INVITE
-to the answer by the second trunk when the first one is dead and every call has to find that out anew. Each figure is a
-time of this machine in this minute: compare with the floor beside it.
+would go from trunk to trunk; the row `relay_200cps` anchors it (media commands for each call, no packets), and the row
+`200cps_auth_timers` has an extension for a caller: challenge and SHA-256 digest for every call, session timers at both
+legs. The floor (`benchmarks.signalling_floor`) only receives and sends the same datagrams. `failover_ms_*` is the time
+from the INVITE to the answer by the second trunk when the first one is dead and every call has to find that out anew.
+Each figure is a time of this machine in this minute: compare with the floor beside it.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import cpu_s, family, machine, print_result
-from benchmarks.signalling_setting import HOST, Failover, Setting, prepare
+from benchmarks.signalling_setting import DIAL_OUT, EXTENSION, HOST, PASSWORD, Failover, Setting, prepare
 
 _READY_S = 60.0
 _WRITTEN_S = 30.0
@@ -173,13 +174,13 @@ class Bench:
     def run(self) -> dict[str, Any]:
         with (
             tempfile.TemporaryDirectory(prefix="ringback-bench-") as folder,
-            Child("benchmarks.signalling_load", "--pairs", "4") as load,
+            Child("benchmarks.signalling_load", "--pairs", "5") as load,
             contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as black_hole,
         ):
             pairs = load.read()["pairs"]
             black_hole.bind((HOST, 0))
             failover = Failover(pair=pairs[3], dead_port=black_hole.getsockname()[1], dial=_FAILOVER)
-            setting = prepare(Path(folder), pairs[0], pairs[1], _DIRECT, _RELAY, failover)
+            setting = prepare(Path(folder), pairs[0], pairs[1], _DIRECT, _RELAY, failover, pairs[4])
             floor_ports = ("--caller", str(pairs[2][0]), "--callee", str(pairs[2][1]))
             with running(setting) as (switch, subscribers), Child("benchmarks.signalling_floor", *floor_ports) as floor:
                 floor_port = floor.read()["port"]
@@ -189,6 +190,7 @@ class Bench:
                     self._floor(load, floor, floor_port, rate)
                     self._rate(load, setting, switch, rate, 0, _DIRECT, f"{rate}cps")
                 self._rate(load, setting, switch, 200, 1, _RELAY, "relay_200cps")
+                self._rate(load, setting, switch, 200, 4, DIAL_OUT, "200cps_auth_timers")
                 self._failover(load, setting, switch)
                 subscribers.end_input()
                 self._check_events(subscribers.read()["events"])
@@ -235,6 +237,7 @@ class Bench:
 
     def _rate(self, load: Child, setting: Setting, switch: Switch, rate: int, pair: int, dial: str, name: str) -> None:
         n = self.calls[rate] // (2 if dial == _RELAY else 1)
+        who = {"user": EXTENSION, "password": PASSWORD} if dial == DIAL_OUT else {}
         before = switch.cpu_s()
         got = load.ask(
             do="run",
@@ -245,13 +248,15 @@ class Bench:
             rate=rate,
             calls=n,
             talk_s=self.talk_s,
+            **who,
         )
         self.n_expected += n
         self.failed += switch.wait_written(self.n_expected)
         spent = {name: (after - before.get(name, 0.0)) * 1000 / n for name, after in switch.cpu_s().items()}
         ms = sum(spent.values())
         self._count(got)
-        key = f"{'' if name[0].isdigit() else 'relay_'}cpu_ms_per_call_{rate}cps"
+        is_relay = not name[0].isdigit()
+        key = f"{'relay_' if is_relay else ''}cpu_ms_per_call_{name.removeprefix('relay_')}"
         self.result[key] = round(ms, 4)
         self.result[f"{key}_by_process"] = {name.split()[0]: round(part, 4) for name, part in spent.items()}
         for q in ("p50", "p99", "max"):

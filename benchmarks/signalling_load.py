@@ -7,7 +7,8 @@ First prints the ports of its pairs as JSON, then obeys JSON lines on stdin and 
 reports when the last has ended; `{"do": "hold", …}` leaves them up; `{"do": "release", "rate": 400}` ends those.
 
 A call is what SIGNALLING §1 counts: INVITE → 200 → ACK, talk, BYE → 200; no 180. The answer latency is the time from
-sending the INVITE to receiving the 200, the callee's share (this process) included.
+sending the INVITE to receiving the 200, the callee's share (this process) included. With `user` and `password` in the
+job the caller is an extension: every call is challenged and goes on with SHA-256 digest, and session timers are on.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import time
 from typing import Any
 
 from benchmarks.signalling_text import (
+    CALLER,
     answer_tail,
     callee_answer,
     follow,
@@ -27,6 +29,7 @@ from benchmarks.signalling_text import (
     header_line,
     invite_template,
     session_description,
+    with_credentials,
 )
 
 _SO_RCVBUFFORCE = 33
@@ -52,7 +55,8 @@ class Pair:
         self.acks = 0
         self.invites = 0
         self.sdp = session_description(30000 + self.ports[1] % 1000 * 2)
-        self._tail = answer_tail(self.ports[1], self.sdp)
+        self.has_timers = False
+        self._tails = {each: answer_tail(self.ports[1], self.sdp, has_timers=each) for each in (False, True)}
 
     def on_callee(self, data: bytes, source: Address) -> None:
         """What comes to the callee side: answered at once, with the headers it came with."""
@@ -68,16 +72,17 @@ class Pair:
         else:
             self.seen.add(mark)
         self.invites += kind == b"INV"
-        _send(self.callee, callee_answer(data, self._tail), source)
+        _send(self.callee, callee_answer(data, self._tails[self.has_timers]), source)
 
 
 class Call:
     """One call of the caller side. `state`: calling, up, ending, over."""
 
-    __slots__ = ("ack", "answered_at", "bye", "invite", "number", "resent", "sent_at", "state")
+    __slots__ = ("ack", "answered_at", "bye", "invite", "n_invites", "number", "resent", "sent_at", "state")
 
     def __init__(self, number: int, invite: bytes, now: float) -> None:
         self.number = number
+        self.n_invites = 1
         self.invite = invite
         self.sent_at = now
         self.answered_at = 0.0
@@ -104,6 +109,7 @@ class Load:
     def run(self, job: dict[str, Any], *, is_held: bool = False) -> dict[str, Any]:
         """Places `calls` at `rate` a second; each ends after `talk_s`, unless it is held."""
         pair = self.pairs[job["pair"]]
+        self.user, self.password = str(job.get("user", "")), str(job.get("password", ""))
         self._begin(pair, (job["host"], job["port"]), is_held, float(job.get("talk_s", 1.0)), str(job["dial"]))
         rate, n = float(job["rate"]), int(job["calls"])
         start = time.monotonic()
@@ -154,8 +160,10 @@ class Load:
         self.failed = self.n_resent = self.repeated_answers = 0
         self.statuses: collections.Counter[int] = collections.Counter()
         self.callee_before = (pair.invites, pair.acks, pair.repeated)
-        self.invite = invite_template(dial, target[1], pair.ports[0], pair.sdp)
-        self.follow = follow_template(pair.ports[0])
+        caller = self.user or CALLER
+        pair.has_timers = bool(self.user)
+        self.invite = invite_template(dial, target[1], pair.ports[0], pair.sdp, caller=caller)
+        self.follow = follow_template(pair.ports[0], caller=caller)
 
     def _place(self, now: float) -> None:
         self.next_number += 1
@@ -195,18 +203,25 @@ class Load:
                 _send(self.pair.caller, call.ack, self.target)
             return
         if status != 200:
-            self.failed += 1
-            self.statuses[status] += 1
+            is_challenge = status == 401 and call.n_invites == 1 and bool(self.user)
             uri = self.invite[7 : self.invite.index(b" SIP/2.0")]
             to = header_line(data, b"To")
-            ack = self.follow % (b"ACK", uri, b"i", number, number, to, number, 1, b"ACK")
+            mark = b"i" if call.n_invites == 1 else b"j"
+            ack = self.follow % (b"ACK", uri, mark, number, number, to, number, call.n_invites, b"ACK")
             _send(self.pair.caller, ack, self.target)
+            if is_challenge:
+                call.invite = with_credentials(call.invite, data, self.user, self.password)
+                call.n_invites = 2
+                _send(self.pair.caller, call.invite, self.target)
+                return
+            self.failed += 1
+            self.statuses[status] += 1
             call.state = "over"
             del self.calls[number]
             return
         self.latencies.append(now - call.sent_at)
-        call.ack = follow(self.follow, b"ACK", data, number)
-        call.bye = follow(self.follow, b"BYE", data, number)
+        call.ack = follow(self.follow, b"ACK", data, number, n_invites=call.n_invites)
+        call.bye = follow(self.follow, b"BYE", data, number, n_invites=call.n_invites)
         call.state = "up"
         call.answered_at = now
         _send(self.pair.caller, call.ack, self.target)

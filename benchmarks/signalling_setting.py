@@ -1,4 +1,4 @@
-"""The configuration `benchmarks.signalling` measures with: trunks by address, no digest, no recording."""
+"""The configuration `benchmarks.signalling` measures with: trunks by address, one extension, no recording."""
 
 import socket
 from collections.abc import Sequence
@@ -36,6 +36,11 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     dial: str
 
 
+EXTENSION, PASSWORD = "5001", "a-password-of-the-load"
+DIAL_OUT = "18200000000"
+"""What the extension dials: the callee of `phones`."""
+
+
 def prepare(
     directory: Path,
     direct: Sequence[int],
@@ -43,10 +48,11 @@ def prepare(
     dial_direct: str,
     dial_relay: str,
     failover: Failover | None = None,
+    phones: Sequence[int] = (),
 ) -> Setting:
     """Writes a configuration in which `dial_direct` leads from the caller to the callee port of `direct`, audio past
     us, and `dial_relay` through those of `relay`, audio by us; `failover.dial` leads to the dead port and then to the
-    callee's."""
+    callee's. `EXTENSION` reaches the callee of `phones` by `DIAL_OUT`."""
     sip_port, control_port = _free_port(socket.SOCK_DGRAM), _free_port(socket.SOCK_STREAM)
     first, last = free_rtp_range(_RTP_PORTS)
     token = new_token()
@@ -66,6 +72,12 @@ def prepare(
         )
     if failover is not None:
         trunks += _failover(failover)
+    if phones:
+        trunks += (
+            f'[[trunk]]\nname = "phones-callee"\nhost = "{HOST}"\nport = {phones[1]}\nmedia = "direct"\n'
+            f'is_recorded = false\n\n[[route]]\nname = "phones"\npattern = "182"\ntrunks = ["phones-callee"]\n\n'
+            f'[[extension]]\nnumber = "{EXTENSION}"\npassword = "{PASSWORD}"\nmedia = "direct"\nis_recorded = false\n\n'
+        )
     setting = Setting(
         config=directory / "ringback.toml",
         log=directory / "serve.log",
@@ -78,7 +90,8 @@ def prepare(
         f'[node]\nname = "bench"\ndirectory = "data"\nlog_level = "warning"\ndrain_s = 1.0\n\n'
         f'[sip]\nlisten = ["udp:{HOST}:{sip_port}"]\n\n'
         f'[media]\naddress = "{HOST}"\nrtp_ports = "{first}-{last}"\ninactivity_s = 0.0\nworkers = 1\n\n'
-        f"[recording]\nenabled = false\n\n[calls]\nmax_calls = 20000\n\n"
+        f"[recording]\nenabled = false\n\n"
+        f"[outbound]\nmax_calls = 0\nmax_calls_per_day = 0\nmax_minutes_per_day = 0\n\n[calls]\nmax_calls = 20000\n\n"
         f'[control]\nlisten = "{HOST}:{control_port}"\n\n'
         f'[[control.user]]\nname = "bench"\ntoken_hash = "{hash_token(token)}"\nrole = "operator"\n\n{trunks}'
     )

@@ -296,7 +296,7 @@ class Endpoint:
 
     def end_reliable(self, session: Session) -> None:
         """No provisional response is repeated any more: there is a final one."""
-        reliable = self.reliable.pop(session.id, None)
+        reliable = self.reliable.pop(session.id, None) if self.reliable else None
         if reliable is not None:
             reliable.deadline = 0.0
 

@@ -53,11 +53,8 @@ def send_bye(endpoint: Endpoint, session: Session, headers: str, now: float, out
 
 def refuse_pending(endpoint: Endpoint, session: Session, now: float, out: Out) -> None:
     """487 to what the peer still waits for when the session ends (§15.1.2)."""
-    for watch in [each for each in endpoint.refers.values() if each.session is session and not each.is_accepted]:
-        del endpoint.refers[watch.key]
-        refer = endpoint.transactions.servers.get(watch.key)
-        if refer is not None:
-            endpoint.answer(refer, 487, "Request Terminated", now, out)
+    if endpoint.refers:
+        _refuse_refers(endpoint, session, now, out)
     if not session.offer_key and not session.invite_key:
         return
     for key in (session.offer_key, session.invite_key):
@@ -65,6 +62,14 @@ def refuse_pending(endpoint: Endpoint, session: Session, now: float, out: Out) -
         if t is not None:
             endpoint.answer(t, 487, "Request Terminated", now, out)
     session.offer_key = ""
+
+
+def _refuse_refers(endpoint: Endpoint, session: Session, now: float, out: Out) -> None:
+    for watch in [each for each in endpoint.refers.values() if each.session is session and not each.is_accepted]:
+        del endpoint.refers[watch.key]
+        refer = endpoint.transactions.servers.get(watch.key)
+        if refer is not None:
+            endpoint.answer(refer, 487, "Request Terminated", now, out)
 
 
 def answer_in_dialog(

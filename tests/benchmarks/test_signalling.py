@@ -19,7 +19,9 @@ from benchmarks.signalling_text import (
     follow_template,
     invite_template,
     session_description,
+    with_credentials,
 )
+from sip.digest import NonceTable, Outcome, check_digest, ha1, make_challenge
 from sip.message import Request, Response
 from sip.offer_answer import offered_codecs
 from sip.parser import parse_message
@@ -49,6 +51,22 @@ def test_the_text_is_sip() -> None:
             method.decode(), cseq, "callee", "sip:callee@127.0.0.1:6002",
         )  # fmt: skip
         assert later.branch != request.branch
+
+
+def test_an_extension_answers_the_challenge_and_goes_on_with_the_next_number() -> None:
+    invite = invite_template("18200000000", 5060, 6001, session_description(30_000), caller="5001") % (7, 7, 7)
+    nonces = NonceTable(b"a secret of sixteen octets")
+    challenges = make_challenge(nonces, "ringback", "127.0.0.1", 0.0, algorithms=("SHA-256", "MD5"))
+    lines = "".join([f"WWW-Authenticate: {value}\r\n" for value in challenges])
+    again = parse_message(with_credentials(invite, f"SIP/2.0 401 No\r\n{lines}\r\n".encode(), "5001", "password"))
+    assert isinstance(again, Request)
+    assert (again.cseq, again.branch) == (2, "z9hG4bKj7")
+    result = check_digest(
+        again.all("Authorization"), method="INVITE", uri=again.uri, realm="ringback", source="127.0.0.1", now=1.0,
+        nonces=nonces, find_ha1=lambda user, algorithm: ha1(user, "ringback", "password", algorithm),
+        algorithms=("SHA-256", "MD5"),
+    )  # fmt: skip
+    assert (result.outcome, result.username) == (Outcome.ACCEPTED, "5001")
 
 
 @pytest.fixture
