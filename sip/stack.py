@@ -23,7 +23,7 @@ from sip.dialog import dialog_head, routing
 from sip.flow import Flow
 from sip.next_hop import Listener
 from sip.refer import Replaces
-from sip.session import ALLOW, Out, reason_line
+from sip.session import ALLOW, Endpoint, Out, reason_line
 from sip.session_refer import find_replaced
 from sip.session_state import Draft, Session, StackStats
 from sip.stack_driver import DriverSide
@@ -107,11 +107,7 @@ class SipStack(DriverSide):
         )
         wanted_s = endpoint.session_expires_s if session_expires_s is None else session_expires_s
         session.wanted_s = session.expires_s = wanted_s
-        supported = session_reliable.invite_lines(reliable if body else "off")
-        tail = (
-            f"Allow: {ALLOW}\r\n{supported}User-Agent: {endpoint.user_agent}\r\n"
-            f"{session_timer.invite_lines(endpoint, session)}{headers}"
-        )
+        tail = _invite_tail(endpoint, session, reliable if body else "off", headers)
         if body:
             tail = f"{tail}Content-Type: {content_type}\r\n"
         draft = Draft(
@@ -358,6 +354,13 @@ class SipStack(DriverSide):
 
 
 _NOWHERE = Flow("udp", "", 0)
+
+
+def _invite_tail(endpoint: Endpoint, session: Session, reliable: str, headers: str) -> str:
+    return (
+        f"Allow: {ALLOW}\r\n{session_reliable.invite_lines(reliable)}User-Agent: {endpoint.user_agent}\r\n"
+        f"{session_timer.invite_lines(endpoint, session)}{headers}"
+    )
 
 
 def hop_uri(route: Sequence[str], uri: str) -> str:
