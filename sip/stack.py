@@ -73,9 +73,8 @@ class SipStack(DriverSide):
 
         Without `body` the peer is asked for an offer, and its 2xx waits for `acknowledge`. A 401 or 407 that
         `credentials` can answer is answered inside, and a 422. `session_expires_s`: another interval than the stack's
-        (0: none). `reliable`: off, supported or
-        required, whether provisional responses shall arrive (RFC 3262); only with `body`. There is no timer on
-        ringing: `cancel` is the caller's.
+        (0: none). `reliable`: off, supported or required, whether provisional responses shall arrive (RFC 3262); only
+        with `body`. There is no timer on ringing: `cancel` is the caller's.
 
         Raises:
             ValueError: a line end in an argument that is one header value, or a route without URI.
