@@ -37,7 +37,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
 
 
 EXTENSION, PASSWORD = "5001", "a-password-of-the-load"
-DIAL_OUT = "18200000000"
+DIAL_OUT = "18300000000"
 """What the extension dials: the callee of `phones`."""
 
 
@@ -75,7 +75,7 @@ def prepare(
     if phones:
         trunks += (
             f'[[trunk]]\nname = "phones-callee"\nhost = "{HOST}"\nport = {phones[1]}\nmedia = "direct"\n'
-            f'is_recorded = false\n\n[[route]]\nname = "phones"\npattern = "182"\ntrunks = ["phones-callee"]\n\n'
+            f'is_recorded = false\n\n[[route]]\nname = "phones"\npattern = "183"\ntrunks = ["phones-callee"]\n\n'
             f'[[extension]]\nnumber = "{EXTENSION}"\npassword = "{PASSWORD}"\nmedia = "direct"\nis_recorded = false\n\n'
         )
     setting = Setting(
