@@ -55,6 +55,7 @@ class LegMedia:
         self._narrow = tuple(name for name in self._default if name in _NARROW) or self._default
         for name in self._missing.intersection(config.media.codecs):
             log.warning("! codec %s is not offered: its library is missing", name)
+        self._sharing = {trunk.name for trunk in config.trunk if trunk.rtp_ports == "shared"}
         self._suites = config.media.srtp_suites
         self._some_keys = LocalKeys.make(bytes, self._suites)
         """Stand for a leg's own where only their suites matter."""
@@ -112,6 +113,21 @@ class LegMedia:
         if security != "off" and leg.srtp_keys is None:
             leg.srtp_keys = LocalKeys.make(secrets.token_bytes, self._suites)
         return leg.srtp_keys if security != "off" else None
+
+    def local(self, leg: Leg) -> LocalMedia | None:
+        """Where the leg's peer finds us; takes a port for it when it has none. None: no port is free, or (for a
+        browser) no edge is up."""
+        if not leg.port:
+            is_shared = leg.kind == "trunk" and leg.name in self._sharing
+            leg.port = self._pool.allocate_port(leg.worker, leg.name if is_shared else "")
+            if not leg.port:
+                log.warning("! no RTP port is free for leg %s", leg.leg_id)
+                return None
+        # The session id must be unique to us (RFC 8866 §5.2): port and instant are.
+        session_id = int(leg.created_utc * 1000)
+        if leg.browser is not None:
+            return self.browsers.local_media(leg, session_id)
+        return LocalMedia(self._pool.host_for(host_of(leg)), leg.port, session_id, leg.sdp_version)
 
     # -- offers and answers -------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import assert_never
 from model.causes import HangupCause
 from sip import actions as sip
 from sip.flow import Flow
-from sip.offer_answer import LocalMedia, NoCommonCodec
+from sip.offer_answer import NoCommonCodec
 from sip.sdp import SdpError
 from sip.stack import SipStack
 from switch.actions import SendInfoDigits
@@ -37,7 +37,7 @@ from switch.leg_events import (
     LegRinging,
     LegTakesOffer,
 )
-from switch.leg_media import LegMedia, host_of
+from switch.leg_media import LegMedia
 from switch.media_pool import MediaPool
 from switch.sip_browsers import SipBrowsers
 from switch.sip_lines import retry_after_s, warning_line
@@ -45,8 +45,6 @@ from switch.sip_moves import SipMoves
 from switch.sip_transfers import SipTransfers
 
 log = logging.getLogger(__name__)
-
-SDP_TYPE = "application/sdp"
 
 
 class SipLegs:
@@ -63,17 +61,14 @@ class SipLegs:
         browsers: Browsers | None = None,
     ) -> None:
         self._config = config
-        self._directory = directory
         self._stack = stack
-        self._pool = pool
         self.local_host = local_host
         self.media = LegMedia(config, directory, pool, browsers)
         self._legs: dict[str, tuple[Call, Leg]] = {}
         self.transfers = SipTransfers(stack, self._legs)
-        self.browsers = SipBrowsers(stack, self._legs, self.media, self._local_media, self._apply_answer)
-        self.moves = SipMoves(stack, self._legs, self.media, self._local_media)
+        self.browsers = SipBrowsers(stack, self._legs, self.media, self.media.local, self._apply_answer)
+        self.moves = SipMoves(stack, self._legs, self.media, self.media.local)
         self._terms = InviteTerms(config, directory, local_host)
-        self._sharing = {trunk.name for trunk in config.trunk if trunk.rtp_ports == "shared"}
 
     # -- what the calls want ------------------------------------------------------------------------------------------
 
@@ -140,9 +135,8 @@ class SipLegs:
         if not leg.session:
             return []
         status, reason = status_of_cause(cause)
-        actions = self._stack.hang_up(
-            leg.session, now, status, reason, reason_header(cause), headers=warning_line(leg.warning)
-        )
+        lines = warning_line(leg.warning)
+        actions = self._stack.hang_up(leg.session, now, status, reason, reason_header(cause), headers=lines)
         self.media.browsers.release(leg)
         self._forget_if_gone(leg.session)
         return actions
@@ -275,22 +269,7 @@ class SipLegs:
         if call.is_direct and caller is not None and caller.offer:
             leg.is_direct = True
             return caller.offer
-        local = self._local_media(leg)
-        return None if local is None else self.media.offer(leg, caller, local)
-
-    def _local_media(self, leg: Leg) -> LocalMedia | None:
-        if not leg.port:
-            leg.port = self._pool.allocate_port(leg.worker, leg.name if self._shares_ports(leg) else "")
-            if not leg.port:
-                log.warning("! no RTP port is free for leg %s", leg.leg_id)
-                return None
-        # The session id must be unique to us (RFC 8866 §5.2): port and instant are.
-        if leg.browser is not None:
-            return self.media.browsers.local_media(leg, int(leg.created_utc * 1000))
-        return LocalMedia(self._pool.host_for(host_of(leg)), leg.port, int(leg.created_utc * 1000), leg.sdp_version)
-
-    def _shares_ports(self, leg: Leg) -> bool:
-        return leg.kind == "trunk" and leg.name in self._sharing
+        return None if (local := self.media.local(leg)) is None else self.media.offer(leg, caller, local)
 
     def _answer_body(self, call: Call, leg: Leg, peer: Leg | None) -> tuple[bytes, LegFailed | None]:
         """Our SDP for a caller: the answer to its offer, or an offer when it made none."""
@@ -300,7 +279,7 @@ class SipLegs:
             leg.offer = b""
             leg.local_sdp = peer.local_sdp
             return leg.local_sdp, None
-        local = self._local_media(leg)
+        local = self.media.local(leg)
         if local is None:
             return b"", LegFailed(call.call_id, leg.leg_id, HangupCause.REQUESTED_CHAN_UNAVAIL, 503)
         try:
@@ -365,7 +344,7 @@ class SipLegs:
         if call.is_direct:
             return [], [LegOffers(call.call_id, leg.leg_id, body)]
         leg.sdp_version += 1
-        local = self._local_media(leg)
+        local = self.media.local(leg)
         if local is None:
             return self._stack.refuse_offer(leg.session, 503, "Service Unavailable", now), []
         try:
