@@ -109,6 +109,10 @@ def plan_diverted(ringing: Ringing, diversion: Diversion, now: float, env: Envir
     entry = env.directory.extensions[diversion.extension]
     n_before = len(ringing.plan)
     cause = plan(ringing, Origin(caller=ringing.caller, extension=entry), diversion.to, now, env)
+    if isinstance(ringing, Call) and ringing.conference is not None:
+        # Only who dials a room himself comes in: it may be on already, as another call.
+        ringing.conference = None
+        return HangupCause.NO_ROUTE_DESTINATION
     for step in ringing.plan[n_before:]:
         step.diversion = step.diversion or diversion
     return cause

@@ -332,6 +332,21 @@ def test_a_room_that_was_opened_for_somebody_who_does_not_come_is_closed_again(t
     run_virtual(main())
 
 
+@pytest.mark.parametrize("to", ["8000", "02155550001"], ids=["number", "access number"])
+def test_a_room_is_no_target_of_forwardings(to):
+    config = EXTENSIONS.replace('number = "1002"', f'number = "1002"\nalways_to = "{to}"') + TRUNKS + OPEN + CLOSED
+
+    async def main():
+        async with house(config) as stage:
+            await stage.dial("1001")
+            stage.phones["1003"] = await stage.switch.phone("1003")
+            stage.phones["1003"].call("1002")
+            assert (await stage.phones["1003"].wait("ended")).status == 404
+            assert len(stage.switch.of(told.ConferenceStarted)) == 1
+
+    run_virtual(main())
+
+
 def test_who_has_the_floor_is_told():
     async def main():
         async with house() as stage:
