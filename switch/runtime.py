@@ -6,7 +6,7 @@ Holds no policy.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 import msgspec
 
@@ -24,6 +24,7 @@ from switch.guard import Guard, Verdict
 from switch.leg_events import CallEvent, LegRefers
 from switch.media_events import MediaEvents
 from switch.media_pool import MediaPool
+from switch.runtime_peers import Door, Machine, Tap
 from switch.security_events import SecurityEvent, ignore
 from switch.sip_legs import SipLegs
 from switch.strangers import answer_stranger
@@ -34,28 +35,6 @@ EARLIEST_TIMER_S = 0.01
 """No timer is armed nearer than this: every wake-up of an idle loop costs more than it gains (SIGNALLING §1)."""
 SOON_S = 0.02
 """A timer that fires within this time is near enough for whatever is due next."""
-
-
-class Machine(Protocol):
-    """Anything pure with one deadline."""
-
-    @property
-    def deadline(self) -> float | None: ...
-
-
-class Door(Protocol):
-    """Takes the requests that are no part of a session (switch.door)."""
-
-    def incoming_invite(self, action: sip.IncomingInvite, now: float) -> None: ...
-    def incoming_request(self, action: sip.IncomingRequest, now: float) -> None: ...
-    def request_done(self, action: sip.RequestDone, now: float) -> None: ...
-
-
-class Tap(Protocol):
-    """Sees every SIP message (switch.trace). Must not raise."""
-
-    def received(self, batch: Sequence[tuple[bytes, Flow]], now: float) -> None: ...
-    def sent(self, data: bytes, flow: Flow) -> None: ...
 
 
 class Outside(msgspec.Struct):

@@ -3,6 +3,8 @@
 The rules themselves are in tests/switch/test_outbound_policy.py.
 """
 
+import asyncio
+
 import pytest
 
 from model.causes import HangupCause
@@ -100,5 +102,28 @@ def test_a_trunk_that_failed_and_the_next_one_are_one_call():
         phone.call("913800138000")
         assert (await phone.wait("ended")).status == 403
         await switch.close()
+
+    run_virtual(main())
+
+
+def test_a_transfer_abroad_is_refused_and_one_within_the_limits_is_paid_by_who_transfers():
+    async def main():
+        switch = SimSwitch(SimNet(), "[outbound]\nmax_calls = 1\n" + EXTENSIONS + TRUNKS)
+        agent = await switch.phone("1001", answer_after_s=0.1)
+        carrier = switch.carrier(answer_after_s=0.1)
+        carrier.call("02188886666", caller="13800138000")
+        mine = (await agent.wait("answered")).call
+        await asyncio.sleep(1.0)
+        agent.agent.transfer(mine, f"sip:{ABROAD}@10.0.0.1")
+        assert (await agent.wait("transfer")).status == 403
+        assert len(switch.core.calls.calls) == 1 and mine in agent.agent.calls
+        await asyncio.sleep(1.0)
+        agent.agent.transfer(mine, "sip:913900139000@10.0.0.1")
+        await carrier.wait("incoming")
+        await switch.until(lambda: len(switch.core.directory.outbound.usage["1001"].live) == 1)
+        await agent.wait("ended")
+        agent.call("913900139001")
+        assert (await agent.wait("ended")).status == 403
+        await switch.close(check=False)
 
     run_virtual(main())
