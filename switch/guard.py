@@ -24,6 +24,8 @@ WANE_S = 10.0
 """A point is forgotten in this time."""
 GRACE_S = 5.0
 """A challenge that is not answered by then was not meant to be."""
+FLOOD_POINTS = 0.05
+"""For each message beyond the rate."""
 MAX_LOCK_S = 3600.0
 MAX_BAN_S = 86400.0
 MAX_PENDING = 128
@@ -141,6 +143,8 @@ class Guard:
         if left >= 0.0:
             source.is_flood_told = False
             return Verdict.STRANGER
+        if source.tokens < 0.0:
+            self._blame(flow, "flood", FLOOD_POINTS, now)
         if not source.is_flood_told:
             source.is_flood_told = True
             self._say("flood", flow, now)

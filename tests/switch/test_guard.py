@@ -41,6 +41,16 @@ def test_a_stranger_is_slowed_down_told_so_and_then_not_heard_and_others_do_not_
     assert rig.guard.sort(HERE, 60.0) is Verdict.STRANGER
 
 
+def test_who_floods_on_is_banned_but_not_for_what_all_do_together():
+    rig = Rig(stranger_rate=10.0, strangers_rate=20.0)
+    while not rig.guard.bans(0.0):
+        rig.guard.sort(HERE, 0.0)
+    assert rig.kinds() == ["flood", "ban"] and rig.guard.counters.n_busy > 100
+    for n in range(5000):
+        rig.guard.sort(Flow("udp", f"198.51.{n // 250}.{n % 250}", 5060), 0.0)
+    assert len(rig.guard.bans(0.0)) == 1
+
+
 def test_all_strangers_together_are_limited_but_not_streams_nor_phones():
     rig = Rig(strangers_rate=100.0)
     phone = Flow("udp", "192.0.2.77", 5060)
