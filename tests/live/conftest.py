@@ -58,9 +58,16 @@ class Bed:
         self._sipps.append(made)
         return made
 
-    def phone(self, user: str, *, domain: str = netns.SWITCH, **options: Any) -> Baresip:
-        """A baresip on a machine of its own."""
-        network, address = self.network.add_phone()
+    def phone(
+        self,
+        user: str,
+        *,
+        domain: str = netns.SWITCH,
+        place: tuple[Namespace, str] | None = None,
+        **options: Any,
+    ) -> Baresip:
+        """A baresip on a machine of its own, or on the one of `place` with that address."""
+        network, address = place or self.network.add_phone()
         made = Baresip(network, self.folder, address=address, user=user, domain=domain, **options)
         self._phones.append(made)
         return made

@@ -46,6 +46,7 @@ class Namespace:
         self.name = name
         self._path = _FOLDER / name
         self._phones: list[str] = []
+        self._n_phones = 0
 
     def command(self, *words: str) -> list[str]:
         """The command line that runs `words` inside; the process keeps its pid (nsenter execs)."""
@@ -57,7 +58,8 @@ class Namespace:
 
     def add_phone(self) -> tuple["Namespace", str]:
         """A machine of its own on the same network, and its address. It goes when this namespace goes."""
-        n = len(self._phones) + 1
+        self._n_phones += 1
+        n = self._n_phones
         name, address = f"{self.name}-p{n}", f"10.9.0.{100 + n}"
         _remove(name)
         _run("ip", "netns", "add", name)
@@ -67,6 +69,14 @@ class Namespace:
         phone = Namespace(name)
         _batch(phone, "link set lo up", f"addr add {address}/24 dev eth0", "link set eth0 up", *_routes("eth0"))
         return phone, address
+
+    def add_machine(self, name: str) -> "Namespace":
+        """A machine that is connected with nothing yet. It goes when this namespace goes."""
+        full = f"{self.name}-{name}"
+        _remove(full)
+        _run("ip", "netns", "add", full)
+        self._phones.append(full)
+        return Namespace(full)
 
     def remove(self) -> None:
         """End everything inside and take it away, phones first."""
