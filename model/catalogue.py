@@ -4,6 +4,7 @@ from types import ModuleType
 
 from model import (
     commands,
+    commands_audio,
     commands_conference,
     commands_monitor,
     commands_originate,
@@ -13,6 +14,7 @@ from model import (
     commands_trace,
     commands_transfer,
     events,
+    events_audio,
     events_conference,
     events_monitor,
     events_outbound,
@@ -25,6 +27,7 @@ from model.declare import COMMANDS, EVENTS, CommandSpec, EventSpec
 
 _MODULES: tuple[ModuleType, ...] = (
     commands,
+    commands_audio,
     commands_conference,
     commands_monitor,
     commands_parking,
@@ -34,6 +37,7 @@ _MODULES: tuple[ModuleType, ...] = (
     commands_trace,
     commands_transfer,
     events,
+    events_audio,
     events_conference,
     events_monitor,
     events_outbound,

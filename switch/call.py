@@ -186,6 +186,19 @@ class BrowserSide(msgspec.Struct, gc=False, kw_only=True):
         return f"BrowserSide({self.ufrag})"
 
 
+class Collecting(msgspec.Struct, gc=False, kw_only=True):
+    """Digits that a leg is asked for (`switch.collecting`)."""
+
+    collect_id: str
+    sources: list[str]
+    max_digits: int
+    terminators: str
+    first_digit_s: float
+    next_digit_s: float
+    max_prompt_s: float
+    digits: str = ""
+
+
 class Leg(msgspec.Struct, gc=False, kw_only=True):
     """One SIP dialog and its audio."""
 
@@ -287,6 +300,8 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     """Typed so far, of a code or of a number."""
     keys_for: str = ""
     """transfer, consult: what the number is for; "" = it is a code."""
+    collecting: Collecting | None = None
+    """What it is asked for."""
     keys_held: tuple[str, ...] = ()
     """Legs on hold while it is typed."""
     playing: str = ""

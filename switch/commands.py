@@ -15,6 +15,7 @@ from model.records import RecordingRecord
 from storage.errors import CursorError, NotFoundError, UnavailableError
 from storage.filters import CallFilter, RecordingFilter
 from switch import (
+    audio_commands,
     conference_commands,
     extensions_admin,
     parking_commands,
@@ -75,6 +76,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         **trace_commands.make_handlers(app),
         **watching_commands.make_handlers(app),
         **services_desk.make_handlers(app),
+        **audio_commands.make_handlers(app, handlers.source),
         **parking_commands.make_handlers(app),
         **transfer_commands.make_handlers(app),
     }
@@ -105,7 +107,7 @@ class CommandHandlers:
         return views.CallDetail(record=stored.call, recordings=recordings)
 
     def originate(self, command: Originate, caller: Caller) -> views.CallView:
-        return self._view(originate(self._app, command, self._source))
+        return self._view(originate(self._app, command, self.source))
 
     def hangup(self, command: commands.Hangup, caller: Caller) -> views.CallView:
         call = self._call(command.call_id)
@@ -161,7 +163,7 @@ class CommandHandlers:
 
     def play(self, command: commands.Play, caller: Caller) -> views.PlayStarted:
         call = self._call(command.call_id)
-        sources = [self._source(source) for source in command.sources]
+        sources = [self.source(source) for source in command.sources]
         if command.leg_id:
             legs = [self._audible_leg(call, command.leg_id)]
         else:
@@ -306,7 +308,7 @@ class CommandHandlers:
     def _media(self, call: Call, command: media.Command) -> None:
         self._runtime.pool.send(call.worker, command)
 
-    def _source(self, source: str) -> str:
+    def source(self, source: str) -> str:
         """A source as the worker takes it; files only from the prompts folder."""
         if _TONE.match(source):
             return source

@@ -4,6 +4,7 @@ import msgspec
 
 from model.causes import HangupCause
 from sip.refer import Replaces
+from switch.call import Collecting
 
 
 class _CallEvent(msgspec.Struct, frozen=True, gc=False):
@@ -108,6 +109,12 @@ class LegRetrieves(_CallEvent, frozen=True):
     """`leg_id`, new in the call, has dialled the orbit where it is parked; `is_ready`: it was answered."""
 
     is_ready: bool = False
+
+
+class CollectDigits(_CallEvent, frozen=True):
+    """API: ask the leg for digits; None = no longer."""
+
+    wanted: Collecting | None
 
 
 class ParkLeg(_CallEvent, frozen=True):
@@ -307,6 +314,7 @@ CallEvent = (
     | LegReplaces
     | LegPicksUp
     | LegRetrieves
+    | CollectDigits
     | ParkLeg
     | FetchParked
     | LegReferProgress

@@ -2,14 +2,15 @@
 
 from model import events
 from model.causes import HangupCause
-from switch import consults, joining, parking, transfers
-from switch.actions import JoinCalls, RefuseRefer
+from switch import collecting, consults, joining, parking, transfers
+from switch.actions import Action, JoinCalls, RefuseRefer
 from switch.call import Call, Leg
 from switch.environment import Environment
 from switch.hearing import settle
 from switch.leg_events import (
     CallEvent,
     ChangeConsult,
+    CollectDigits,
     FetchParked,
     HoldLeg,
     LegReferProgress,
@@ -53,6 +54,8 @@ def on(call: Call, leg: Leg | None, event: CallEvent, now: float, env: Environme
             return stay(joining.replace(call, leg, call.legs[replaced], now, env))
         case LegRetrieves() if leg is not None:
             return parking.retrieve(call, leg, event, now, env)
+        case CollectDigits(wanted=wanted) if leg is not None and not leg.is_ended:
+            return stay(collecting.begin(call, leg, wanted, now) if wanted else _stop_collecting(call, leg))
         case ParkLeg(orbit=orbit) if leg is not None and parking.refusal(call, leg, orbit, env) is None:
             return parking.begin(call, leg, orbit, now, env)
         case FetchParked(number=number):
@@ -80,6 +83,10 @@ def _referred(call: Call, leg: Leg, event: LegRefers, now: float, env: Environme
     if isinstance(made, HangupCause):
         return _refuse(call, event, made)
     return transfers.begin(call, leg, made, now, env)
+
+
+def _stop_collecting(call: Call, leg: Leg) -> list[Action]:
+    return [*collecting.silence(call, leg), *collecting.end(call, leg, "stopped")]
 
 
 def _refuse(call: Call, event: LegRefers, cause: HangupCause) -> Outcome:

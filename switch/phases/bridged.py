@@ -3,7 +3,7 @@ how it ends."""
 
 from model import events, media
 from model.causes import HangupCause
-from switch import keys, parking, pickup, purposes, recordings, ringing, transfers, wishes
+from switch import collecting, keys, parking, pickup, purposes, recordings, ringing, transfers, wishes
 from switch.actions import Action, RefuseOffer, ReofferLeg, SendInfoDigits, TakeOffer
 from switch.call import MAIN, Call, Leg, Ringing
 from switch.environment import Environment
@@ -92,12 +92,16 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return stay(recordings.change(call, what))
         case LegOffers() | LegTakesOffer() | LegRefusesOffer():
             return stay(_pass_on(call, event))
+        case PlayEnded(play_id=play_id) if leg is not None and collecting.prompt_ended(call, leg, play_id, now):
+            return stay()
         case PlayEnded(play_id=play_id, reason=reason) if play_id not in (HOLD_PLAY, RINGBACK_PLAY, keys.PLAY):
             return stay(
                 [events.CallPlayFinished(call_id=call.call_id, leg_id=event.leg_id, play_id=play_id, reason=reason)]
             )
         case TimerDue(name=name) if (rung := _whose_timer(call, name)) is not None:
             return purposes.follow(call, rung, ringing.no_answer(call, rung, now, env), now, env)
+        case TimerDue(name=name) if name.startswith(collecting.TIMER):
+            return stay(collecting.due(call, name))
         case TimerDue(name=name) if name.startswith(keys.TIMER):
             return keys.due(call, name, now, env)
         case TimerDue(name=name) if name in parking.TIMERS:
@@ -147,7 +151,7 @@ def _left(
     actions: list[Action] | None = None,
 ) -> Outcome:
     """A leg is over: whether the others have anybody left to talk with decides what becomes of the call."""
-    actions = actions or []
+    actions = (actions or []) + collecting.end(call, leg, "hangup")
     outcome = purposes.left(call, leg, cause, side, now, env)
     if outcome is not None:
         return Outcome(actions + outcome.actions, outcome.next_phase)
@@ -184,6 +188,8 @@ def _secure(call: Call, leg: Leg, is_secure: bool) -> list[Action]:
 
 def _pressed(call: Call, leg: Leg, event: LegDigit, now: float, env: Environment) -> Outcome:
     actions = _digit(call, leg, event, now)
+    if actions and leg.collecting is not None and not (leg.is_secure or event.is_secure):
+        return stay(actions + collecting.on_digit(call, leg, event.digit, now))
     is_key = leg.has_keys and leg.room and not (leg.keeps_digits or leg.is_secure or event.is_secure or call.is_direct)
     if not (actions and is_key):
         return stay(actions)

@@ -11,7 +11,16 @@ import uvloop
 from control.auth import ApiUser, FailureTable, TokenTable, hash_token, new_token
 from control.hub import EventHub
 from control.server import BUILT_IN, ControlLimits, ControlServer
-from model import commands, commands_parking, commands_security, commands_services, commands_trace, errors, views
+from model import (
+    commands,
+    commands_audio,
+    commands_parking,
+    commands_security,
+    commands_services,
+    commands_trace,
+    errors,
+    views,
+)
 from model.catalogue import our_commands
 from model.declare import Command, command_spec
 from model.media import LegStatistics
@@ -88,6 +97,7 @@ SAMPLES: dict[Any, Any] = {
     ),
     commands_security.TlsReloaded: commands_security.TlsReloaded(certificate=CERTIFICATE),
     commands_parking.ParkedCalls: commands_parking.ParkedCalls(parked=[PARKED]),
+    commands_audio.CollectStarted: commands_audio.CollectStarted(collect_id="collect-1"),
     commands_trace.TraceStarted: commands_trace.TraceStarted(trace_id="trace-1", node="ringback"),
     commands_trace.TraceMessages: commands_trace.TraceMessages(messages=[TRACED]),
     views.Done: views.Done(),
