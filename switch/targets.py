@@ -33,6 +33,22 @@ def extension_step(ringing: Ringing, number: str, now: float, env: Environment) 
     return Step(targets=targets, ring_timeout_s=ring_timeout_s, extension=number)
 
 
+def extension_steps(ringing: Ringing, number: str, now: float, env: Environment) -> list[Step]:
+    """As `extension_step`, but phones that registered with a lower q ring only after those with a higher one (RFC 3261
+    §16.6); all of them share the time. The last step is the one that counts as the extension's."""
+    whole = extension_step(ringing, number, now, env)
+    wishes = {binding.contact: binding.q for binding in env.bindings(number, now)}
+    by_q: dict[float, list[Target]] = {}
+    for target in whole.targets:
+        by_q.setdefault(wishes[target.uri], []).append(target)
+    if len(by_q) < 2:
+        return [whole]
+    share_s = whole.ring_timeout_s / len(by_q)
+    steps = [Step(targets=by_q[q], ring_timeout_s=share_s) for q in sorted(by_q, reverse=True)]
+    steps[-1].extension = number
+    return steps
+
+
 def trunk_steps(ringing: Ringing, decision: ToTrunks, now: float, env: Environment) -> list[Step]:
     """One step a trunk and address of it (RFC 3263 §4.3), in order; addresses that failed lately come last."""
     fresh: list[Step] = []

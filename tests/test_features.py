@@ -1,18 +1,28 @@
-"""docs/features.md and docs/rfc.md: every row names a test that exists, and every file is there. That the test shows it
-is for readers to judge."""
+"""docs/features.md and docs/rfc.md: every row names a test that exists, and every file is there; each id of telephony
+is in a row or named as not built. That the test shows it is for readers to judge."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-ROWS = re.findall(r"^\| ([A-Z0-9, -]+) \| .* \| `([^`]+)` \|$", Path("docs/features.md").read_text(), re.MULTILINE)
+TEXT = Path("docs/features.md").read_text()
+ROWS = re.findall(r"^\| ([A-Z0-9, -]+) \| .* \| `([^`]+)` \|$", TEXT, re.MULTILINE)
+MISSING = TEXT.partition("Not built yet, of the telephony chapter:")[2].partition("\n\n")[0]
 
 RFC_ROWS = re.findall(r"^\| ([0-9][^|]*) \| .* \| (.*) \| `([^`]+)` \|$", Path("docs/rfc.md").read_text(), re.MULTILINE)
 
 
 def test_there_are_rows() -> None:
     assert len(ROWS) > 20
+
+
+def test_each_telephony_id_is_shown_or_named_as_not_built() -> None:
+    shown = {each for ids, _ in ROWS for each in ids.split(", ")}
+    missing = set(re.findall(r"X?TEL-\d\d", MISSING))
+    wanted = {f"TEL-{n:02d}" for n in range(1, 38)} | {f"XTEL-{n:02d}" for n in (1, 2, 6, 7, 14)}
+    assert wanted <= shown | missing
+    assert not shown & missing, "shown and not built at the same time"
 
 
 @pytest.mark.parametrize(("ids", "test"), ROWS, ids=[row[0] for row in ROWS])

@@ -104,6 +104,15 @@ class Resume(_Command, frozen=True, kw_only=True, tag="resume"):
     call: str
 
 
+class Transfer(_Command, frozen=True, kw_only=True, tag="transfer"):
+    """REFER: the other party shall call `number`, or take the place of this phone in its call `replacing`."""
+
+    phone: str
+    call: str
+    number: str
+    replacing: str = ""
+
+
 class SendDigits(_Command, frozen=True, kw_only=True, tag="send_digits"):
     phone: str
     call: str
@@ -114,4 +123,4 @@ class Quit(_Command, frozen=True, kw_only=True, tag="quit"):
     """Hangs up everything, unregisters, ends the process."""
 
 
-PhoneCommand = AddPhone | Call | Answer | Reject | HangUp | Hold | Resume | SendDigits | Quit
+PhoneCommand = AddPhone | Call | Answer | Reject | HangUp | Hold | Resume | Transfer | SendDigits | Quit

@@ -76,6 +76,10 @@ class Phones:
                 agent.hold(command.call)
             case events.Resume():
                 agent.resume(command.call)
+            case events.Transfer():
+                agent.transfer(
+                    command.call, f"sip:{command.number}@{agent.settings.domain}", replacing=command.replacing
+                )
             case events.SendDigits():
                 agent.send_digits(command.call, command.digits)
 

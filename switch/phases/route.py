@@ -16,7 +16,7 @@ from switch.environment import Environment
 from switch.leg_events import CallEvent
 from switch.phases.outcome import Outcome, releasing, to_phase
 from switch.routing import Decision, Origin, Refuse, ToConference, ToExtension, ToTrunks, choose_route
-from switch.targets import extension_step, trunk_steps
+from switch.targets import extension_steps, trunk_steps
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def take_decision(ringing: Ringing, decision: Decision, now: float, env: Environ
                 return diversion
             if diversion is not None:
                 return plan_diverted(ringing, diversion, now, env)
-            ringing.plan.append(extension_step(ringing, number, now, env))
+            ringing.plan += extension_steps(ringing, number, now, env)
         case ToConference(number=number, access_number=access_number):
             # Who is not in a call yet is answered in the room itself; others would have to be moved there.
             if call is None or call.phase != "route":

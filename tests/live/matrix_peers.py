@@ -26,6 +26,7 @@ class Peer(ABC):
     hz: float
     address: str
     ears: Ears
+    control: Control
 
     def prepare(self, role: str, steps: Sequence[str]) -> None:
         """Before a call: it will be its "caller" or "callee" and do these steps, in this order. Only a scripted peer
@@ -57,8 +58,36 @@ class Peer(ABC):
     def hang_up(self) -> None: ...
 
     @abstractmethod
+    def transfer(self, number: str) -> None:
+        """Blind, by the phone itself: the other party shall call `number`."""
+
+    def consult(self, number: str) -> None:
+        """Calls `number` meanwhile; the other party waits. By the API, as an agent's screen does it for a phone that
+        cannot."""
+        call_id, leg_id = self.leg()
+        self._consult = self.control.call("consult.start", call_id=call_id, leg_id=leg_id, to=number)["consult_id"]
+
+    def complete(self) -> None:
+        """Hands the other party to whom it consulted, and is out."""
+        self.control.call("consult.complete", consult_id=self._consult)
+
+    @abstractmethod
     def wait_over(self) -> None:
         """Until the call is gone on this side, whoever ended it."""
+
+    def leg(self) -> tuple[str, str]:
+        """Its live leg: id of the call, id of the leg."""
+
+        def find() -> tuple[str, str] | None:
+            for call in self.control.call("call.list")["calls"]:
+                for leg in call["legs"]:
+                    if leg["name"] == self.number and leg["state"] != "ended":
+                        return call["call_id"], leg["leg_id"]
+            return None
+
+        found = wait_until(find, f"a leg of {self.number}")
+        assert found is not None
+        return found
 
     def wait_hears(self, hz: float) -> None:
         self.ears.wait_hears(self.address, hz)
@@ -74,13 +103,11 @@ class Peer(ABC):
 
         wait_until(lambda: so_far() == digits, lambda: f"{self.number} to get {digits!r}, got {so_far()!r}")
 
-    def stop(self) -> None:  # noqa: B027
-        """At the end of everything."""
-
 
 class BaresipPeer(Peer):
-    def __init__(self, phone: Baresip, hz: float, ears: Ears) -> None:
+    def __init__(self, phone: Baresip, hz: float, ears: Ears, control: Control) -> None:
         self._phone = phone
+        self.control = control
         self.number, self.hz, self.address, self.ears = phone.user, hz, phone.address, ears
 
     def place(self, number: str) -> None:
@@ -105,13 +132,17 @@ class BaresipPeer(Peer):
     def hang_up(self) -> None:
         self._phone.hang_up()
 
+    def transfer(self, number: str) -> None:
+        self._phone.command("transfer", f"sip:{number}@{SWITCH}")
+
     def wait_over(self) -> None:
         self._phone.wait_for("CALL_CLOSED")
 
 
 class OurPeer(Peer):
-    def __init__(self, phones: OurPhones, number: str, address: str, hz: float, ears: Ears) -> None:
+    def __init__(self, phones: OurPhones, number: str, address: str, hz: float, ears: Ears, control: Control) -> None:
         phones.add(number, address, hz)
+        self.control = control
         self._phones = phones
         self._n_events = 0
         self._call = ""
@@ -130,6 +161,7 @@ class OurPeer(Peer):
 
     def place(self, number: str) -> None:
         self._n_calls += 1
+        self._number = number
         self._call = f"{self.number}-out-{self._n_calls}"
         self._do("call", number=number)
 
@@ -154,6 +186,18 @@ class OurPeer(Peer):
     def hang_up(self) -> None:
         self._do("hang_up")
 
+    def transfer(self, number: str) -> None:
+        self._do("transfer", number=number)
+
+    def consult(self, number: str) -> None:
+        self.hold()
+        self._first, self._call = self._call, ""
+        self.place(number)
+
+    def complete(self) -> None:
+        second, self._call = self._call, self._first
+        self._do("transfer", number=self._number, replacing=second)
+
     def wait_over(self) -> None:
         self._wait("ended", call=self._call)
 
@@ -165,7 +209,7 @@ class SippPeer(Peer):
     def __init__(
         self, network: Namespace, folder: Path, control: Control, number: str, address: str, hz: float, ears: Ears
     ) -> None:
-        self._network, self._folder, self._control = network, folder, control
+        self._network, self._folder, self.control = network, folder, control
         self._sipp: Sipp | None = None
         self.number, self.hz, self.address, self.ears = number, hz, address, ears
         self._register()
@@ -189,7 +233,7 @@ class SippPeer(Peer):
         pieces: list[str] = []
         for step in steps:
             pieces += self._piece(step)
-        if "hang_up" not in steps:
+        if not any(step == "hang_up" or step.startswith("transfer") for step in steps):
             pieces += [receive("BYE"), send(response(200, "OK", to_tag=False))]
         if role == "callee":
             self._sipp = self._start(scenario("callee", *self._taking(), *pieces))
@@ -274,6 +318,11 @@ class SippPeer(Peer):
             case "get_digits":
                 # By INFO, as its extension wants them; which ones is read off SIPp's log.
                 return [piece for _ in digits for piece in self._on_go()]
+            case "transfer":
+                refer = self._request("REFER", cseq=self._cseq, extra=f"Refer-To: <sip:{digits}@{SWITCH}>")
+                taken = [send(refer, retransmit=True), receive(202)]
+                over = [send(response(200, "OK", to_tag=False))]
+                return [*self._on_go(), *taken, *_any_number_of("NOTIFY", until="BYE"), *over]
             case "hang_up":
                 return [*self._on_go(), send(self._request("BYE", cseq=self._cseq), retransmit=True), receive(200)]
         raise AssertionError(f"SIPp knows no step {step}")
@@ -282,17 +331,8 @@ class SippPeer(Peer):
 
     def _go(self) -> None:
         """The next step."""
-
-        def my_leg() -> tuple[str, str] | None:
-            for call in self._control.call("call.list")["calls"]:
-                for leg in call["legs"]:
-                    if leg["name"] == self.number and leg["state"] != "ended":
-                        return call["call_id"], leg["leg_id"]
-            return None
-
-        found = wait_until(my_leg, f"a leg of {self.number}")
-        assert found is not None
-        self._control.call("call.dtmf", call_id=found[0], leg_id=found[1], digits="1")
+        call_id, leg_id = self.leg()
+        self.control.call("call.dtmf", call_id=call_id, leg_id=leg_id, digits="1")
 
     def place(self, number: str) -> None:
         script = scenario("caller", *self._calling(number), *self._pieces)
@@ -327,6 +367,20 @@ class SippPeer(Peer):
     def hang_up(self) -> None:
         self._go()
 
+    def transfer(self, number: str) -> None:
+        self._go()
+
     def wait_over(self) -> None:
         assert self._sipp is not None
         self._sipp.finished()
+
+
+def _any_number_of(method: str, *, until: str) -> list[str]:
+    """Answers these requests as they come, until another one has come, which is not answered here."""
+    return [
+        '  <label id="1"/>',
+        receive(until, optional=True, attributes='next="2"'),
+        receive(method),
+        send(response(200, "OK", to_tag=False), attributes='next="1"'),
+        '  <label id="2"/>',
+    ]

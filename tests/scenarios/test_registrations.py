@@ -22,10 +22,11 @@ class Device(Watcher):
         super().__init__(net, host, number, **attach)
         self.instance = instance
 
-    async def sign_in(self, supported: str = "path, outbound, gruu", reg_id: int = 0, headers: str = ""):
+    async def sign_in(self, supported: str = "path, outbound, gruu", reg_id: int = 0, headers: str = "", q: str = ""):
         self.new_call()
         contact = f'<sip:{self.number}@{self.host}:5060>;+sip.instance="<{self.instance}>"'
         contact += f";reg-id={reg_id}" if reg_id else ""
+        contact += f";q={q}" if q else ""
         answer = await self.ask(
             "REGISTER", self.number, f"Expires: 600\nSupported: {supported}\n{headers}", contact=contact
         )
@@ -182,6 +183,39 @@ def test_calls_to_a_trunk_go_by_the_route_it_told_when_we_registered():
         assert (await calling).status == 486
         resolving.cancel()
         for peer in (carrier, caller):
+            await peer.close()
+        await switch.close()
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("how", ["refuses", "rings on"])
+def test_phones_of_lower_q_ring_when_those_of_higher_q_did_not_take_the_call(how):
+    async def main():
+        net = SimNet()
+        switch = SimSwitch(net, EXTENSIONS + "[calls]\nring_timeout_s = 20\n")
+        first = Device(net, "10.0.0.50", "1002", "urn:uuid:first")
+        second = Device(net, "10.0.0.51", "1002", "urn:uuid:second")
+        await second.sign_in(q="0.3")
+        await first.sign_in(q="0.8")
+        caller = Watcher(net, "10.0.0.52", "1001")
+        calling = caller.calls("1002", "", SDP.format(host=caller.host))
+        invite = await first.expect("^INVITE ")
+        began = switch.loop.time()
+        first.respond(invite, 180, "Ringing")
+        await second.expect_nothing(5.0)
+        if how == "refuses":
+            first.respond(invite, 480, "Temporarily Unavailable")
+        other = await second.expect("^INVITE ")
+        # Each has half of the time that the extension may ring.
+        assert (switch.loop.time() - began >= 9.9) == (how == "rings on")
+        second.respond(other, 486, "Busy Here")
+        if how == "rings on":
+            cancel = await first.expect("^CANCEL ", ignore="^ACK ")
+            first.respond(cancel, 200)
+            first.respond(invite, 487, "Request Terminated")
+        assert (await calling).status in (480, 486)
+        for peer in (first, second, caller):
             await peer.close()
         await switch.close()
 

@@ -94,12 +94,18 @@ async def serving(
     """The server and its address."""
     loop = asyncio.get_running_loop()
     server = NameServer(zone, behaviour, ttl_s=ttl_s)
-    stream = await asyncio.start_server(server.serve_stream, "127.0.0.1", 0)
-    address: tuple[str, int] = stream.sockets[0].getsockname()
     # Bound here: the loop would ask its resolver threads for a literal, and was seen to wait for them for ever.
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     datagrams.setblocking(False)
-    datagrams.bind(address)
+    while True:
+        stream = await asyncio.start_server(server.serve_stream, "127.0.0.1", 0)
+        address: tuple[str, int] = stream.sockets[0].getsockname()
+        try:
+            datagrams.bind(address)
+            break
+        except OSError:
+            # Free for TCP alone: somebody's UDP socket has that number.
+            stream.close()
     transport, _ = await loop.create_datagram_endpoint(lambda: server, sock=datagrams)
     try:
         yield server, address
