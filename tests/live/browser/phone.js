@@ -109,7 +109,7 @@ phone.digitsHeard = "";
 phone.listenForDigits = source => {
   const rate = phone.context.sampleRate;
   phone.processor = phone.context.createScriptProcessor(1024, 1, 1);
-  let was = "", n = 0;
+  let was = "", n = 0, told = "", quiet = 0;
   phone.processor.onaudioprocess = ({ inputBuffer }) => {
     const samples = inputBuffer.getChannelData(0);
     const share = hz => {
@@ -129,7 +129,10 @@ phone.listenForDigits = source => {
     }
     n = key === was ? n + 1 : 0;
     was = key;
-    if (key && n === 1) phone.digitsHeard += key;
+    quiet = key ? 0 : quiet + 1;
+    // A hole in a tone, as a busy machine makes them, is shorter than the pause between two keys.
+    if (quiet >= 4) told = "";
+    if (key && n === 1 && key !== told) phone.digitsHeard += told = key;
   };
   source.connect(phone.processor);
   phone.processor.connect(phone.context.destination);
