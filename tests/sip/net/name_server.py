@@ -113,3 +113,19 @@ async def serving(
         transport.close()
         stream.close()
         await asyncio.sleep(0)
+
+
+def _bind_both() -> tuple[socket.socket, socket.socket]:
+    """A TCP and a UDP socket on one port: a port that is free in one is sometimes taken in the other."""
+    while True:
+        listener = socket.create_server(("127.0.0.1", 0))
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        listener.setblocking(False)
+        datagrams.setblocking(False)
+        try:
+            datagrams.bind(listener.getsockname())
+        except OSError:
+            listener.close()
+            datagrams.close()
+            continue
+        return listener, datagrams
