@@ -27,18 +27,15 @@ from switch.leg_events import (
     CallEvent,
     LegAnswered,
     LegDigit,
-    LegEarlyMedia,
     LegFailed,
-    LegHolds,
     LegHungUp,
     LegOffers,
     LegRefusesOffer,
-    LegResumes,
-    LegRinging,
     LegTakesOffer,
 )
 from switch.leg_media import LegMedia
 from switch.media_pool import MediaPool
+from switch.sip_answers import SipAnswers
 from switch.sip_browsers import SipBrowsers
 from switch.sip_lines import retry_after_s, warning_line
 from switch.sip_moves import SipMoves
@@ -65,10 +62,11 @@ class SipLegs:
         self.local_host = local_host
         self.media = LegMedia(config, directory, pool, browsers)
         self._legs: dict[str, tuple[Call, Leg]] = {}
-        self.transfers = SipTransfers(stack, self._legs)
-        self.browsers = SipBrowsers(stack, self._legs, self.media, self.media.local, self._apply_answer)
-        self.moves = SipMoves(stack, self._legs, self.media, self.media.local)
         self._terms = InviteTerms(config, directory, local_host)
+        self.answers = SipAnswers(self.media, self._terms)
+        self.transfers = SipTransfers(stack, self._legs)
+        self.browsers = SipBrowsers(stack, self._legs, self.media, self.media.local, self.answers.apply)
+        self.moves = SipMoves(stack, self._legs, self.media, self.media.local)
 
     # -- what the calls want ------------------------------------------------------------------------------------------
 
@@ -178,7 +176,7 @@ class SipLegs:
             case sip.Progressed():
                 leg.has_responded = True
                 self._note_address(leg)
-                return [], self._progressed(call, leg, action)
+                return [], self.answers.progressed(call, leg, action)
             case sip.Answered(body=body, response=response):
                 leg.target = None
                 self._note_address(leg)
@@ -202,7 +200,7 @@ class SipLegs:
                 peer = call.other(leg.leg_id)
                 if peer is not None:
                     peer.local_sdp = b""
-                return [], self._confirmed(call, leg, body)
+                return [], self.answers.confirmed(call, leg, body)
             case sip.Cancelled(reason=reason):
                 self._forget_if_gone(action.session)
                 return [], [LegHungUp(*ids, cause_of_reason(reason, HangupCause.ORIGINATOR_CANCEL))]
@@ -210,14 +208,14 @@ class SipLegs:
                 return self._offered(call, leg, body, now)
             case sip.OfferAnswered(body=body) if leg.is_moving:
                 leg.is_moving = False
-                return [], self._confirmed(call, leg, body)
+                return [], self.answers.confirmed(call, leg, body)
             case sip.OfferRefused(status=status) if leg.is_moving:
                 leg.is_moving = False
                 return [], [LegFailed(*ids, cause_of_status(status), status)]
             case sip.OfferAnswered(body=body):
                 return [], [LegTakesOffer(*ids, body)]
             case sip.Refreshed(body=body):
-                self._refreshed(call, leg, body)
+                self.answers.refreshed(call, leg, body)
                 return [], []
             case sip.OfferRefused(status=status):
                 return [], [LegRefusesOffer(*ids, status)]
@@ -295,23 +293,6 @@ class SipLegs:
         self.media.configure(leg, negotiated)
         return body, None
 
-    def _progressed(self, call: Call, leg: Leg, action: sip.Progressed) -> list[CallEvent]:
-        is_heard = bool(action.body) and self._terms.may_be_heard(leg, action.p_early_media)
-        if not action.body:
-            if action.status in (180, 183):
-                return [LegRinging(call.call_id, leg.leg_id)]
-            return []
-        if call.is_direct:
-            leg.local_sdp = action.body
-            return [LegEarlyMedia(call.call_id, leg.leg_id) if is_heard else LegRinging(call.call_id, leg.leg_id)]
-        try:
-            self._apply_answer(call, leg, action.body)
-        except (NoCommonCodec, SdpError) as error:
-            # An early answer we cannot use spoils nothing yet: the final one may be another fork's.
-            log.info("x leg %s: early media: %s", leg.leg_id, error)
-            is_heard = False
-        return [LegEarlyMedia(call.call_id, leg.leg_id) if is_heard else LegRinging(call.call_id, leg.leg_id)]
-
     def _answered(self, call: Call, leg: Leg, body: bytes, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
         ids = (call.call_id, leg.leg_id)
         if call.is_direct:
@@ -322,22 +303,12 @@ class SipLegs:
             # The answer came with a reliable provisional response, and need not come again (RFC 3262 §5).
             return [], [LegAnswered(*ids)]
         try:
-            self._apply_answer(call, leg, body)
+            self.answers.apply(call, leg, body)
         except (NoCommonCodec, SdpError) as error:
             log.info("x leg %s: answer: %s", leg.leg_id, error)
             cause = HangupCause.INCOMPATIBLE_DESTINATION
             return self.end(leg, cause, now), [LegFailed(*ids, cause, 488)]
         return [], [LegAnswered(*ids)]
-
-    def _confirmed(self, call: Call, leg: Leg, body: bytes) -> list[CallEvent]:
-        if not body or call.is_direct:
-            return []
-        try:
-            self._apply_answer(call, leg, body)
-        except (NoCommonCodec, SdpError) as error:
-            log.info("x leg %s: answer in ACK: %s", leg.leg_id, error)
-            return [LegFailed(call.call_id, leg.leg_id, HangupCause.INCOMPATIBLE_DESTINATION, 488)]
-        return self._hold_events(call, leg)
 
     def _offered(self, call: Call, leg: Leg, body: bytes, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
         """A re-INVITE: answered here, unless audio goes directly."""
@@ -361,7 +332,7 @@ class SipLegs:
             leg.sdp_version -= 1
             return self._stack.refuse_offer(leg.session, 400, "Malformed SDP", now), []
         self.media.configure(leg, negotiated)
-        return self._stack.accept_offer(leg.session, answer, now), self._hold_events(call, leg)
+        return self._stack.accept_offer(leg.session, answer, now), self.answers.hold_events(leg)
 
     def _reoffered(self, call: Call, leg: Leg, action: sip.OfferAnswered | sip.OfferRefused) -> list[CallEvent]:
         """What became of our re-INVITE: it moved the leg, or passed an offer on."""
@@ -369,35 +340,11 @@ class SipLegs:
         is_moving, leg.is_moving = leg.is_moving, False
         match action:
             case sip.OfferAnswered(body=body):
-                return self._confirmed(call, leg, body) if is_moving else [LegTakesOffer(*ids, body)]
+                return self.answers.confirmed(call, leg, body) if is_moving else [LegTakesOffer(*ids, body)]
             case sip.OfferRefused(status=status) if is_moving:
                 return [LegFailed(*ids, cause_of_status(status), status)]
             case sip.OfferRefused(status=status):
                 return [LegRefusesOffer(*ids, status)]
-
-    def _hold_events(self, call: Call, leg: Leg) -> list[CallEvent]:
-        """Our direction tells whether the peer wants audio: recvonly or inactive means it holds us."""
-        if leg.negotiated is not None and leg.negotiated.direction in ("recvonly", "inactive"):
-            return [LegHolds(call.call_id, leg.leg_id)]
-        return [LegResumes(call.call_id, leg.leg_id)]
-
-    def _apply_answer(self, call: Call, leg: Leg, answer: bytes) -> None:
-        negotiated = self.media.apply(leg, answer)
-        if not self.media.may_talk(call, leg, negotiated):
-            raise NoCommonCodec(f"{negotiated.codec} is not what the caller speaks, and is not decoded here")
-        self.media.configure(leg, negotiated)
-
-    def _refreshed(self, call: Call, leg: Leg, answer: bytes) -> None:
-        """The answer to a refresh is the one we had, or the phone moved its audio."""
-        if call.is_direct:
-            return
-        try:
-            negotiated = self.media.apply(leg, answer)
-        except (NoCommonCodec, SdpError) as error:
-            log.info("x leg %s: answer to a refresh: %s", leg.leg_id, error)
-            return
-        if negotiated != leg.negotiated and self.media.may_talk(call, leg, negotiated):
-            self.media.configure(leg, negotiated)
 
     def _note_refusal(self, leg: Leg, error: NoCommonCodec | SdpError) -> None:
         log.info("x leg %s: %s", leg.leg_id, error)
