@@ -100,6 +100,8 @@ for _plan, *_tones in _ROWS:
 for _tones_of_plan in PLANS.values():
     # What tells the user of a feature code that it was done, or not: no nation's, so the same everywhere.
     _tones_of_plan |= {"confirmation": "!600/100,0/100,600/100,0/100,800/250", "refusal": "!400/400,0/100,300/600"}
+    # A call begins by itself (zip tone); somebody is on hold for long.
+    _tones_of_plan |= {"zip": "!1400/200,0/50", "reminder": "!800/120,0/80,800/120,0/80,800/120"}
 
 
 class UnknownTone(LookupError):

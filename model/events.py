@@ -3,6 +3,8 @@
 Fields are only added, never renamed. Durations are seconds.
 """
 
+from msgspec import field
+
 from model.causes import HangupCause
 from model.declare import Event, event
 
@@ -26,10 +28,19 @@ class CallCreated(Event, frozen=True, kw_only=True):
 
 @event("call.ringing")
 class CallRinging(Event, frozen=True, kw_only=True):
-    """A called leg rings."""
+    """A called leg rings: what a screen shows of it."""
 
     call_id: str
     leg_id: str
+    number: str = ""
+    """Extension or number that rings."""
+    caller: str = ""
+    """Who calls, as the phone was told."""
+    caller_name: str = ""
+    access_number: str = ""
+    """Number of ours that was dialled from outside."""
+    data: dict[str, str] = field(default_factory=dict)
+    """The customer data of the call (`call.set_data`)."""
 
 
 @event("call.answered")
@@ -82,6 +93,40 @@ class CallDataChanged(Event, frozen=True, kw_only=True):
     call_id: str
     data: dict[str, str]
     """All of it, as it is now."""
+
+
+@event("call.leg_ended")
+class CallLegEnded(Event, frozen=True, kw_only=True):
+    """A leg left a call that goes on without it."""
+
+    call_id: str
+    leg_id: str
+    cause: HangupCause
+    side: str
+    """Who ended it: caller, agent, system or remote."""
+
+
+@event("call.left_alone")
+class CallLeftAlone(Event, frozen=True, kw_only=True):
+    """The conversation is over; the leg hears busy tone until its user hangs up (`auto_release = false`)."""
+
+    call_id: str
+    leg_id: str
+    cause: HangupCause
+    side: str
+    """Who ended the conversation."""
+
+
+@event("call.hold_reminded")
+class CallHoldReminded(Event, frozen=True, kw_only=True):
+    """A party is on hold for long (`calls.hold_recall_s`); who holds it is reminded."""
+
+    call_id: str
+    leg_id: str
+    """The leg that is on hold."""
+    by_leg_id: str
+    """The leg that is reminded; empty when nobody is there."""
+    held_s: float
 
 
 @event("call.transfer_started")

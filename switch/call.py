@@ -46,6 +46,8 @@ class Target(msgspec.Struct, gc=False, kw_only=True):
     """The dialog at the target that this leg takes the place of (RFC 3891)."""
     referred_by: str = ""
     """Value of Referred-By (RFC 3892)."""
+    auto_answer: bool = False
+    """Its phone shall answer by itself."""
     failover_s: float = 0.0
     """Seconds in which it must react when there is another way; 0 = as the transaction (RFC 3261 timer B)."""
     other_ways: "list[Target]" = []
@@ -304,8 +306,12 @@ class Leg(msgspec.Struct, gc=False, kw_only=True):
     """What it is asked for."""
     keys_held: tuple[str, ...] = ()
     """Legs on hold while it is typed."""
+    is_left_alone: bool = False
+    """The conversation is over; its user has not hung up yet (`auto_release = false`)."""
+    auto_answer: bool = False
+    """Its phone was asked to answer by itself."""
     playing: str = ""
-    """Play id of what it hears instead of its room: hold or ringback; "" = its room."""
+    """Play id of what it hears instead of its room (`switch.hearing`); "" = its room."""
     segment: int = -1
     """Index in `Call.segments` of what it does at present; -1 = nothing that is accounted for."""
     created_utc: float = 0.0
@@ -437,6 +443,8 @@ class Call(Ringing, gc=False, kw_only=True):
     answered_utc: float = 0.0
     bridged_utc: float = 0.0
     ended_utc: float = 0.0
+    talk_ended_utc: float = 0.0
+    """When the conversation was over, if a leg has stayed longer (`Leg.is_left_alone`)."""
     hangup_cause: HangupCause | None = None
     hangup_side: str = ""
     n_statistics_due: int = 0

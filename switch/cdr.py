@@ -3,7 +3,7 @@
 from model.media import LegStatistics
 from model.records import CallRecord, LegRecord, SegmentRecord
 from switch.call import Call, Leg
-from switch.hearing import held_s, waited_s
+from switch.hearing import held_s, talk_s
 
 _MASK = dict.fromkeys((*range(32), 127), "?")
 
@@ -32,7 +32,7 @@ def call_record(call: Call) -> CallRecord:
         bridged_utc=call.bridged_utc,
         ended_utc=call.ended_utc,
         duration_s=call.ended_utc - call.created_utc,
-        talk_s=call.ended_utc - call.bridged_utc - waited_s(call, call.ended_utc) if call.bridged_utc else 0.0,
+        talk_s=talk_s(call),
         hold_s=held_s(call, call.ended_utc),
         hangup_cause=call.hangup_cause.value if call.hangup_cause else "",
         hangup_side=call.hangup_side,

@@ -255,6 +255,17 @@ class CallLimits(Section, frozen=True):
             "and the call ends."
         ),
     ] = 30.0
+    hold_recall_s: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds on hold after which, again and again, who holds is reminded: by a tone, or by a call "
+            "to the phone that holds; 0: never."
+        ),
+    ] = 0.0
+    release_tone_s: Annotated[
+        Seconds,
+        Meta(description="Seconds that an extension with auto_release = false hears busy tone when it is left alone."),
+    ] = 60.0
     max_calls: Annotated[int, Meta(ge=1, le=100_000, description="Calls at one time; above it new ones get 503.")] = (
         2000
     )
@@ -281,6 +292,16 @@ class Extension(Section, frozen=True):
         Text,
         Meta(description="Phones of one group may take each other's calls while they ring; empty: the common group."),
     ] = ""
+    auto_answer: Annotated[
+        bool,
+        Meta(
+            description="Its phone is asked to answer by itself (Answer-Mode, Call-Info, Alert-Info), and hears a tone "
+            "before the caller."
+        ),
+    ] = False
+    auto_release: Annotated[
+        bool, Meta(description="False: when the other party hangs up, its user hangs up, too, to end the call.")
+    ] = True
     may_call_external: Annotated[bool, Meta(description="May call by trunk.")] = True
     may_call_international: Annotated[bool, Meta(description="May call foreign countries by trunk.")] = False
     max_outbound_calls: OutboundLimit = 0

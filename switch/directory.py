@@ -33,6 +33,8 @@ class ExtensionEntry(msgspec.Struct, frozen=True, kw_only=True):
     always_to: str = ""
     has_call_waiting: bool = True
     pickup_group: str = ""
+    auto_answer: bool = False
+    auto_release: bool = True
     may_call_external: bool = True
     may_call_international: bool = False
     max_outbound_calls: int = 0

@@ -36,9 +36,12 @@ class Environment:
         "music",
         "orbits",
         "refused",
+        "released",
+        "reminder",
         "ringback",
         "services",
         "wall_offset",
+        "zip",
     )
 
     def __init__(
@@ -65,7 +68,10 @@ class Environment:
         self.confirmed = config.feature_codes.confirmed or f"tone:confirmation/{plan}"
         self.refused = config.feature_codes.refused or f"tone:refusal/{plan}"
         self.music = [config.media.music_on_hold]
-        self.ringback = [f"tone:ringback/{config.media.tone_plan}"]
+        self.ringback = [f"tone:ringback/{plan}"]
+        self.released = [f"tone:busy/{plan}"]
+        self.zip = [f"tone:zip/{plan}"]
+        self.reminder = [f"tone:reminder/{plan}"]
 
     def sound(self, source: str) -> str:
         """A source of sound as the media worker takes it: files are those in media.prompts."""

@@ -19,6 +19,12 @@ HOLD_PLAY = "hold"
 RINGBACK_PLAY = "ringback"
 CROWD = 8
 """A room with more legs than this is told to the media worker as one, not pair by pair."""
+RELEASED_PLAY = "released"
+"""Busy tone for who is left alone."""
+ZIP_PLAY = "zip"
+REMINDER_PLAY = "reminder"
+OWN_PLAYS = frozenset((HOLD_PLAY, RINGBACK_PLAY, RELEASED_PLAY, ZIP_PLAY, REMINDER_PLAY))
+"""Play ids of the switch itself: their end is nobody else's business."""
 
 
 def settle(call: Call, now: float, env: Environment) -> list[Action]:
@@ -27,7 +33,7 @@ def settle(call: Call, now: float, env: Environment) -> list[Action]:
     actions: list[Action] = []
     for leg in call.legs.values():
         if leg.is_up:
-            _settle_play(call, leg, env, actions)
+            _settle_play(call, leg, now, env, actions)
         if leg.room or leg.segment >= 0:
             _settle_segment(call, leg, wall)
     if call.is_direct:
@@ -98,37 +104,52 @@ def is_silent_listener(leg: Leg) -> bool:
     return leg.role == SUPERVISOR or leg.heard_by == ()
 
 
+def hold_timer_of(leg: Leg) -> str:
+    """Name of the timer after which the leg is on hold for long."""
+    return "hold:" + leg.leg_id
+
+
 def held_s(call: Call, wall: float) -> float:
     """Seconds that somebody was on hold, each leg for itself, up to `wall` (UTC)."""
     return sum((each.ended_utc or wall) - each.started_utc for each in call.segments if each.purpose == "hold")
 
 
-def waited_s(call: Call, wall: float) -> float:
-    """Seconds of the connected call in which one party only waited for somebody else to answer."""
-    return sum((each.ended_utc or wall) - each.started_utc for each in call.segments if each.purpose == "ring")
+def talk_s(call: Call) -> float:
+    """Seconds of an ended call from connected to ended, holds included, without the time in which one party only waited
+    for somebody else to answer, or stayed alone."""
+    if not call.bridged_utc:
+        return 0.0
+    ended = call.talk_ended_utc or call.ended_utc
+    waited = sum((each.ended_utc or ended) - each.started_utc for each in call.segments if each.purpose == "ring")
+    return ended - call.bridged_utc - waited
 
 
-def _settle_play(call: Call, leg: Leg, env: Environment, actions: list[Action]) -> None:
+def _settle_play(call: Call, leg: Leg, now: float, env: Environment, actions: list[Action]) -> None:
     wanted = _wanted_play(call, leg)
     if wanted == leg.playing or (call.is_direct and wanted):
         return
     was, leg.playing = leg.playing, wanted
     # A new play takes the place of the old one by itself.
     if wanted:
-        sources = env.music if wanted == HOLD_PLAY else env.ringback
+        sources = {HOLD_PLAY: env.music, RINGBACK_PLAY: env.ringback, RELEASED_PLAY: env.released}[wanted]
         actions.append(
             media.Play(session=call.call_id, leg=leg.leg_id, play_id=wanted, sources=sources, is_looped=True)
         )
     else:
         actions.append(media.StopPlay(call.call_id, leg.leg_id, was))
     if wanted == HOLD_PLAY:
+        if env.config.calls.hold_recall_s:
+            call.timers[hold_timer_of(leg)] = now + env.config.calls.hold_recall_s
         actions.append(events.CallHeld(call_id=call.call_id, leg_id=leg.leg_id))
     elif was == HOLD_PLAY:
+        call.timers.pop(hold_timer_of(leg), None)
         actions.append(events.CallResumed(call_id=call.call_id, leg_id=leg.leg_id))
 
 
 def _wanted_play(call: Call, leg: Leg) -> str:
     """Music while it waits for somebody who is there, ringback while it waits for somebody who is rung."""
+    if leg.is_left_alone:
+        return RELEASED_PLAY
     if not leg.room:
         return ""
     if leg.is_held:

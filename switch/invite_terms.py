@@ -43,6 +43,11 @@ class InviteTerms:
         self._directory = directory
         self._region = config.numbering.region
         self._local_host = local_host
+        # RFC 5373, and what phones understood before it.
+        self._auto_answer = (
+            f"Answer-Mode: Auto\r\nCall-Info: <sip:{config.sip.realm}>;answer-after=0\r\n"
+            f"Alert-Info: <http://{config.sip.realm}>;info=alert-autoanswer\r\n"
+        )
         self._extension = _Party(config.sip.prack)
         self._trunks = {state.config.name: _party(state, config.sip.prack) for state in directory.trunks.values()}
 
@@ -61,7 +66,7 @@ class InviteTerms:
         else:
             name = f'"{_quoted(target.caller_name)}" ' if target.caller_name else ""
             from_, contact_user = f"{name}<sip:{user}@{host}>", user
-        headers = transfer_lines(target)
+        headers = transfer_lines(target) + (self._auto_answer if target.auto_answer else "")
         if party.trunk is not None:
             headers += identity_lines(party.trunk.identity, user, host, is_private=call.is_private)
             if party.trunk.early_media == "p_early_media":

@@ -6,7 +6,7 @@ from switch.actions import Action, EndLeg, ForgetCall
 from switch.call import Call, Leg
 from switch.cdr import call_record
 from switch.environment import Environment
-from switch.hearing import close_segments, waited_s
+from switch.hearing import close_segments, talk_s
 
 STATISTICS_WAIT_S = 2.0
 """How long the record waits for the media worker's last figures."""
@@ -42,8 +42,10 @@ def _close(leg: Leg, cause: HangupCause, side: str, now: float, env: Environment
 
 def release(call: Call, cause: HangupCause, side: str, now: float, env: Environment) -> list[Action]:
     """Ends the call: every leg, its audio, its recording; the record follows when the last figures are in."""
-    call.hangup_cause = cause
-    call.hangup_side = side
+    if not call.talk_ended_utc:
+        call.hangup_cause = cause
+        call.hangup_side = side
+    cause, side = call.hangup_cause or cause, call.hangup_side
     call.ended_utc = wall = env.wall(now)
     actions: list[Action] = []
     n_media = 0
@@ -68,7 +70,7 @@ def release(call: Call, cause: HangupCause, side: str, now: float, env: Environm
             cause=cause,
             side=side,
             duration_s=wall - call.created_utc,
-            talk_s=wall - call.bridged_utc - waited_s(call, wall) if call.bridged_utc else 0.0,
+            talk_s=talk_s(call),
             caller=call.caller,
             dialed=call.dialed,
             direction=call.direction,

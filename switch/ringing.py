@@ -220,6 +220,7 @@ def _new_leg(call: Call, ringing: Ringing, target: Target, now: float, env: Envi
         failover=target.failover,
         account=target.account,
         ringing=ringing.ringing_id,
+        auto_answer=target.auto_answer,
         worker=call.worker,
         is_direct=call.is_direct,
         is_recorded=is_recorded,
@@ -237,7 +238,7 @@ def _ringing(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environmen
     ways.note_reached(call, leg, env)
     if not leg.ringing_utc:
         leg.ringing_utc = env.wall(now)
-        actions.append(events.CallRinging(call_id=call.call_id, leg_id=leg.leg_id))
+        actions.append(_told_ringing(call, ringing, leg))
     if leg.state == "trying":
         leg.state = "ringing"
     if ringing is call and not call.ringing_utc and call.a:
@@ -251,6 +252,18 @@ def _ringing(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environmen
     return actions
 
 
+def _told_ringing(call: Call, ringing: Ringing, leg: Leg) -> events.CallRinging:
+    return events.CallRinging(
+        call_id=call.call_id,
+        leg_id=leg.leg_id,
+        number=leg.name if leg.kind == "extension" else leg.dialed,
+        caller=leg.caller,
+        caller_name=ringing.caller_name,
+        access_number=call.access_number,
+        data=dict(call.variables),
+    )
+
+
 def _early_media(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environment) -> list[Action]:
     if ringing.hears in ("ringback", "silence"):
         return _ringing(call, ringing, leg, now, env)
@@ -259,7 +272,7 @@ def _early_media(call: Call, ringing: Ringing, leg: Leg, now: float, env: Enviro
     ways.note_reached(call, leg, env)
     if not leg.ringing_utc:
         leg.ringing_utc = env.wall(now)
-        actions.append(events.CallRinging(call_id=call.call_id, leg_id=leg.leg_id))
+        actions.append(_told_ringing(call, ringing, leg))
     ringing.is_heard = True
     if ringing is not call or not call.a:
         return actions
@@ -284,6 +297,9 @@ def _answered(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environme
     ways.note_reached(call, leg, env)
     actions = _end_all(call, ringing, HangupCause.ANSWERED_ELSEWHERE, now, env)
     _forget(call, ringing)
+    if leg.auto_answer and leg.is_configured:
+        # Its user did nothing, and must know that he is heard now.
+        actions.append(media.Play(session=call.call_id, leg=leg.leg_id, play_id="zip", sources=env.zip))
     return Standing(actions, answered=leg)
 
 

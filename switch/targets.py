@@ -25,6 +25,7 @@ def extension_step(ringing: Ringing, number: str, now: float, env: Environment) 
             uri=binding.contact,
             flow=binding.flow,
             route=binding.path,
+            auto_answer=entry.auto_answer and not env.is_in_call(number),
         )
         for binding in env.bindings(number, now)
         if not ringing.instance or ringing.diversions or bare_instance(binding.instance) == ringing.instance

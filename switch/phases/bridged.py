@@ -3,11 +3,11 @@ how it ends."""
 
 from model import events, media
 from model.causes import HangupCause
-from switch import collecting, keys, parking, pickup, purposes, recordings, ringing, transfers, wishes
+from switch import collecting, holds, keys, leaving, parking, pickup, purposes, recordings, ringing, transfers, wishes
 from switch.actions import Action, RefuseOffer, ReofferLeg, SendInfoDigits, TakeOffer
 from switch.call import MAIN, Call, Leg, Ringing
 from switch.environment import Environment
-from switch.hearing import HOLD_PLAY, RINGBACK_PLAY, settle
+from switch.hearing import OWN_PLAYS, settle
 from switch.leg_events import (
     CallEvent,
     DropLeg,
@@ -94,20 +94,12 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return stay(_pass_on(call, event))
         case PlayEnded(play_id=play_id) if leg is not None and collecting.prompt_ended(call, leg, play_id, now):
             return stay()
-        case PlayEnded(play_id=play_id, reason=reason) if play_id not in (HOLD_PLAY, RINGBACK_PLAY, keys.PLAY):
+        case PlayEnded(play_id=play_id, reason=reason) if play_id not in (*OWN_PLAYS, keys.PLAY):
             return stay(
                 [events.CallPlayFinished(call_id=call.call_id, leg_id=event.leg_id, play_id=play_id, reason=reason)]
             )
-        case TimerDue(name=name) if (rung := _whose_timer(call, name)) is not None:
-            return purposes.follow(call, rung, ringing.no_answer(call, rung, now, env), now, env)
-        case TimerDue(name=name) if name.startswith(collecting.TIMER):
-            return stay(collecting.due(call, name))
-        case TimerDue(name=name) if name.startswith(keys.TIMER):
-            return keys.due(call, name, now, env)
-        case TimerDue(name=name) if name in parking.TIMERS:
-            return parking.due(call, name, now, env)
         case TimerDue(name=name):
-            return stay(transfers.linger_due(call, name, now, env) + ringing.timer_due(call, name))
+            return _due(call, name, now, env)
         case Timeout():
             return releasing(call, HangupCause.ALLOTTED_TIMEOUT, "system", now, env)
         case Release(cause=cause, side=side):
@@ -137,6 +129,24 @@ def _pick_up(call: Call, leg: Leg, rung: Leg | None) -> list[Action]:
     return pickup.begin(call, made, leg, rung) if rung is not None and made is not None else []
 
 
+def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
+    rung = _whose_timer(call, name)
+    if rung is not None:
+        return purposes.follow(call, rung, ringing.no_answer(call, rung, now, env), now, env)
+    if name.startswith(collecting.TIMER):
+        return stay(collecting.due(call, name))
+    if name.startswith(keys.TIMER):
+        return keys.due(call, name, now, env)
+    if name in parking.TIMERS:
+        return parking.due(call, name, now, env)
+    if name == leaving.TIMER:
+        return releasing(call, HangupCause.NORMAL_CLEARING, "system", now, env)
+    outcome = holds.due(call, name, now, env)
+    if outcome is not None:
+        return outcome
+    return stay(transfers.linger_due(call, name, now, env) + ringing.timer_due(call, name))
+
+
 def _whose_timer(call: Call, name: str) -> Ringing | None:
     return next((each for each in call.ringings.values() if ringing.timer_of(each) == name), None)
 
@@ -157,8 +167,9 @@ def _left(
         return Outcome(actions + outcome.actions, outcome.next_phase)
     is_rung = any(each.purpose != SUPERVISOR for each in call.ringings.values())
     if len(call.parties()) < 2 and not is_rung:
-        return releasing(call, cause, side, now, env, actions)
-    return stay(actions + settle(call, now, env) + drop_audio(leg))
+        return leaving.end(call, leg, cause, side, now, env, actions)
+    told = events.CallLegEnded(call_id=call.call_id, leg_id=leg.leg_id, cause=cause, side=side)
+    return stay([*actions, told, *settle(call, now, env), *drop_audio(leg)])
 
 
 def _pass_on(call: Call, event: LegOffers | LegTakesOffer | LegRefusesOffer) -> list[Action]:

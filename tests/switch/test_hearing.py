@@ -8,6 +8,7 @@ import pytest
 from model import events, media
 from switch import hearing
 from switch.call import MAIN, Call, Leg, Ringing
+from switch.config import CallLimits, Config
 from switch.environment import Environment
 
 
@@ -15,8 +16,10 @@ class Env:
     """As much of `switch.environment.Environment` as is looked at."""
 
     def __init__(self) -> None:
+        self.config = Config(calls=CallLimits())
         self.music = ["moh:default"]
         self.ringback = ["tone:ringback/cn"]
+        self.released = ["tone:busy/cn"]
 
     def wall(self, now: float) -> float:
         return 1000.0 + now
