@@ -125,7 +125,7 @@ def test_events_come_beside_answers() -> None:
         async with running() as rig, await ControlClient.connect(*rig.address, TOKEN) as client:
             view = await client.subscribe(["call.*"])
             for n in range(3):
-                rig.hub.publish(events.CallRinging(call_id=f"c{n}", leg_id="l"))
+                rig.hub.publish(events.CallAnswered(call_id=f"c{n}", leg_id="l"))
             await client.call("system.ping")
             heard: list[ReceivedEvent] = []
             async for event in client.events():
@@ -230,13 +230,13 @@ def test_blocking_events(background) -> None:
     with BlockingControlClient(*background.address, TOKEN) as client:
         first = client.send(commands.Subscribe()).next_seq
         for n in range(3):
-            background.publish(events.CallRinging(call_id=f"c{n}", leg_id="l"))
+            background.publish(events.CallAnswered(call_id=f"c{n}", leg_id="l"))
         heard = []
-        for event in client.events(["call.ringing"], from_seq=first, timeout_s=30):
+        for event in client.events(["call.answered"], from_seq=first, timeout_s=30):
             heard.append(event)
             if {"c0", "c1", "c2"} <= {event.fields["call_id"] for event in heard}:
                 break
-        assert {event.event for event in heard} == {"call.ringing"}
+        assert {event.event for event in heard} == {"call.answered"}
 
 
 def test_blocking_events_end_when_none_come(background) -> None:
