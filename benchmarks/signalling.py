@@ -10,7 +10,8 @@ would go from trunk to trunk; the row `relay_200cps` anchors it (media commands 
 `200cps_auth_timers` has an extension for a caller: challenge and SHA-256 digest for every call, session timers at both
 legs. The floor (`benchmarks.signalling_floor`) only receives and sends the same datagrams. `failover_ms_*` is the time
 from the INVITE to the answer by the second trunk when the first one is dead and every call has to find that out anew.
-Each figure is a time of this machine in this minute: compare with the floor beside it.
+`transfer_ms_*` is the time from `call.transfer` until the new party has its ACK and is heard, audio relayed. Each is a
+time of this machine in this minute: compare with the floor beside it.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from typing import Any
 
 from benchmarks.measure import cpu_s, family, machine, print_result
 from benchmarks.signalling_setting import DIAL_OUT, EXTENSION, HOST, PASSWORD, Failover, Setting, prepare
+from benchmarks.signalling_transfers import transfer_all
 
 _READY_S = 60.0
 _WRITTEN_S = 30.0
@@ -167,6 +169,7 @@ class Bench:
         self.talk_s = 0.5 if is_quick else 1.0
         self.n_held = 1000 if is_quick else 4000
         self.n_failover = 60 if is_quick else 400
+        self.n_transfers = 100 if is_quick else 1000
         self.result: dict[str, Any] = {}
         self.rows: list[tuple[Any, ...]] = []
         self.failed = self.retransmissions = self.n_expected = 0
@@ -191,6 +194,7 @@ class Bench:
                     self._rate(load, setting, switch, rate, 0, _DIRECT, f"{rate}cps")
                 self._rate(load, setting, switch, 200, 1, _RELAY, "relay_200cps")
                 self._rate(load, setting, switch, 200, 4, DIAL_OUT, "200cps_auth_timers")
+                self._transfers(load, setting, switch)
                 self._failover(load, setting, switch)
                 subscribers.end_input()
                 self._check_events(subscribers.read()["events"])
@@ -281,6 +285,25 @@ class Bench:
         self.rows.append(
             ("failover", n, "-", "-", "-", f"{got['answer_ms_p50']} / {got['answer_ms_p99']}", got["failed"])
         )
+
+    def _transfers(self, load: Child, setting: Setting, switch: Switch) -> None:
+        """Calls that are up are transferred, 20 a second, to whoever answers at once."""
+        n = self.n_transfers
+        job = {"pair": 1, "host": HOST, "port": setting.sip_port, "dial": _RELAY}
+        got = load.ask(do="hold", **job, rate=100, calls=n)
+        load.tell(json.dumps({"do": "serve", "pair": 1}))
+        asked_at = transfer_all(setting, _RELAY, n, rate=20)
+        load.tell("")
+        acked_at = load.read()["acked_at"]
+        took = sorted((acked - asked) * 1000 for asked, acked in zip(asked_at, acked_at, strict=False))
+        self.n_expected += n
+        failed = got["failed"] + n - len(took) + switch.wait_written(self.n_expected)
+        self.failed += failed
+        for name, q in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
+            at = min(len(took) - 1, int(len(took) * q))
+            self.result[f"transfer_ms_{name}"] = round(took[at], 3) if took else 0.0
+        latency = f"{self.result['transfer_ms_p50']} / {self.result['transfer_ms_p99']}"
+        self.rows.append(("transfer", n, "-", "-", "-", latency, failed))
 
     def _count(self, got: dict[str, Any]) -> None:
         self.failed += got["failed"]

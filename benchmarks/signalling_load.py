@@ -4,7 +4,8 @@
 
 First prints the ports of its pairs as JSON, then obeys JSON lines on stdin and answers each with one on stdout:
 `{"do": "run", "pair": 0, "host": …, "port": …, "dial": …, "rate": 200, "calls": 1000, "talk_s": 1.0}` places calls and
-reports when the last has ended; `{"do": "hold", …}` leaves them up; `{"do": "release", "rate": 400}` ends those.
+reports when the last has ended; `{"do": "hold", …}` leaves them up; `{"do": "release", "rate": 400}` ends those;
+`{"do": "serve", "pair": 0}` answers what the switch wants of them until another line comes.
 
 A call is what SIGNALLING §1 counts: INVITE → 200 → ACK, talk, BYE → 200; no 180. The answer latency is the time from
 sending the INVITE to receiving the 200, the callee's share (this process) included. With `user` and `password` in the
@@ -53,6 +54,9 @@ class Pair:
         self.seen: set[int] = set()
         self.repeated = 0
         self.acks = 0
+        self.acked_at: list[float] = []
+        """Monotonic seconds of those that came while held calls were served."""
+        self.is_served = False
         self.invites = 0
         self.sdp = session_description(30000 + self.ports[1] % 1000 * 2)
         self.has_timers = False
@@ -63,6 +67,8 @@ class Pair:
         kind = data[:3]
         if kind == b"ACK":
             self.acks += 1
+            if self.is_served:
+                self.acked_at.append(time.monotonic())
             return
         if kind not in (b"INV", b"BYE"):
             return
@@ -147,6 +153,16 @@ class Load:
             self._wait(min(1 / rate, 0.02))
         return {"released": n - len(self.calls), "failed": len(self.calls) + self.failed}
 
+    def serve(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Answers what comes to held calls until one line more is on standard input; when ACKs came to the callee."""
+        pair = self.pairs[job["pair"]]
+        pair.acked_at, pair.is_served = [], True
+        while not select.select([sys.stdin], [], [], 0)[0]:
+            self._wait(0.005)
+        sys.stdin.readline()
+        pair.is_served = False
+        return {"acked_at": pair.acked_at}
+
     # -- one call ------------------------------------------------------------------------------------------------------
 
     def _begin(self, pair: Pair, target: Address, is_held: bool, talk_s: float, dial: str) -> None:
@@ -174,6 +190,12 @@ class Load:
         self._resend_after(call, now)
 
     def _on_caller(self, data: bytes) -> None:
+        if data[:4] == b"BYE ":
+            # The switch ends a leg that was transferred away.
+            _send(self.pair.caller, callee_answer(data, b""), self.target)
+            call_id = header_line(data, b"Call-ID").partition(b":")[2].strip()
+            self.held.pop(int(call_id.partition(b"@")[0]), None)
+            return
         if data[:8] != b"SIP/2.0 ":
             return
         at = data.index(b"\r\nCall-ID:") + 10
@@ -351,6 +373,8 @@ def main() -> None:
                 answer = load.run(job, is_held=True)
             case "release":
                 answer = load.release(job)
+            case "serve":
+                answer = load.serve(job)
             case other:
                 answer = {"error": f"unknown job {other!r}"}
         print(json.dumps(answer), flush=True)
