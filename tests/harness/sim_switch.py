@@ -61,9 +61,10 @@ trunks = ["carrier", "spare"]
 class NotedWorker:
     """In the place of media.client.MediaClient: answers as a worker would, and keeps every command."""
 
-    def __init__(self, switch: "SimSwitch", n_ports: int = 200) -> None:
+    def __init__(self, switch: "SimSwitch", index: int = 0, n_ports: int = 200) -> None:
+        self._index = index
         self.ports = PortPool(5.0)
-        self.ports.reset(list(range(20000, 20000 + 2 * n_ports, 2)))
+        self.ports.reset(list(range(20000 + 2 * n_ports * index, 20000 + 2 * n_ports * (index + 1), 2)))
         self.shared_ports = SharedPortPool()
         self.is_connected = True
         self.commands: list[media.Command] = []
@@ -116,7 +117,7 @@ class NotedWorker:
         self.tell(media.RecordingFinished(start.session, recording, start.path, 1.0, 100, "00", 2))
 
     def tell(self, event: media.Event) -> None:
-        self._switch.loop.call_later(0.001, self._switch.core.runtime.media_events, 0, [event])
+        self._switch.loop.call_later(0.001, self._switch.core.runtime.media_events, self._index, [event])
 
     def of(self, kind: type[Any], session: str = "") -> list[Any]:
         """Commands of one kind, in order."""
@@ -126,7 +127,9 @@ class NotedWorker:
 class SimSwitch:
     """`SimSwitch(net, "…toml…")` inside the virtual loop. Close it at the end of the test."""
 
-    def __init__(self, net: SimNet, config_text: str = EXTENSIONS + TRUNKS, *, seed: int = 1) -> None:
+    def __init__(
+        self, net: SimNet, config_text: str = EXTENSIONS + TRUNKS, *, seed: int = 1, n_workers: int = 1
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.net = net
         listen = f'[sip]\nlisten = ["udp:{HOST}:5060", "tcp:{HOST}:5060"]\n'
@@ -136,7 +139,8 @@ class SimSwitch:
         """What was told to the security log."""
         self.records: list[CallRecord | RecordingRecord] = []
         self.storage = MemoryStorage(max_backlog=1)
-        self.worker = NotedWorker(self)
+        self.workers = [NotedWorker(self, index) for index in range(n_workers)]
+        self.worker = self.workers[0]
         self.resolver = SimResolver()
         counter = 0
 
@@ -165,7 +169,7 @@ class SimSwitch:
             directory,
             listeners,
             MediaPool(
-                [self.worker],  # type: ignore[list-item]
+                self.workers,  # type: ignore[arg-type]
                 HOST,
                 self.loop.time,
                 other_host=next((one.host for one in listeners if ":" in one.host), ""),
@@ -262,8 +266,8 @@ class SimSwitch:
         assert core.runtime.legs.n_sessions == 0
         assert core.stack.n_transactions == 0
         assert core.runtime.recordings == {}
-        assert self.worker.ports.n_taken == 0
-        assert self.worker.legs == {}
+        assert [worker.ports.n_taken for worker in self.workers] == [0] * len(self.workers)
+        assert all(worker.legs == {} for worker in self.workers)
         assert all(trunk.n_calls == 0 for trunk in core.directory.trunks.values())
         assert core.calls.counters.unhandled_errors == 0
         assert core.runtime.counters.unhandled_errors == 0

@@ -95,6 +95,28 @@ def test_p_18_the_customers_recording_goes_on_and_has_the_new_party():
     run_virtual(main())
 
 
+def test_calls_at_two_media_workers_are_joined_at_the_customers():
+    async def main():
+        switch = SimSwitch(SimNet(), n_workers=2)
+        carrier, agent, expert, theirs, mine, second, call = await two_calls(switch)
+        other = next(each for each in switch.core.calls.calls.values() if each is not call)
+        assert call.worker != other.worker
+        home, away = switch.workers[call.worker], switch.workers[other.worker]
+        agent.agent.transfer(mine, "sip:1002@10.0.0.1", replacing=second)
+        assert (await statuses(agent))[-1] == 200
+        assert away.legs == {}, "nothing is left where the second call was"
+        configured = home.of(media.ConfigureLeg)[-1]
+        assert (configured.session, configured.leg) == (call.call_id, leg_of(call, "1002"))
+        assert expert.media[expert.the_call.id].configured[-1].remote_port == configured.port
+        edges = home.of(media.ConnectMatrix, call.call_id)[-1].edges
+        assert {edge.speaker for edge in edges} == {leg_of(call, "carrier"), leg_of(call, "1002")}
+        carrier.agent.hang_up(theirs)
+        await switch.cdr()
+        await switch.close()
+
+    run_virtual(main())
+
+
 def test_who_is_called_has_not_answered_yet():
     async def main():
         switch = SimSwitch(SimNet())
