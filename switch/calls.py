@@ -226,13 +226,10 @@ class Calls:
                 return actions + self.dispatch(asked, now)
             if not (joining.is_joinable(first, b1) and joining.is_joinable(second, b2)):
                 return [RefuseRefer(first.call_id, b1.leg_id, refer, HangupCause.NORMAL_TEMPORARY_FAILURE)]
-            keep, gone = joining.older_first(first, second)
-            actions = supervision.release_all(gone, "call_ended")
-            actions += joining.connect(first, b1, second, b2, refer, now, self.env)
-            if keep.monitors:
-                actions += supervision.watch(keep, now, self.env)
+            actions = joining.connect(first, b1, second, b2, refer, now, self.env)
         except Exception:
             return self._abandon(first, now)
+        keep, gone = (first, second) if second.call_id in first.absorbed else (second, first)
         self.touched |= {keep.call_id, gone.call_id}
         del self.calls[gone.call_id]
         self._deadlines.arm(gone.call_id, 0.0)

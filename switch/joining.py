@@ -16,8 +16,7 @@ from switch.transfers import join, linger, number_of, relay
 def connect(first: Call, b1: Leg, second: Call, b2: Leg, refer: str, now: float, env: Environment) -> list[Action]:
     """The parties of two bridged calls are connected; `b1` and `b2`, the legs of who transfers, end. The older call,
     which is the customer's, goes on; afterwards the other is no call any more."""
-    keep, gone = older_first(first, second)
-    kept, left = (b1, b2) if keep is first else (b2, b1)
+    (keep, kept), (gone, left) = sorted([(first, b1), (second, b2)], key=lambda each: each[0].created_utc)
     role = kept.role
     actions: list[Action] = [
         TakeRefer(first.call_id, b1.leg_id, refer),
@@ -29,10 +28,6 @@ def connect(first: Call, b1: Leg, second: Call, b2: Leg, refer: str, now: float,
     actions += end_leg(b2, HangupCause.ATTENDED_TRANSFER, "system", now, env)
     if b2 is kept:
         actions += drop_audio(b2)
-    for leg in gone.live_legs():
-        if leg is not b1 and leg is not b2 and leg not in moved:
-            # A supervisor of the call that is no more.
-            actions += end_leg(leg, HangupCause.NORMAL_CLEARING, "system", now, env)
     actions += absorb(keep, gone, now, env)
     linger(keep, b1, HangupCause.ATTENDED_TRANSFER, now)
     actions.append(events.CallAbsorbed(call_id=gone.call_id, into_call_id=keep.call_id))
@@ -55,11 +50,6 @@ def connect(first: Call, b1: Leg, second: Call, b2: Leg, refer: str, now: float,
 def is_joinable(call: Call, leg: Leg) -> bool:
     """Whether the leg talks with somebody who can be handed over."""
     return call.phase == "bridged" and leg.is_up and leg.room == MAIN and bool(call.company(leg))
-
-
-def older_first(one: Call, other: Call) -> tuple[Call, Call]:
-    """The call that goes on when two are joined, and the one that becomes part of it."""
-    return (one, other) if one.created_utc <= other.created_utc else (other, one)
 
 
 def absorb(keep: Call, gone: Call, now: float, env: Environment) -> list[Action]:
