@@ -89,7 +89,6 @@ def test_refusals_change_nothing():
             (leg(worker, port=worker.ports[1]), "cannot move"),
             (ConnectMatrix(session="s1", edges=[Edge("a", "b", 99.0)]), "gain"),
             (ConnectMatrix(session="s1", edges=[Edge("a", "b", float("nan"))]), "gain"),
-            (ConnectMatrix(session="s1", edges=[Edge("a", "a")]), "itself"),
             (Play(session="s1", leg="a", play_id="p", sources=[]), "sources"),
             (Play(session="s1", leg="a", play_id="p", sources=["silence:-1"]), "silence"),
             (StartRecording(session="s1", recording="r", path="r.wav", channels=[["a"]]), "absolute"),
