@@ -39,14 +39,11 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     if trunk is not None and trunk.is_over():
         return releasing(call, HangupCause.NORMAL_CIRCUIT_CONGESTION, "system", now, env, actions)
     extension = directory.extensions.get(caller.name) if caller.kind == "extension" else None
-    origin = Origin(call.caller, extension, trunk, seed=call.call_id)
+    origin = Origin(call.caller, extension, trunk)
     if extension is not None and (feature := env.features.find(call.dialed)) is not None:
         return to_phase("echo" if feature.name == "echo" else "feature", actions)
     if extension is not None and call.dialed == extension.number:
         return to_phase("echo", actions)
-    origin = Origin(call.caller, extension, trunk)
-    if extension is not None and env.features.find(call.dialed) is not None:
-        return to_phase("feature", actions)
     cause = plan(call, origin, call.dialed, now, env)
     if cause is not None:
         return releasing(call, cause, "system", now, env, actions)
