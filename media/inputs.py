@@ -118,8 +118,7 @@ class Inputs:
 
     def follows(self, legs: Rows, sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Where the next packet may come by `follow`, when the newest one of `sizes` samples was just `put`."""
-        fits = self._ring.may_follow(legs, sizes)
-        return fits & ~self._followed.take(legs)
+        return self._ring.may_follow(legs, sizes) & ~self._followed.take(legs)
 
     def follow(self, legs: Rows, frames: NDArray[np.void], clock: int, early_s: float) -> NDArray[np.bool_] | None:
         """As `put`, of packets that begin where the last one of their leg ended; what `JitterRing.follow` returns."""
@@ -136,8 +135,8 @@ class Inputs:
         if not len(legs):
             return
         self._followed[legs] = False
-        sizes = np.full(len(legs), self.frame)
-        self._note(legs, self._ring.settle(legs), sizes, self._clock, self._early.take(legs))
+        first = self._ring.settle(legs)
+        self._note(legs, first, np.full(len(legs), self.frame), self._clock, self._early.take(legs))
 
     def _note(
         self, legs: Rows, first: Rows, sizes: NDArray[np.int64], clock: int, early: float | NDArray[np.float64]
@@ -145,9 +144,9 @@ class Inputs:
         """Packets of `legs` were placed at `first`: how late they were, and whether they begin something."""
         c = self._ring.chunk
         self.delays.observe(legs, first, sizes, clock, early)
-        edge = np.where(self._is_repaired[legs], self.repair.next[legs] * c, self.play[legs])
-        plays = self._is_plain[legs] | self._is_repaired[legs]
-        late = plays & (first + sizes <= edge)
+        is_repaired = self._is_repaired[legs]
+        plays = self._is_plain[legs] | is_repaired
+        late = plays & (first + sizes <= np.where(is_repaired, self.repair.next[legs] * c, self.play[legs]))
         if late.any():
             self._ring.late[legs] += late
         if not plays.all():
@@ -182,9 +181,8 @@ class Inputs:
     def run(self, clock: int) -> None:
         """Once a tick, before it is read: measures delays and drift, and lets recordings follow it."""
         tick, phase = divmod(clock >> 1, RUN_TICKS)
-        if not phase:
-            for row in self.delays.run(tick).tolist():
-                self._slips.follow(row, clock)
+        for row in self.delays.run(tick).tolist() if not phase else ():
+            self._slips.follow(row, clock)
 
     # -- the tick -----------------------------------------------------------------------------------------------------
 
