@@ -49,8 +49,9 @@ class Intake:
         return self._strangers.n_dropped
 
     def poll(self, now: float, rounds: int = MAX_ROUNDS) -> None:
-        """Takes what has arrived: all of it, or of many legs on their own ports at most `rounds` packets each."""
+        """Takes what has arrived: all of it, or of many legs at most about `rounds` packets each."""
         ports = self._ports
+        n_left = rounds * max(self._engine.n_legs, _FEW)
         self._strangers.begin()
         for number in range(MAX_ROUNDS):
             n = ports.poll()
@@ -64,7 +65,9 @@ class Intake:
                     self._engine.reports.take(leg, now)
             for index in ports.shared_reports:
                 self._engine.reports.take_shared(index, self._by_row, now)
-            if not n or self._strangers.is_enough or (number + 1 >= rounds and _FEW < n < ports.batch):
+            n_left -= n
+            is_enough = n_left <= 0 or (number + 1 >= rounds and _FEW < n < ports.batch)
+            if not n or is_enough or self._strangers.is_enough:
                 return
 
     def take_backlog(self, rows: list[int], now: float) -> None:

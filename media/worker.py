@@ -156,12 +156,11 @@ class Worker:
         self._link.flush()
 
     def _rounds(self, now: float) -> int:
-        """Of the coming poll. More than one packet of a leg waits only after a delay, the network's or ours; what comes
-        while a batch is worked on makes a batch of its own, and small batches are dear."""
+        """Of the coming poll: as many packets of a leg as can wait. What comes while a batch is worked on makes a batch
+        of its own, and small batches are dear: a worker that is late must not make itself later by them."""
         self._n_polls += 1
-        if now - self._next_poll > POLL_S / 2:
-            return MAX_ROUNDS
-        return 2 if self._n_polls % CATCH_UP_POLLS == 0 else 1
+        late_s = max(now - self._next_poll, 0.0)
+        return min(1 + int(late_s / TICK_S) + (self._n_polls % CATCH_UP_POLLS == 0), MAX_ROUNDS)
 
     def _tick(self, now: float) -> None:
         late = now - self._next_tick
