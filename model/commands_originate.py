@@ -33,7 +33,7 @@ class Originate(Command, frozen=True, kw_only=True):
     strategy: Literal["parallel", "serial"] = "parallel"
     """Whether several parties ring together or one after the other."""
     caller_id: OptionalText = ""
-    """Number that `to` sees; empty = that of the campaign, extension, route or trunk, in this order."""
+    """Number that `to` sees; empty = that of the campaign, route, extension or trunk, in this order."""
     caller_name: OptionalText = ""
     """Name that both see; empty = the campaign's."""
     from_caller_id: OptionalText = ""

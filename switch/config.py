@@ -14,7 +14,17 @@ from switch.config_nat import Nat
 from switch.config_security import Outbound, OutboundLimit, Security
 from switch.config_supervision import Supervises, Supervision, SupervisionGroup
 from switch.config_trunks import AccessNumber, Campaign, Numbering, Route, Trunk, TrunkGroup
-from switch.config_types import Name, Number, RecordingChannels, RecordingFormat, Seconds, Section, Text
+from switch.config_types import (
+    DtmfKind,
+    Name,
+    Number,
+    RecordingChannels,
+    RecordingFormat,
+    Seconds,
+    Section,
+    SrtpPolicy,
+    Text,
+)
 from switch.config_watching import Messages, Subscriptions
 from switch.config_webrtc import WebRtc
 
@@ -319,18 +329,8 @@ class Extension(Section, frozen=True):
     codecs: Annotated[
         tuple[Text, ...], Meta(max_length=6, description="Codecs in order of preference; empty: as media.codecs.")
     ] = ()
-    srtp: Annotated[
-        str,
-        Meta(pattern=r"^(|off|optional|required)$", description="off, optional or required; empty: as media.srtp."),
-    ] = ""
-    dtmf: Annotated[
-        str,
-        Meta(
-            pattern=r"^(auto|rfc4733|inband|info)$",
-            description="How it sends and wants digits: rfc4733 (telephone-event), inband (tones), info (SIP INFO); "
-            "auto: telephone-event where it was agreed, else tones, and INFO is understood.",
-        ),
-    ] = "auto"
+    srtp: SrtpPolicy = ""
+    dtmf: DtmfKind = "auto"
     watched_by: Annotated[
         tuple[Text, ...],
         Meta(max_length=64, description="Who may watch its calls and presence; empty: as subscriptions.watched_by."),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from switch.config_types import Name, Number, RecordingChannels, RecordingFormat, Section, Text
+from switch.config_types import DtmfKind, Name, Number, RecordingChannels, RecordingFormat, Section, SrtpPolicy, Text
 
 Pattern = Annotated[
     str,
@@ -152,18 +152,8 @@ class Trunk(Section, frozen=True):
         tuple[Text, ...],
         Meta(max_length=6, description="Codecs in order of preference; empty: PCMA and PCMU as in media.codecs."),
     ] = ()
-    srtp: Annotated[
-        str,
-        Meta(pattern=r"^(|off|optional|required)$", description="off, optional or required; empty: as media.srtp."),
-    ] = ""
-    dtmf: Annotated[
-        str,
-        Meta(
-            pattern=r"^(auto|rfc4733|inband|info)$",
-            description="How it sends and wants digits: rfc4733 (telephone-event), inband (tones), info (SIP INFO); "
-            "auto: telephone-event where it was agreed, else tones, and INFO is understood.",
-        ),
-    ] = "auto"
+    srtp: SrtpPolicy = ""
+    dtmf: DtmfKind = "auto"
     detect_tones: Annotated[
         bool, Meta(description="Listen for busy, congestion, information and fax tones (event call.tone_detected).")
     ] = False

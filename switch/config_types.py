@@ -19,3 +19,15 @@ RecordingChannels = Annotated[
     str, Meta(pattern=r"^(stereo|mono)?$", description="stereo or mono; empty: as recording.channels.")
 ]
 Seconds = Annotated[float, Meta(ge=0, le=86400 * 7)]
+DtmfKind = Annotated[
+    str,
+    Meta(
+        pattern=r"^(auto|rfc4733|inband|info)$",
+        description="How it sends and wants digits: rfc4733 (telephone-event), inband (tones), info (SIP INFO); "
+        "auto: telephone-event where it was agreed, else tones, and INFO is understood.",
+    ),
+]
+SrtpPolicy = Annotated[
+    str,
+    Meta(pattern=r"^(|off|optional|required)$", description="off, optional or required; empty: as media.srtp."),
+]
