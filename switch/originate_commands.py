@@ -17,10 +17,11 @@ def originate(app: "App", command: Originate, as_source: Callable[[str], str]) -
 
     Raises:
         errors.Draining, errors.Congested: no new call can be taken.
-        errors.InvalidValue: no such campaign, or a source that is none.
+        errors.InvalidValue: no such campaign, a source that is none, or a conference room as a party.
         errors.NoRoute: nothing leads to any first party.
     """
     app.check_room()
+    _refuse_rooms(app, command)
     calls, runtime = app.runtime.calls, app.runtime
     options = _options(app, command, as_source)
     variables = {"campaign": command.campaign, **command.variables} if command.campaign else command.variables
@@ -49,6 +50,18 @@ def originate(app: "App", command: Originate, as_source: Callable[[str], str]) -
         raise errors.NoRoute(f"nothing leads to {parties}", cause=error.cause.value) from None
     assert call is not None
     return call
+
+
+def _refuse_rooms(app: "App", command: Originate) -> None:
+    """A room is nobody who can be rung: refused before anybody else is."""
+    rooms = app.runtime.calls.env.directory.conferences
+    for field, parties in (("from", (command.from_, *command.also_from)), ("to", (command.to, *command.also_to))):
+        for party in parties:
+            if party in rooms:
+                raise errors.InvalidValue(
+                    f"{party} is a conference room, which cannot be rung: conference.invite brings parties into it",
+                    field=field,
+                )
 
 
 def _options(app: "App", command: Originate, as_source: Callable[[str], str]) -> OriginateOptions:

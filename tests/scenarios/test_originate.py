@@ -89,6 +89,21 @@ def test_what_leads_nowhere_or_is_not_allowed_is_refused_with_its_cause(first, c
     run_virtual(main())
 
 
+@pytest.mark.parametrize(
+    "parties", [{"second": "8000"}, {"also_to": ["8000"]}, {"first": "8000"}, {"also_from": ["8000"]}]
+)
+def test_a_conference_room_cannot_be_rung_and_nobody_else_is(parties):
+    async def main():
+        switch = SimSwitch(SimNet(), EXTENSIONS + '[[conference]]\nname = "open"\nnumber = "8000"\n')
+        phone = await switch.phone("1001")
+        with pytest.raises(errors.InvalidValue, match=r"conference\.invite"):
+            await place(switch, **parties)
+        assert not incoming(phone) and not switch.core.calls.calls
+        await switch.close()
+
+    run_virtual(main())
+
+
 @pytest.mark.parametrize("host", ["10.0.2.2", "sip.friends.example"])
 def test_a_sip_uri_is_called_where_its_host_is_allowed(host):
     async def main():
