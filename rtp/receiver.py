@@ -175,12 +175,7 @@ class ReceiverTable:
 
     def take_fraction_lost(self, row: int) -> int:
         """Fraction lost since the last call in 1/256 (A.3), for a report block."""
-        expected = self.expected_of_stream(row)
-        interval = expected - int(self.prior_expected[row])
-        lost = interval - (int(self.unique[row]) - int(self.prior_unique[row]))
-        self.prior_expected[row] = expected
-        self.prior_unique[row] = self.unique[row]
-        return min(255, (lost << 8) // interval) if interval > 0 and lost > 0 else 0
+        return int(self.report(np.array([row]))[0][0])
 
     def report(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """`take_fraction_lost` and `lost` of many legs, none twice, that have all received something."""
