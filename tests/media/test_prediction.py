@@ -1,6 +1,6 @@
 """Header prediction changes nothing but the cost: an engine with it and one without it, fed the same packets, send the
-same, keep the same and count the same. Covers loss, repetition, disorder, markers, other types, other lengths, jumps,
-new streams, numbers that go round, holds and recordings that come and go. What it costs is in `benchmarks.media`.
+same, keep the same and count the same. Covers loss, repetition, disorder, stalls, markers, other types and lengths,
+jumps, new streams, numbers that go round, holds and recordings that come and go. Its cost: `benchmarks.media`.
 """
 
 import numpy as np
@@ -19,6 +19,7 @@ from tests.media.virtual import Phone, World
 KINDS = st.sampled_from(
     ["next"] * 12
     + ["lost", "again", "swapped", "marked", "event", "noise", "short", "jump", "stream", "both", "far", "silence"]
+    + ["stalled", "long stalled"]
 )
 EDITS = st.sampled_from([""] * 6 + ["bridge", "hold", "mute", "record", "stop recording", "refuse", "accept"])
 
@@ -39,6 +40,7 @@ class Sender:
     def __init__(self, row, seq, ts):
         self.row, self.seq, self.ts, self.ssrc, self.n = row, seq, ts, 1000 + row, 0
         self.held = []
+        self.n_stalled = 0
 
     def make(self, kind):
         self.n += 1
@@ -59,10 +61,14 @@ class Sender:
         elif kind == "noise":
             made = packet(self.row, self.seq, self.ts, b"\x30", kind=13, ssrc=self.ssrc)
         self.seq, self.ts = self.seq + 1, self.ts + len(payload)
-        if kind == "swapped":
+        self.n_stalled = {"stalled": 6, "long stalled": 40}.get(kind, self.n_stalled)
+        if kind == "swapped" or self.n_stalled:
+            self.n_stalled = max(self.n_stalled - 1, 0)
             self.held.append(made)
             return []
         out = {"lost": [], "again": [made, made]}.get(kind, [made])
+        if len(self.held) > 1:  # a network that stood still sends all of it at once, in order
+            out, self.held = self.held + out, []
         out, self.held = out + self.held, []
         return out + (self.make("next") if kind == "both" else [])
 
