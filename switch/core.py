@@ -91,7 +91,7 @@ def assemble(
     guard = Guard(
         config.security,
         lambda event: _tell(event, outside, publish),
-        lambda flow: directory.trunk_of(flow) is not None,
+        directory.is_trunk,
         known_s=config.sip.max_expires_s + 300.0,
     )
     gatekeeper = Gatekeeper(config, directory, secrets(32), guard)

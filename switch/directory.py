@@ -118,6 +118,12 @@ class Directory:
             found = self._by_stream.get((flow.transport, flow.host))
         return found
 
+    def is_trunk(self, flow: Flow) -> bool:
+        """The same, asked of every datagram."""
+        if flow.transport == "udp":
+            return (flow.host, flow.port) in self._by_source or (flow.host, 0) in self._by_source
+        return self.trunk_of(flow) is not None
+
     def trunk_resolved(self, name: str, flows: list[Flow]) -> bool:
         """Takes what DNS said of a trunk. Returns True when that changed its state."""
         trunk = self.trunks[name]

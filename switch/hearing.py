@@ -32,10 +32,11 @@ def settle(call: Call, now: float, env: Environment) -> list[Action]:
     wall = env.wall(now)
     actions: list[Action] = []
     for leg in call.legs.values():
+        company = call.company(leg) if leg.room else _NOBODY
         if leg.is_up:
-            _settle_play(call, leg, now, env, actions)
+            _settle_play(call, leg, company, now, env, actions)
         if leg.room or leg.segment >= 0:
-            _settle_segment(call, leg, wall)
+            _settle_segment(call, leg, company, wall)
     if call.is_direct:
         return actions
     edges, crowds = derive_edges(call), derive_crowds(call)
@@ -124,8 +125,11 @@ def talk_s(call: Call) -> float:
     return ended - call.bridged_utc - waited
 
 
-def _settle_play(call: Call, leg: Leg, now: float, env: Environment, actions: list[Action]) -> None:
-    wanted = _wanted_play(call, leg)
+_NOBODY: list[Leg] = []
+
+
+def _settle_play(call: Call, leg: Leg, company: list[Leg], now: float, env: Environment, actions: list[Action]) -> None:
+    wanted = _wanted_play(call, leg, company)
     if wanted == leg.playing or (call.is_direct and wanted):
         return
     was, leg.playing = leg.playing, wanted
@@ -146,7 +150,7 @@ def _settle_play(call: Call, leg: Leg, now: float, env: Environment, actions: li
         actions.append(events.CallResumed(call_id=call.call_id, leg_id=leg.leg_id))
 
 
-def _wanted_play(call: Call, leg: Leg) -> str:
+def _wanted_play(call: Call, leg: Leg, company: list[Leg]) -> str:
     """Music while it waits for somebody who is there, ringback while it waits for somebody who is rung."""
     if leg.is_left_alone:
         return RELEASED_PLAY
@@ -155,16 +159,16 @@ def _wanted_play(call: Call, leg: Leg) -> str:
     if leg.is_held:
         return HOLD_PLAY
     for ringing in call.ringings.values():
-        if ringing.caller_leg == leg.leg_id and not call.company(leg):
+        if ringing.caller_leg == leg.leg_id and not company:
             return RINGBACK_PLAY if ringing.has_ringback and not ringing.is_heard else ""
-    others = [each for each in call.company(leg) if not is_silent_listener(each)]
-    if all(each.is_away for each in others) and not is_silent_listener(leg):
-        return HOLD_PLAY
-    return ""
+    for each in company:
+        if not each.is_away and each.heard_by != ():
+            return ""
+    return "" if is_silent_listener(leg) else HOLD_PLAY
 
 
-def _settle_segment(call: Call, leg: Leg, wall: float) -> None:
-    purpose = _purpose(call, leg)
+def _settle_segment(call: Call, leg: Leg, company: list[Leg], wall: float) -> None:
+    purpose = _purpose(call, leg, company)
     at = call.segments[leg.segment] if leg.segment >= 0 else None
     if at is not None:
         if at.purpose == purpose:
@@ -182,14 +186,15 @@ def _end_segment(call: Call, leg: Leg, wall: float) -> None:
     leg.segment = -1
 
 
-def _purpose(call: Call, leg: Leg) -> str:
+def _purpose(call: Call, leg: Leg, company: list[Leg]) -> str:
     if not leg.is_up or not leg.room:
         return ""
     if is_silent_listener(leg):
         return "monitor"
     if leg.playing == HOLD_PLAY:
         return "hold"
-    n_others = sum(not is_silent_listener(each) for each in call.company(leg))
+    # Supervisors are no company, silent guests are.
+    n_others = sum(each.heard_by != () for each in company)
     if not n_others:
         return "ring" if any(each.caller_leg == leg.leg_id for each in call.ringings.values()) else ""
     if leg.room != MAIN:

@@ -7,6 +7,7 @@ from sip.session_state import Session
 from switch.call import Call, Leg
 
 _STATES = {"trying": "trying", "ringing": "early", "early_media": "early", "answered": "confirmed"}
+_NOTHING: Mapping[str, list[str]] = {}
 
 
 class LineStates:
@@ -28,13 +29,16 @@ class LineStates:
         """Talks, or is calling somebody; a phone that only rings is not busy."""
         return any(one.state == "confirmed" or one.direction == "initiator" for one in self.of(number).values())
 
-    def touch(self, call_id: str, call: Call | None) -> dict[str, list[str]]:
+    def touch(self, call_id: str, call: Call | None) -> Mapping[str, list[str]]:
         """Takes a call's present state (None: it is gone). Returns what changed: extension → leg ids."""
+        known = self._of_call.get(call_id)
+        legs = [each for each in call.legs.values() if each.kind == "extension"] if call is not None else ()
+        if known is None and not legs:
+            return _NOTHING
         changed: dict[str, list[str]] = {}
-        known = self._of_call.get(call_id, {})
         live: dict[str, str] = {}
-        for leg in call.legs.values() if call is not None else ():
-            if leg.kind != "extension" or leg.is_ended or not leg.name:
+        for leg in legs:
+            if leg.is_ended or not leg.name:
                 continue
             assert call is not None
             live[leg.leg_id] = leg.name
@@ -44,7 +48,7 @@ class LineStates:
             if lines.get(leg.leg_id) != state:
                 lines[leg.leg_id] = state
                 changed.setdefault(leg.name, []).append(leg.leg_id)
-        for leg_id, number in known.items():
+        for leg_id, number in (known or {}).items():
             if live.get(leg_id) != number and self._owner.get(leg_id) == call_id:
                 del self._owner[leg_id]
                 self._drop(number, leg_id)

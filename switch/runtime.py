@@ -14,6 +14,7 @@ from model import media
 from model.declare import EVENTS, Event
 from model.records import CallRecord, RecordingRecord
 from sip import actions as sip
+from sip.actions import Send
 from sip.flow import Flow
 from sip.stack import SipStack
 from switch import actions as act
@@ -26,7 +27,7 @@ from switch.media_events import MediaEvents
 from switch.media_pool import MediaPool
 from switch.runtime_peers import Door, Machine, Tap
 from switch.security_events import SecurityEvent, ignore
-from switch.sip_legs import SipLegs
+from switch.sip_legs import SipLegs, Told
 from switch.strangers import answer_stranger
 
 log = logging.getLogger(__name__)
@@ -239,10 +240,15 @@ class Runtime:
         self._timer = self.outside.call_later(deadline - now, self._on_timer)
 
     def _tell_touched(self, now: float) -> None:
-        watcher, touched = self._call_watcher, self.calls.touched
-        self.calls.touched = set()
-        if watcher is not None:
-            self._guarded("watchers of calls", lambda: watcher(touched, now))
+        touched, self.calls.touched = self.calls.touched, set()
+        if self._call_watcher is None:
+            return
+        try:
+            self._call_watcher(touched, now)
+        except Exception:
+            # The edge of one input, as in `_guarded`.
+            self.counters.unhandled_errors += 1
+            log.exception("x watchers of calls")
 
     def close(self) -> None:
         if self._timer is not None:
@@ -274,7 +280,7 @@ class Runtime:
     def perform_sip(self, actions: Sequence[sip.Action], now: float) -> None:
         table, send = self._sip_table, self.reply or self.outside.send
         for action in actions:
-            if type(action) is sip.Send:
+            if type(action) is Send:
                 send(action.data, action.flow)
                 continue
             handle = table.get(type(action))
@@ -352,7 +358,7 @@ class Runtime:
         if found is not None:
             self._both(self.legs.transfers.send_refer(found[1], action, now), now)
 
-    def _both(self, result: tuple[list[sip.Action], list[CallEvent]], now: float) -> None:
+    def _both(self, result: Told, now: float) -> None:
         actions, told = result
         self.perform_sip(actions, now)
         for event in told:

@@ -5,8 +5,8 @@ No I/O: returns stack actions, or leg events for the calls.
 """
 
 import logging
-from collections.abc import Callable
-from typing import assert_never
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from model.causes import HangupCause
 from sip import actions as sip
@@ -43,6 +43,10 @@ from switch.sip_transfers import SipTransfers
 
 log = logging.getLogger(__name__)
 
+Told = tuple[Sequence[sip.Action], Sequence[CallEvent]]
+_NOTHING: Told = ((), ())
+_CAUSE_OF_END = {"bye": HangupCause.NORMAL_CLEARING, "transport_failed": HangupCause.NETWORK_OUT_OF_ORDER}
+
 
 class SipLegs:
     """Every method returns (stack actions, leg events); the runtime performs the ones and dispatches the others."""
@@ -67,6 +71,23 @@ class SipLegs:
         self.transfers = SipTransfers(stack, self._legs)
         self.browsers = SipBrowsers(stack, self._legs, self.media, self.media.local, self.answers.apply)
         self.moves = SipMoves(stack, self._legs, self.media, self.media.local)
+        self.handlers: dict[type, Callable[[Call, Leg, Any, float], Told]] = {
+            sip.Progressed: self._progressed,
+            sip.Answered: self._answered,
+            sip.Rejected: self._rejected,
+            sip.Confirmed: self._confirmed,
+            sip.Cancelled: self._cancelled,
+            sip.Offered: self._offered,
+            sip.OfferAnswered: self._reoffered,
+            sip.OfferRefused: self._reoffered,
+            sip.Refreshed: self._refreshed,
+            sip.InfoReceived: self._keyed,
+            sip.Referred: self._referred,
+            sip.ReferAnswered: self._refer_went_on,
+            sip.ReferNotified: self._refer_went_on,
+            sip.Ended: self._ended,
+            sip.Closed: self._closed,
+        }
 
     # -- what the calls want ------------------------------------------------------------------------------------------
 
@@ -85,7 +106,7 @@ class SipLegs:
         found = self._legs.get(session)
         return found[1] if found is not None else None
 
-    def start(self, call: Call, leg: Leg, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+    def start(self, call: Call, leg: Leg, now: float) -> Told:
         """Sends the INVITE to the leg's target."""
         target = leg.target
         assert target is not None
@@ -113,7 +134,7 @@ class SipLegs:
     def ring(self, leg: Leg, now: float) -> list[sip.Action]:
         return self._stack.progress(leg.session, 180, "Ringing", now)
 
-    def progress(self, call: Call, leg: Leg, peer: Leg, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+    def progress(self, call: Call, leg: Leg, peer: Leg, now: float) -> Told:
         """183 with our SDP: the caller hears `peer` before the answer."""
         body, failed = self._answer_body(call, leg, peer)
         if failed is not None:
@@ -121,7 +142,7 @@ class SipLegs:
         headers = self._terms.early_media_line(leg) if leg.wants_early_media_line else ""
         return self._stack.progress(leg.session, 183, "Session Progress", now, body=body, headers=headers), []
 
-    def answer(self, call: Call, leg: Leg, peer: Leg | None, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+    def answer(self, call: Call, leg: Leg, peer: Leg | None, now: float) -> Told:
         """200 with our SDP."""
         body, failed = self._answer_body(call, leg, peer)
         if failed is not None:
@@ -139,7 +160,7 @@ class SipLegs:
         self._forget_if_gone(leg.session)
         return actions
 
-    def leave_if_silent(self, call: Call, leg: Leg, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+    def leave_if_silent(self, call: Call, leg: Leg, now: float) -> Told:
         """Gives up an INVITE to which nothing came back; an answer that comes late is still ended (RFC 3261 §9.1)."""
         session = self._stack.sessions.get(leg.session)
         if session is None or session.state != "calling":
@@ -165,78 +186,69 @@ class SipLegs:
 
     # -- what the stack tells -----------------------------------------------------------------------------------------
 
-    def on_session(self, action: sip.SessionEvent, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+    def on_session(self, action: sip.SessionEvent, now: float) -> Told:
         """A fact about a session becomes leg events; SDP that only concerns this leg is answered here."""
         entry = self._legs.get(action.session)
-        if entry is None or self.browsers.on_session(*entry, action):
-            return [], []
+        if entry is None:
+            return _NOTHING
         call, leg = entry
-        ids = (call.call_id, leg.leg_id)
-        match action:
-            case sip.Progressed():
-                leg.has_responded = True
-                self._note_address(leg)
-                return [], self.answers.progressed(call, leg, action)
-            case sip.Answered(body=body, response=response):
-                leg.target = None
-                self._note_address(leg)
-                headers = response.headers
-                leg.user_agent = mask((headers.get("User-Agent") or headers.get("Server", ""))[:128])
-                return self._answered(call, leg, body, now)
-            case sip.Rejected(status=status) if status in (415, 488, 606) and self.media.may_insist(leg):
-                self._forget_if_gone(action.session)
-                self.media.insist(leg)
-                return self.start(call, leg, now)
-            case sip.Rejected(status=status, response=response):
-                reason = ""
-                if response is not None:
-                    leg.has_responded = True
-                    leg.retry_after_s = retry_after_s(response)
-                    reason = response.get("Reason", "") or ""
-                self._forget_if_gone(action.session)
-                return [], [LegFailed(*ids, cause_of_reason(reason, cause_of_status(status)), status)]
-            case sip.Confirmed(body=body):
-                leg.local_sdp = b""
-                peer = call.other(leg.leg_id)
-                if peer is not None:
-                    peer.local_sdp = b""
-                return [], self.answers.confirmed(call, leg, body)
-            case sip.Cancelled(reason=reason):
-                self._forget_if_gone(action.session)
-                return [], [LegHungUp(*ids, cause_of_reason(reason, HangupCause.ORIGINATOR_CANCEL))]
-            case sip.Offered(body=body):
-                return self._offered(call, leg, body, now)
-            case sip.OfferAnswered(body=body) if leg.is_moving:
-                leg.is_moving = False
-                return [], self.answers.confirmed(call, leg, body)
-            case sip.OfferRefused(status=status) if leg.is_moving:
-                leg.is_moving = False
-                return [], [LegFailed(*ids, cause_of_status(status), status)]
-            case sip.OfferAnswered(body=body):
-                return [], [LegTakesOffer(*ids, body)]
-            case sip.Refreshed(body=body):
-                self.answers.refreshed(call, leg, body)
-                return [], []
-            case sip.OfferRefused(status=status):
-                return [], [LegRefusesOffer(*ids, status)]
-            case sip.InfoReceived(content_type=content_type, body=body):
-                parsed = parse_info(content_type, body)
-                return [], [LegDigit(*ids, parsed[0], parsed[1], by_info=True)] if parsed else []
-            case sip.Referred():
-                return [], [self.transfers.referred(call, leg, action)]
-            case sip.ReferAnswered() | sip.ReferNotified():
-                return [], [self.transfers.progressed(call, leg, action)]
-            case sip.Ended(why=why, reason=reason):
-                default = HangupCause.NORMAL_CLEARING if why == "bye" else HangupCause.RECOVERY_ON_TIMER_EXPIRE
-                if why == "transport_failed":
-                    default = HangupCause.NETWORK_OUT_OF_ORDER
-                self._forget_if_gone(action.session)
-                return [], [LegHungUp(*ids, cause_of_reason(reason, default))]
-            case sip.Closed():
-                self._forget_if_gone(action.session)
-                return [], []
-            case _:
-                assert_never(action)
+        if leg.browser is not None and self.browsers.on_session(call, leg, action):
+            return _NOTHING
+        return self.handlers[type(action)](call, leg, action, now)
+
+    def _progressed(self, call: Call, leg: Leg, action: sip.Progressed, now: float) -> Told:
+        leg.has_responded = True
+        self._note_address(leg)
+        return [], self.answers.progressed(call, leg, action)
+
+    def _rejected(self, call: Call, leg: Leg, action: sip.Rejected, now: float) -> Told:
+        status, response = action.status, action.response
+        self._forget_if_gone(action.session)
+        if status in (415, 488, 606) and self.media.may_insist(leg):
+            self.media.insist(leg)
+            return self.start(call, leg, now)
+        reason = ""
+        if response is not None:
+            leg.has_responded = True
+            leg.retry_after_s = retry_after_s(response)
+            reason = response.get("Reason", "") or ""
+        cause = cause_of_reason(reason, cause_of_status(status))
+        return [], [LegFailed(call.call_id, leg.leg_id, cause, status)]
+
+    def _confirmed(self, call: Call, leg: Leg, action: sip.Confirmed, now: float) -> Told:
+        leg.local_sdp = b""
+        peer = call.other(leg.leg_id)
+        if peer is not None:
+            peer.local_sdp = b""
+        return [], self.answers.confirmed(call, leg, action.body)
+
+    def _cancelled(self, call: Call, leg: Leg, action: sip.Cancelled, now: float) -> Told:
+        self._forget_if_gone(action.session)
+        cause = cause_of_reason(action.reason, HangupCause.ORIGINATOR_CANCEL)
+        return [], [LegHungUp(call.call_id, leg.leg_id, cause)]
+
+    def _refreshed(self, call: Call, leg: Leg, action: sip.Refreshed, now: float) -> Told:
+        self.answers.refreshed(call, leg, action.body)
+        return _NOTHING
+
+    def _keyed(self, call: Call, leg: Leg, action: sip.InfoReceived, now: float) -> Told:
+        parsed = parse_info(action.content_type, action.body)
+        return [], [LegDigit(call.call_id, leg.leg_id, parsed[0], parsed[1], by_info=True)] if parsed else []
+
+    def _referred(self, call: Call, leg: Leg, action: sip.Referred, now: float) -> Told:
+        return [], [self.transfers.referred(call, leg, action)]
+
+    def _refer_went_on(self, call: Call, leg: Leg, action: sip.ReferAnswered | sip.ReferNotified, now: float) -> Told:
+        return [], [self.transfers.progressed(call, leg, action)]
+
+    def _ended(self, call: Call, leg: Leg, action: sip.Ended, now: float) -> Told:
+        cause = _CAUSE_OF_END.get(action.why, HangupCause.RECOVERY_ON_TIMER_EXPIRE)
+        self._forget_if_gone(action.session)
+        return [], [LegHungUp(call.call_id, leg.leg_id, cause_of_reason(action.reason, cause))]
+
+    def _closed(self, call: Call, leg: Leg, action: sip.Closed, now: float) -> Told:
+        self._forget_if_gone(action.session)
+        return _NOTHING
 
     def _note_address(self, leg: Leg) -> None:
         """Where a URI led to is known only now."""
@@ -293,7 +305,12 @@ class SipLegs:
         self.media.configure(leg, negotiated)
         return body, None
 
-    def _answered(self, call: Call, leg: Leg, body: bytes, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+    def _answered(self, call: Call, leg: Leg, action: sip.Answered, now: float) -> Told:
+        leg.target = None
+        self._note_address(leg)
+        headers = action.response.headers
+        leg.user_agent = mask((headers.get("User-Agent") or headers.get("Server", ""))[:128])
+        body = action.body
         ids = (call.call_id, leg.leg_id)
         if call.is_direct:
             leg.local_sdp = body or leg.local_sdp
@@ -310,8 +327,9 @@ class SipLegs:
             return self.end(leg, cause, now), [LegFailed(*ids, cause, 488)]
         return [], [LegAnswered(*ids)]
 
-    def _offered(self, call: Call, leg: Leg, body: bytes, now: float) -> tuple[list[sip.Action], list[CallEvent]]:
+    def _offered(self, call: Call, leg: Leg, action: sip.Offered, now: float) -> Told:
         """A re-INVITE: answered here, unless audio goes directly."""
+        body = action.body
         if call.is_direct:
             return [], [LegOffers(call.call_id, leg.leg_id, body)]
         leg.sdp_version += 1
@@ -334,17 +352,17 @@ class SipLegs:
         self.media.configure(leg, negotiated)
         return self._stack.accept_offer(leg.session, answer, now), self.answers.hold_events(leg)
 
-    def _reoffered(self, call: Call, leg: Leg, action: sip.OfferAnswered | sip.OfferRefused) -> list[CallEvent]:
+    def _reoffered(self, call: Call, leg: Leg, action: sip.OfferAnswered | sip.OfferRefused, now: float) -> Told:
         """What became of our re-INVITE: it moved the leg, or passed an offer on."""
         ids = (call.call_id, leg.leg_id)
         is_moving, leg.is_moving = leg.is_moving, False
         match action:
             case sip.OfferAnswered(body=body):
-                return self.answers.confirmed(call, leg, body) if is_moving else [LegTakesOffer(*ids, body)]
+                return [], self.answers.confirmed(call, leg, body) if is_moving else [LegTakesOffer(*ids, body)]
             case sip.OfferRefused(status=status) if is_moving:
-                return [LegFailed(*ids, cause_of_status(status), status)]
+                return [], [LegFailed(*ids, cause_of_status(status), status)]
             case sip.OfferRefused(status=status):
-                return [LegRefusesOffer(*ids, status)]
+                return [], [LegRefusesOffer(*ids, status)]
 
     def _note_refusal(self, leg: Leg, error: NoCommonCodec | SdpError) -> None:
         log.info("x leg %s: %s", leg.leg_id, error)

@@ -1,10 +1,15 @@
 """switch/causes.py, deadlines.py, info_digits.py, cdr.mask, lag.py: the small pure parts."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.signalling_core import Bench
 from model.causes import HangupCause
+from sip.actions import SessionEvent
+from sip.flow import Flow
 from switch.causes import FROM_STATUS, cause_of_reason, cause_of_status, reason_header, status_of_cause
 from switch.cdr import mask
 from switch.deadlines import Deadlines
@@ -108,3 +113,27 @@ def test_lag():
     meter.note(0.001)
     assert meter.take() == (1.0, 250.0)
     assert meter.take() == (1.0, 0.0)
+
+
+def test_every_fact_about_a_session_has_its_handler():
+    bench = Bench("relay")
+    assert set(bench.core.runtime.legs.handlers) == set(get_args(SessionEvent))
+    bench.hub.close()
+
+
+@pytest.mark.parametrize(
+    ("flow", "is_trunk"),
+    [
+        (Flow("udp", "127.0.0.1", 6001), True),
+        (Flow("udp", "127.0.0.1", 6003), False),
+        (Flow("udp", "127.0.0.2", 6001), False),
+        (Flow("tcp", "127.0.0.1", 6001), True),
+        (Flow("tcp", "127.0.0.1", 6003), False),
+    ],
+)
+def test_whether_a_datagram_is_a_trunks_agrees_with_whose_it_is(flow, is_trunk):
+    bench = Bench("relay")
+    directory = bench.core.env.directory
+    assert directory.is_trunk(flow) is is_trunk
+    assert (directory.trunk_of(flow) is not None) is is_trunk
+    bench.hub.close()

@@ -99,6 +99,7 @@ def test_a_trunk_with_a_certificate_name_is_known_by_that_alone() -> None:
     shown = {7: frozenset(("carrier.example.net",)), 8: frozenset(("other.example.net",))}
     directory.peer_names = lambda flow: shown.get(flow.connection, frozenset())
     assert directory.trunk_of(Flow("tls", "203.0.113.9", 40000, 0, 7)) is directory.trunks["carrier"]
+    assert directory.is_trunk(Flow("tls", "203.0.113.9", 40000, 0, 7))
     for flow in (
         Flow("tls", "192.0.2.1", 40000, 0, 8),
         Flow("tls", "192.0.2.1", 5061, 0, 9),
@@ -106,6 +107,7 @@ def test_a_trunk_with_a_certificate_name_is_known_by_that_alone() -> None:
         Flow("tcp", "192.0.2.1", 5061, 0, 7),
     ):
         assert directory.trunk_of(flow) is None
+        assert not directory.is_trunk(flow)
 
 
 def test_a_certificate_name_needs_certificates_to_be_asked_for() -> None:
