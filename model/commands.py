@@ -5,17 +5,15 @@ Limits stand in the types (`Meta`), so that every door refuses the same.
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, UnsetType, field
+from msgspec import Meta, field
 
 from model import views
 from model.causes import HangupCause
 from model.declare import Command, command
 from model.errors import (
-    AlreadyExists,
     Congested,
     InvalidValue,
     NoSuchCall,
-    NoSuchExtension,
     NoSuchLeg,
     NoSuchRecording,
     NotAuthenticated,
@@ -30,7 +28,6 @@ OptionalId = Annotated[str, Meta(max_length=64)]
 Number = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 OptionalText = Annotated[str, Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 ExtensionNumber = Annotated[str, Meta(pattern=r"^[0-9A-Za-z._-]{1,32}$")]
-Password = Annotated[str, Meta(min_length=8, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 Instant = Annotated[float, Meta(ge=0.0, le=253402300799.0)]
 Limit = Annotated[int, Meta(ge=1, le=1000)]
 Cursor = Annotated[str, Meta(max_length=256)]
@@ -255,90 +252,7 @@ class StopRecording(Command, frozen=True, kw_only=True):
     call_id: Id
 
 
-# -- extensions, registrations, trunks --------------------------------------------------------------------------------
-
-
-@command("extension.list", role="viewer", result=views.ExtensionList, errors=(StorageUnavailable,))
-class ListExtensions(Command, frozen=True, kw_only=True):
-    """Extensions, by number."""
-
-    prefix: OptionalText = ""
-    """Only numbers that begin with this."""
-    limit: Limit = 1000
-    cursor: Cursor = ""
-    """From the page before."""
-
-
-@command("extension.get", role="viewer", result=views.ExtensionView, errors=(NoSuchExtension, StorageUnavailable))
-class GetExtension(Command, frozen=True, kw_only=True):
-    """One extension."""
-
-    extension: ExtensionNumber
-
-
-@command(
-    "extension.create",
-    role="administrator",
-    result=views.ExtensionCreated,
-    errors=(AlreadyExists, InvalidValue, StorageUnavailable),
-)
-class CreateExtension(Command, frozen=True, kw_only=True):
-    """Adds an extension; a phone can register at once."""
-
-    extension: ExtensionNumber
-    """Its number: digits, letters, ".", "_" and "-", at most 32."""
-    password: Password | None = None
-    """SIP password, printable ASCII without blanks; null = the switch makes a strong one."""
-    name: OptionalText = ""
-    """Shown to who is called."""
-    caller_id: OptionalText = ""
-    """Number shown on trunks; empty = the trunk's."""
-    ring_timeout_s: RingTimeout = 0.0
-    """Seconds it rings; 0 = the switch's default."""
-    busy_to: OptionalText = ""
-    """Number called instead when it is busy or not registered."""
-    no_answer_to: OptionalText = ""
-    """Number called instead when it does not answer in time."""
-    may_call_external: bool = True
-    """May call by trunk; emergency numbers always."""
-    may_call_international: bool = False
-    """May call foreign countries by trunk."""
-    is_recorded: bool = True
-    """Its calls are recorded, when recording is on at all."""
-    is_enabled: bool = True
-    """False: it can neither register nor call nor be called."""
-    media: Literal["relay", "direct"] = "relay"
-    """relay: audio through the switch; direct: from phone to phone, never recorded."""
-
-
-@command(
-    "extension.update",
-    role="administrator",
-    result=views.ExtensionView,
-    errors=(NoSuchExtension, InvalidValue, StorageUnavailable),
-)
-class UpdateExtension(Command, frozen=True, kw_only=True):
-    """Changes the fields that are given, as in `extension.create`, without touching live calls."""
-
-    extension: ExtensionNumber
-    password: Password | UnsetType = UNSET
-    name: OptionalText | UnsetType = UNSET
-    caller_id: OptionalText | UnsetType = UNSET
-    ring_timeout_s: RingTimeout | UnsetType = UNSET
-    busy_to: OptionalText | UnsetType = UNSET
-    no_answer_to: OptionalText | UnsetType = UNSET
-    may_call_external: bool | UnsetType = UNSET
-    may_call_international: bool | UnsetType = UNSET
-    is_recorded: bool | UnsetType = UNSET
-    is_enabled: bool | UnsetType = UNSET
-    media: Literal["relay", "direct"] | UnsetType = UNSET
-
-
-@command("extension.delete", role="administrator", result=views.Done, errors=(NoSuchExtension, StorageUnavailable))
-class DeleteExtension(Command, frozen=True, kw_only=True):
-    """Removes an extension and its registrations; its live calls go on."""
-
-    extension: ExtensionNumber
+# -- registrations, trunks --------------------------------------------------------------------------------------------
 
 
 @command("registration.list", role="viewer", result=views.RegistrationList)

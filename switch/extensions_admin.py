@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from control.auth import Caller
-from model import commands, errors, events, views
+from model import commands_extensions, errors, events, views
 from model.declare import Command
 from sip.digest import ha1
 from storage.directory import Extension
@@ -35,11 +35,11 @@ _CHANGEABLE = (
 def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:
     admin = ExtensionsAdmin(app)
     return {
-        commands.ListExtensions: admin.list,
-        commands.GetExtension: admin.get,
-        commands.CreateExtension: admin.create,
-        commands.UpdateExtension: admin.update,
-        commands.DeleteExtension: admin.delete,
+        commands_extensions.ListExtensions: admin.list,
+        commands_extensions.GetExtension: admin.get,
+        commands_extensions.CreateExtension: admin.create,
+        commands_extensions.UpdateExtension: admin.update,
+        commands_extensions.DeleteExtension: admin.delete,
     }
 
 
@@ -65,17 +65,17 @@ class ExtensionsAdmin:
         self._app = app
         self._directory = app.runtime.calls.env.directory
 
-    def list(self, command: commands.ListExtensions, caller: Caller) -> views.ExtensionList:
+    def list(self, command: commands_extensions.ListExtensions, caller: Caller) -> views.ExtensionList:
         numbers = sorted(n for n in self._directory.extensions if n.startswith(command.prefix) and n > command.cursor)
         page = numbers[: command.limit]
         cursor = page[-1] if len(numbers) > len(page) else ""
         return views.ExtensionList(extensions=[self._view(number) for number in page], cursor=cursor)
 
-    def get(self, command: commands.GetExtension, caller: Caller) -> views.ExtensionView:
+    def get(self, command: commands_extensions.GetExtension, caller: Caller) -> views.ExtensionView:
         self._entry(command.extension)
         return self._view(command.extension)
 
-    async def create(self, command: commands.CreateExtension, caller: Caller) -> views.ExtensionCreated:
+    async def create(self, command: commands_extensions.CreateExtension, caller: Caller) -> views.ExtensionCreated:
         number = command.extension
         if number in self._directory.extensions:
             raise errors.AlreadyExists(f"extension {number} exists")
@@ -100,7 +100,7 @@ class ExtensionsAdmin:
         self._changed(number, "created", caller)
         return views.ExtensionCreated(extension=self._view(number), password=password)
 
-    async def update(self, command: commands.UpdateExtension, caller: Caller) -> views.ExtensionView:
+    async def update(self, command: commands_extensions.UpdateExtension, caller: Caller) -> views.ExtensionView:
         number = command.extension
         self._changeable(number)
         changes: dict[str, Any] = {
@@ -121,7 +121,7 @@ class ExtensionsAdmin:
         self._changed(number, "updated", caller)
         return self._view(number)
 
-    async def delete(self, command: commands.DeleteExtension, caller: Caller) -> views.Done:
+    async def delete(self, command: commands_extensions.DeleteExtension, caller: Caller) -> views.Done:
         number = command.extension
         self._changeable(number)
         try:

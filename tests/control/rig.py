@@ -14,6 +14,7 @@ from control.server import BUILT_IN, ControlLimits, ControlServer
 from model import (
     commands,
     commands_audio,
+    commands_extensions,
     commands_parking,
     commands_security,
     commands_services,
@@ -149,7 +150,7 @@ class Handlers:
             commands.Hold: self.slow,
             commands.Resume: self.broken_later,
             commands.GetCall: self.refuse,
-            commands.GetExtension: self.refuse_later,
+            commands_extensions.GetExtension: self.refuse_later,
             commands.StopPlay: self.broken,
             commands.ListCalls: self.unfit,
             commands.Drain: self.unfit_refusal,

@@ -18,7 +18,7 @@ from control.client import (
     ReceivedEvent,
     parse_address,
 )
-from model import commands, commands_originate, errors, events, views
+from model import commands, commands_extensions, commands_originate, errors, events, views
 from model.declare import ApiError
 from tests.control.rig import TOKENS, eventually, run, running
 
@@ -80,8 +80,8 @@ def test_commands_by_name_and_by_declaration() -> None:
             assert page == views.TrunkList(trunks=[views.TrunkView(trunk="carrier", state="up")])
             await client.send(commands_originate.Originate(from_="1001", to="1002"))
             assert rig.handlers.seen[-1][0] == commands_originate.Originate(from_="1001", to="1002")
-            await client.send(commands.UpdateExtension(extension="1001", name="Ann"))
-            assert rig.handlers.seen[-1][0] == commands.UpdateExtension(extension="1001", name="Ann")
+            await client.send(commands_extensions.UpdateExtension(extension="1001", name="Ann"))
+            assert rig.handlers.seen[-1][0] == commands_extensions.UpdateExtension(extension="1001", name="Ann")
 
     run(test())
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from model import commands, errors, events, watching
+from model import commands_extensions, errors, events, watching
 from model.commands_services import SetServices
 from tests.harness.sim_switch import EXTENSIONS, PASSWORD, SimSwitch
 from tests.harness.simnet import SimNet
@@ -400,12 +400,12 @@ def test_watchers_of_a_deleted_extension_are_told():
         net = SimNet()
         switch = SimSwitch(net)
         app = SimApp(switch)
-        await app.do(commands.CreateExtension(extension="2001", password=PASSWORD))
+        await app.do(commands_extensions.CreateExtension(extension="2001", password=PASSWORD))
         await app.do(watching.SetMailbox(extension="2001", new=1))
         lamp, gone = Watcher(net, "10.0.0.50", "1003"), Watcher(net, "10.0.0.51", "2001")
         await lamp.subscribe("2001", "dialog")
         await gone.subscribe("1001", "presence")
-        await app.do(commands.DeleteExtension(extension="2001"))
+        await app.do(commands_extensions.DeleteExtension(extension="2001"))
         assert (await lamp.notified()).header("Subscription-State") == "terminated;reason=noresource"
         assert (await gone.notified()).header("Subscription-State") == "terminated;reason=rejected"
         assert len(switch.core.notifier.subscriptions) == 0

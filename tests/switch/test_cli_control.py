@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from control.client import ReceivedEvent
 from model import (
     commands,
+    commands_extensions,
     commands_originate,
     commands_parking,
     commands_security,
@@ -45,7 +46,7 @@ class Background:
         self._stop = asyncio.Event()
         async with running() as self.rig:
             table = self.rig.server._handlers
-            for params in (commands.ListCalls, commands.GetCall, commands.GetExtension, commands.Drain):
+            for params in (commands.ListCalls, commands.GetCall, commands_extensions.GetExtension, commands.Drain):
                 table[params] = self.rig.handlers.plain
             for params in (commands.Hold, commands.Resume, commands.StopPlay):
                 table[params] = self.rig.handlers.plain
@@ -148,15 +149,19 @@ SENT = [
     ("recording pause c", commands.PauseRecording(call_id="c"), "paused"),
     ("recording resume c", commands.ResumeRecording(call_id="c"), "paused"),
     ("recording stop c", commands.StopRecording(call_id="c"), "paused"),
-    ("extension list --prefix 10", commands.ListExtensions(prefix="10"), "everywhere"),
-    ("extension get 1001", commands.GetExtension(extension="1001"), "Ann"),
+    ("extension list --prefix 10", commands_extensions.ListExtensions(prefix="10"), "everywhere"),
+    ("extension get 1001", commands_extensions.GetExtension(extension="1001"), "Ann"),
     (
         "extension create 1009 --name Bo --no-external",
-        commands.CreateExtension(extension="1009", name="Bo", may_call_external=False),
+        commands_extensions.CreateExtension(extension="1009", name="Bo", may_call_external=False),
         "correct-horse",
     ),
-    ("extension update 1001 --disabled", commands.UpdateExtension(extension="1001", is_enabled=False), "Ann"),
-    ("extension delete 1001", commands.DeleteExtension(extension="1001"), ""),
+    (
+        "extension update 1001 --disabled",
+        commands_extensions.UpdateExtension(extension="1001", is_enabled=False),
+        "Ann",
+    ),
+    ("extension delete 1001", commands_extensions.DeleteExtension(extension="1001"), ""),
     ("registration list", commands.ListRegistrations(), "udp:192.0.2.1:5060"),
     ("drain --timeout-s 5", commands.Drain(timeout_s=5.0), "2 calls left"),
     ("status", commands.GetStatus(), "failing: disk full"),
