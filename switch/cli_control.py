@@ -11,11 +11,14 @@ from rich.console import RenderableType
 
 from switch import cli_tables as tables
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, fail
+from switch.cli_conference import add_conferences
 from switch.cli_originate import call_originate
 from switch.cli_parking import add_parking
 from switch.cli_security import add_security
 from switch.cli_services import add_services
+from switch.cli_supervision import add_supervision
 from switch.cli_trace import trace
+from switch.cli_transfer import add_transfers
 
 app = typer.Typer(no_args_is_help=True)
 call_app = typer.Typer(no_args_is_help=True, help="Live calls and call records.")
@@ -32,6 +35,9 @@ app.command("trace")(trace)
 call_app.command("originate")(call_originate)
 add_services(extension_app)
 add_parking(call_app)
+add_transfers(app, call_app)
+add_supervision(app, call_app)
+add_conferences(app)
 add_security(app)
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")]

@@ -43,7 +43,7 @@ def show_calls(calls: CallList) -> RenderableType:
     ]
     heads = ("call", "direction", "caller", "dialed", "phase", "duration", "talk", "legs", "recording")
     more = f"{len(rows)} of {calls.n_calls} calls" if calls.n_calls > len(rows) else f"{calls.n_calls} calls"
-    return _table(heads, rows, more)
+    return rows_table(heads, rows, more)
 
 
 def show_call(call: CallView) -> RenderableType:
@@ -54,8 +54,8 @@ def show_call(call: CallView) -> RenderableType:
         ("caller", call.caller),
         ("dialed", call.dialed),
         ("phase", call.phase),
-        ("created", _instant(call.created_utc)),
-        ("answered", _instant(call.answered_utc)),
+        ("created", instant_text(call.created_utc)),
+        ("answered", instant_text(call.answered_utc)),
         ("duration", _duration(call.duration_s)),
         ("talk", _duration(call.talk_s)),
         ("recording", _recording(call)),
@@ -77,7 +77,7 @@ def show_call(call: CallView) -> RenderableType:
         for leg in call.legs
     ]
     heads = ("leg", "who", "way", "state", "", "codec", "address", "received", "lost", "jitter ms")
-    return Group(_facts(facts), _table(heads, legs))
+    return Group(facts_grid(facts), rows_table(heads, legs))
 
 
 def show_call_detail(detail: CallDetail) -> RenderableType:
@@ -97,7 +97,7 @@ def show_history(history: CallHistory) -> RenderableType:
     rows = [
         (
             call.call_id,
-            _instant(call.created_utc),
+            instant_text(call.created_utc),
             call.direction,
             call.caller,
             call.dialed,
@@ -109,7 +109,7 @@ def show_history(history: CallHistory) -> RenderableType:
         for call in history.calls
     ]
     heads = ("call", "created", "direction", "caller", "dialed", "by", "duration", "talk", "cause")
-    return _table(heads, rows, _next_page(history.cursor))
+    return rows_table(heads, rows, _next_page(history.cursor))
 
 
 def show_recordings(page: RecordingList) -> RenderableType:
@@ -119,14 +119,14 @@ def show_recordings(page: RecordingList) -> RenderableType:
 
 def show_recording(recording: RecordingRecord) -> RenderableType:
     """One recording."""
-    return _facts(
+    return facts_grid(
         [
             ("recording", recording.recording_id),
             ("call", recording.call_id),
             ("path", recording.path),
             ("state", recording.state),
             ("format", f"{recording.format}, {recording.channels} channels"),
-            ("started", _instant(recording.started_utc)),
+            ("started", instant_text(recording.started_utc)),
             ("duration", _duration(recording.duration_s)),
             ("size", f"{recording.size} bytes"),
             ("sha256", recording.sha256),
@@ -160,12 +160,12 @@ def show_extensions(page: ExtensionList) -> RenderableType:
         for extension in page.extensions
     ]
     heads = ("extension", "name", "caller id", "enabled", "recorded", "may call", "phones", "calls", "source")
-    return _table(heads, rows, _next_page(page.cursor))
+    return rows_table(heads, rows, _next_page(page.cursor))
 
 
 def show_extension(extension: ExtensionView) -> RenderableType:
     """One extension."""
-    return _facts(
+    return facts_grid(
         [
             ("extension", extension.extension),
             ("name", extension.name),
@@ -192,7 +192,7 @@ def show_extension_created(created: ExtensionCreated) -> RenderableType:
 def show_registrations(page: RegistrationList) -> RenderableType:
     """Bindings, one line each."""
     rows = [(r.extension, r.address, r.user_agent, f"{r.expires_s:.0f} s") for r in page.registrations]
-    return _table(("extension", "address", "user agent", "expires in"), rows)
+    return rows_table(("extension", "address", "user agent", "expires in"), rows)
 
 
 def show_trunks(page: TrunkList) -> RenderableType:
@@ -209,7 +209,7 @@ def show_trunks(page: TrunkList) -> RenderableType:
         )
         for trunk in page.trunks
     ]
-    return _table(("trunk", "state", "reason", "calls", "total", "failed", "addresses"), rows)
+    return rows_table(("trunk", "state", "reason", "calls", "total", "failed", "addresses"), rows)
 
 
 def show_status(status: SystemStatus) -> RenderableType:
@@ -217,7 +217,7 @@ def show_status(status: SystemStatus) -> RenderableType:
     storage = status.storage
     facts = [
         ("node", f"{status.node}, version {status.version}"),
-        ("up", f"{_duration(status.uptime_s)} since {_instant(status.started_utc)}"),
+        ("up", f"{_duration(status.uptime_s)} since {instant_text(status.started_utc)}"),
         ("calls", f"{status.n_calls} now ({status.n_legs} legs){', draining' if status.is_draining else ''}"),
         ("calls total", f"{status.calls_total}, {status.calls_answered} answered, {status.calls_failed} failed"),
         ("registrations", str(status.n_registrations)),
@@ -241,7 +241,7 @@ def show_status(status: SystemStatus) -> RenderableType:
         for worker in status.media_workers
     ]
     heads = ("media worker", "state", "sessions", "legs", "latest tick", "disk", "restarts")
-    return Group(_facts(facts), _table(heads, workers))
+    return Group(facts_grid(facts), rows_table(heads, workers))
 
 
 def event_line(event: ReceivedEvent) -> str:
@@ -251,15 +251,15 @@ def event_line(event: ReceivedEvent) -> str:
 
 
 def _call_record(call: CallRecord) -> RenderableType:
-    facts = _facts(
+    facts = facts_grid(
         [
             ("call", call.call_id),
             ("direction", call.direction),
             ("caller", call.caller),
             ("dialed", call.dialed),
-            ("created", _instant(call.created_utc)),
-            ("answered", _instant(call.answered_utc)),
-            ("ended", _instant(call.ended_utc)),
+            ("created", instant_text(call.created_utc)),
+            ("answered", instant_text(call.answered_utc)),
+            ("ended", instant_text(call.ended_utc)),
             ("duration", _duration(call.duration_s)),
             ("talk", _duration(call.talk_s)),
             ("hold", _duration(call.hold_s)),
@@ -270,15 +270,15 @@ def _call_record(call: CallRecord) -> RenderableType:
         (leg.leg_id, f"{leg.kind} {leg.name}", leg.direction, leg.codec, leg.hangup_cause, str(leg.packets_lost))
         for leg in call.legs
     ]
-    return Group(facts, _table(("leg", "who", "way", "codec", "cause", "lost"), legs))
+    return Group(facts, rows_table(("leg", "who", "way", "codec", "cause", "lost"), legs))
 
 
 def _recordings(recordings: Iterable[RecordingRecord], caption: str = "") -> RenderableType:
     rows = [
-        (r.recording_id, _instant(r.started_utc), r.caller, r.dialed, _duration(r.duration_s), r.state, r.path)
+        (r.recording_id, instant_text(r.started_utc), r.caller, r.dialed, _duration(r.duration_s), r.state, r.path)
         for r in recordings
     ]
-    return _table(("recording", "started", "caller", "dialed", "duration", "state", "path"), rows, caption)
+    return rows_table(("recording", "started", "caller", "dialed", "duration", "state", "path"), rows, caption)
 
 
 def _rights(extension: ExtensionView) -> str:
@@ -297,7 +297,8 @@ def _next_page(cursor: str) -> str:
     return f"more: --cursor {cursor}" if cursor else ""
 
 
-def _facts(facts: Iterable[tuple[str, str]]) -> Table:
+def facts_grid(facts: Iterable[tuple[str, str]]) -> Table:
+    """Names and values, one a line; what is empty is left out."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -307,7 +308,8 @@ def _facts(facts: Iterable[tuple[str, str]]) -> Table:
     return grid
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Table:
+def rows_table(heads: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Table:
+    """Rows under heads, control characters masked."""
     table = Table(
         box=None, header_style="bold", caption=Text(_plain(caption)) if caption else None, caption_justify="left"
     )
@@ -331,5 +333,6 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _instant(utc: float) -> str:
+def instant_text(utc: float) -> str:
+    """Local time of UTC seconds; empty for 0."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(utc)) if utc else ""

@@ -14,7 +14,9 @@ from control.server import BUILT_IN, ControlLimits, ControlServer
 from model import (
     commands,
     commands_audio,
+    commands_conference,
     commands_extensions,
+    commands_monitor,
     commands_parking,
     commands_security,
     commands_services,
@@ -87,7 +89,36 @@ TRACED = commands_trace.TraceMessage(
     remote="10.0.0.11:5060",
     data=b"OPTIONS sip:x SIP/2.0\r\nCall-ID: one\r\n\r\n",
 )
+MONITOR = commands_monitor.MonitorView(
+    monitor_id="monitor-1", call_id="call-1", supervisor="1003", agent="1001", state="active", mode="whisper"
+)
+ROOM = commands_conference.ConferenceView(
+    conference="sales",
+    number="800",
+    is_live=True,
+    is_locked=True,
+    n_members=1,
+    floor="leg-1",
+    members=[
+        commands_conference.MemberView(
+            leg_id="leg-1",
+            kind="trunk",
+            name="carrier",
+            number="5551\x1b[31m",
+            role="listener",
+            state="in",
+            is_deaf=True,
+        )
+    ],
+)
 SAMPLES: dict[Any, Any] = {
+    commands_monitor.MonitorView: MONITOR,
+    commands_monitor.MonitorList: commands_monitor.MonitorList(monitors=[MONITOR]),
+    commands_conference.ConferenceView: ROOM,
+    commands_conference.ConferenceList: commands_conference.ConferenceList(conferences=[ROOM]),
+    views.ConsultView: views.ConsultView(
+        consult_id="consult-1", call_id="call-1", by_leg_id="leg-1", number="1003", state="ringing"
+    ),
     commands_services.ExtensionServicesView: commands_services.ExtensionServicesView(
         extension="1001", always_to="1003", is_dnd=True, pickup_group="sales"
     ),
