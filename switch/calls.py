@@ -13,7 +13,7 @@ import msgspec
 from model.causes import HangupCause
 from switch import conference_calls, joining, supervision
 from switch.actions import Action, RefuseRefer
-from switch.call import Call, Leg, OriginateOptions
+from switch.call import Call, Leg
 from switch.deadlines import Deadlines
 from switch.directory import ExtensionEntry, TrunkState
 from switch.environment import Environment
@@ -23,6 +23,7 @@ from switch.phases import bridged, conference, echo, feature, originate, releasi
 from switch.phases.outcome import Outcome
 from switch.preemption import choose_victim
 from switch.release import finish, release
+from switch.ring_plan import OriginateOptions
 
 __all__ = ["CallCounters", "Calls", "NoRouteError"]
 

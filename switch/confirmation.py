@@ -5,9 +5,10 @@ from model import media
 from model.causes import HangupCause
 from model.events_outbound import CallConfirming
 from switch.actions import Action, TellCall
-from switch.call import Call, Leg, Ringing
+from switch.call import Call, Leg
 from switch.environment import Environment
 from switch.leg_events import DropLeg
+from switch.ring_plan import Ringing
 
 PLAY_ID = "confirm"
 _PREFIX = "confirm:"

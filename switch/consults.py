@@ -9,13 +9,14 @@ from model import events
 from model.causes import HangupCause
 from switch import ringing
 from switch.actions import Action
-from switch.call import MAIN, Call, Consult, Leg, Ringing
+from switch.call import MAIN, Call, Consult, Leg
 from switch.environment import Environment
 from switch.hearing import settle
 from switch.phases.outcome import Outcome, releasing, stay
 from switch.phases.route import plan
 from switch.purposes import ANSWERED, FAILED, LEFT, follow
 from switch.release import drop_audio, end_leg
+from switch.ring_plan import Ringing
 from switch.transfers import join, number_of, origin_of, show_referrer
 
 

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from model.causes import HangupCause
 from model.events_services import CallForwarded
-from switch.call import Diversion
 from switch.environment import Environment
+from switch.ring_plan import Diversion
 
 MAX_FORWARDS = 5
 

@@ -6,13 +6,14 @@ from model import events, media
 from model.causes import HangupCause
 from switch import ringing
 from switch.actions import Action
-from switch.call import MAIN, Call, Leg, Ringing
+from switch.call import MAIN, Call, Leg
 from switch.environment import Environment
 from switch.hearing import HOLD_PLAY, REMINDER_PLAY, hold_timer_of, settle
 from switch.phases.outcome import Outcome, releasing, stay
 from switch.phases.route import plan
 from switch.purposes import ANSWERED, FAILED, LEFT, follow
 from switch.release import drop_audio, end_leg
+from switch.ring_plan import Ringing
 from switch.routing import Origin
 from switch.transfers import join, number_of
 

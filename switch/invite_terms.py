@@ -14,11 +14,12 @@ from sip.diversion import Diverted, diversion_lines, history_line
 from sip.flow import Flow
 from sip.identity import ANONYMOUS, identity_lines, may_be_heard
 from sip.stack import SipStack
-from switch.call import Call, Diversion, Leg, Target
+from switch.call import Call, Leg
 from switch.config import Config
 from switch.config_trunks import Trunk
 from switch.directory import Directory
 from switch.numbers import format_number
+from switch.ring_plan import Diversion, Target
 from switch.sip_transfers import transfer_lines
 from switch.targets import uri_user
 from switch.trunk_state import TrunkState

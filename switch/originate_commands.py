@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from model import errors
 from model.commands_originate import Originate
-from switch.call import Call, Confirm, OriginateOptions
+from switch.call import Call
 from switch.calls import NoRouteError
+from switch.ring_plan import Confirm, OriginateOptions
 
 if TYPE_CHECKING:
     from switch.app import App

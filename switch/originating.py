@@ -1,9 +1,10 @@
 """Makes the call that the API asks for, up to where its first party rings. Pure."""
 
 from model.causes import HangupCause
-from switch.call import Call, OriginateOptions
+from switch.call import Call
 from switch.environment import Environment
 from switch.parties import party_number, plan_parties
+from switch.ring_plan import OriginateOptions
 from switch.routing import Origin
 
 

@@ -8,7 +8,7 @@ from model.causes import HangupCause
 from model.events_services import CallParked, CallRetrieved
 from switch import ringing
 from switch.actions import Action, AnswerLeg, ReportRefer, TakeRefer, TellCall
-from switch.call import MAIN, Call, Leg, Parked, Ringing
+from switch.call import MAIN, Call, Leg, Parked
 from switch.environment import Environment
 from switch.hearing import settle
 from switch.leg_events import LegRetrieves
@@ -16,6 +16,7 @@ from switch.phases.outcome import Outcome, releasing, stay
 from switch.phases.route import plan
 from switch.purposes import ANSWERED, FAILED, LEFT, follow
 from switch.release import drop_audio, end_leg
+from switch.ring_plan import Ringing
 from switch.routing import Origin
 from switch.transfers import join, linger, number_of, relay
 

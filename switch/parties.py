@@ -7,11 +7,12 @@ from model.causes import HangupCause
 from sip.errors import SipParseError
 from sip.flow import Flow
 from sip.uri import SipUri, parse_uri
-from switch.call import Call, Step, Target
+from switch.call import Call
 from switch.config_security import Outbound
 from switch.environment import Environment
 from switch.numbers import clean
 from switch.phases.route import plan, take_decision
+from switch.ring_plan import Step, Target
 from switch.routing import Origin, by_trunk
 from switch.targets import uri_user
 

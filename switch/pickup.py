@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from model.events_services import CallPickedUp
 from switch import ringing
 from switch.actions import Action, AnswerLeg, TellCall
-from switch.call import Call, Leg, Ringing
+from switch.call import Call, Leg
 from switch.directory import ExtensionEntry
 from switch.environment import Environment
 from switch.leg_events import LegAnswered, LegPicksUp
+from switch.ring_plan import Ringing
 
 _RINGS = ("ringing", "early_media")
 

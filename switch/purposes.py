@@ -7,10 +7,11 @@ Pure.
 from collections.abc import Callable
 
 from model.causes import HangupCause
-from switch.call import Call, Leg, Ringing
+from switch.call import Call, Leg
 from switch.environment import Environment
 from switch.hearing import settle
 from switch.phases.outcome import Outcome, stay
+from switch.ring_plan import Ringing
 from switch.ringing import Standing
 
 Answered = Callable[[Call, Ringing, Leg, float, Environment], Outcome]

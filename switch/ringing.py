@@ -12,12 +12,13 @@ from model import events, media
 from model.causes import HangupCause
 from switch import confirmation, forwarding, ways
 from switch.actions import Action, ProgressLeg, RingLeg, StartLeg
-from switch.call import Call, Leg, Ringing, Step, Target
+from switch.call import Call, Leg
 from switch.caller import MAX_BREADTH
 from switch.environment import Environment
 from switch.leg_events import CallEvent, DropLeg, LegAnswered, LegDigit, LegEarlyMedia, LegFailed, LegHungUp, LegRinging
 from switch.phases.route import plan_diverted
 from switch.release import drop_audio, end_leg, leg_left
+from switch.ring_plan import Ringing, Step, Target
 
 # What the caller is told when several destinations failed: the most telling cause (RFC 3261 §16.7 point 6).
 _TELLING = (

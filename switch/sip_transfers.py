@@ -6,11 +6,12 @@ from sip import actions as sip
 from sip.refer import Replaces
 from sip.stack import SipStack
 from switch.actions import RefuseRefer, ReportRefer, SendRefer, TakeRefer
-from switch.call import Call, Leg, Target
+from switch.call import Call, Leg
 from switch.causes import status_of_cause
 from switch.cdr import mask
 from switch.leg_events import CallEvent, LegReferProgress, LegRefers
 from switch.numbers import clean
+from switch.ring_plan import Target
 
 
 class SipTransfers:

@@ -9,7 +9,7 @@ from model import events, events_monitor, media
 from model.causes import HangupCause
 from switch import ringing, supervisor_track
 from switch.actions import Action, RelocateLeg
-from switch.call import MAIN, Call, Leg, Ringing
+from switch.call import MAIN, Call, Leg
 from switch.directory import Directory
 from switch.environment import Environment
 from switch.hearing import settle
@@ -28,6 +28,7 @@ from switch.leg_media import configure_command
 from switch.monitor import SUPERVISOR, Monitor
 from switch.phases.outcome import Outcome, releasing, stay
 from switch.release import drop_audio, end_leg, leg_left
+from switch.ring_plan import Ringing
 from switch.targets import extension_step
 
 KEYS_S = 4.0

@@ -3,9 +3,9 @@
 from sip.flow import Flow
 from sip.gruu import bare_instance
 from sip.uri import escape
-from switch.call import Ringing, Step, Target
 from switch.config_trunks import Trunk
 from switch.environment import Environment
+from switch.ring_plan import Ringing, Step, Target
 from switch.routing import ToTrunks, TrunkAttempt
 
 MIN_FAILOVER_S = 0.6

@@ -10,9 +10,10 @@ from model import errors, views
 from model.causes import HangupCause
 from model.declare import Command
 from switch import consults, transfers
-from switch.call import Call, Consult, Leg, Ringing
+from switch.call import Call, Consult, Leg
 from switch.leg_events import CallEvent, ChangeConsult, MuteLeg, Redirect, SetData, StartConsult, TransferLeg
 from switch.phases import ring
+from switch.ring_plan import Ringing
 from switch.views import call_view, consult_view
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from model.causes import HangupCause
 from sip.refer import Replaces
 from switch import recordings, ringing
 from switch.actions import Action, RelocateLeg, ReportRefer, TakeRefer
-from switch.call import MAIN, Call, Leg, Ringing
+from switch.call import MAIN, Call, Leg
 from switch.causes import status_of_cause
 from switch.environment import Environment
 from switch.hearing import settle
@@ -18,6 +18,7 @@ from switch.phases.outcome import Outcome, releasing, stay
 from switch.phases.route import plan
 from switch.purposes import ANSWERED, FAILED, LEFT, follow
 from switch.release import drop_audio, end_leg
+from switch.ring_plan import Ringing
 from switch.routing import Origin
 
 PURPOSES = ("transfer", "recall")

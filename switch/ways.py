@@ -3,8 +3,9 @@ failure says of it, which is next. Used by `switch.ringing`. Pure."""
 
 from model.causes import HangupCause
 from switch.actions import Action, DoubtTrunk, LeaveIfSilent, PreemptTrunk
-from switch.call import Call, Leg, Step, Target
+from switch.call import Call, Leg
 from switch.environment import Environment
+from switch.ring_plan import Step, Target
 
 MAX_RETRY_AFTER_S = 3600.0
 _PREFIX = "react:"

@@ -5,7 +5,7 @@ from model import events, media
 from model.causes import HangupCause
 from switch import collecting, holds, keys, leaving, parking, pickup, purposes, recordings, ringing, transfers, wishes
 from switch.actions import Action, RefuseOffer, ReofferLeg, SendInfoDigits, TakeOffer
-from switch.call import MAIN, Call, Leg, Ringing
+from switch.call import MAIN, Call, Leg
 from switch.environment import Environment
 from switch.hearing import OWN_PLAYS, settle
 from switch.leg_events import (
@@ -32,6 +32,7 @@ from switch.leg_events import (
 from switch.monitor import SUPERVISOR
 from switch.phases.outcome import Outcome, releasing, stay
 from switch.release import drop_audio, end_leg, leg_left
+from switch.ring_plan import Ringing
 
 MAX_SECURE_DIGITS = 64
 _SAME_KEY_S = 1.0

@@ -5,9 +5,10 @@ moderators may do by keys and API, who has the floor, and when it ends. The conf
 from model import events_conference as told
 from model import media
 from model.causes import HangupCause
+from switch import conference_floor as floor
 from switch import recordings, ringing
 from switch.actions import Action, AnswerLeg
-from switch.call import MAIN, Call, Leg, Ringing
+from switch.call import MAIN, Call, Leg
 from switch.conference import Member, Room
 from switch.conference_rights import KEYS_S, PIN_S, PIN_TRIES, choose_key, judge_pin, role_of
 from switch.config_conference import Conference
@@ -40,6 +41,7 @@ from switch.phases import bridged
 from switch.phases.outcome import Outcome, releasing, stay
 from switch.phases.route import plan
 from switch.release import drop_audio, end_leg, leg_left
+from switch.ring_plan import Ringing
 from switch.routing import Origin
 
 PIN_PLAY = "pin"
@@ -81,7 +83,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
         case LegDigit() if leg is not None and member is not None and not leg.is_secure:
             return _digit(call, leg, member, event, now, env)
         case LegSpeaks(is_speaking=is_speaking) if member is not None:
-            return stay(_speaks(call, member, is_speaking))
+            return stay(floor.on_speaking(call, room_of(call), member, is_speaking))
         case ChangeMember() if leg is not None and member is not None:
             return stay(_change(call, leg, member, event, now, env))
         case ChangeRoom():
@@ -295,26 +297,6 @@ def _change_room(call: Call, change: ChangeRoom, now: float, env: Environment) -
     return actions
 
 
-def _speaks(call: Call, member: Member, is_speaking: bool) -> list[Action]:
-    room = room_of(call)
-    member.is_speaking = is_speaking and member.state == "in"
-    is_heard = member.is_speaking and not call.legs[member.leg_id].is_muted
-    holder = room.members.get(room.floor)
-    if holder is not None and (holder.is_speaking or (is_heard and holder is member)):
-        return []
-    speaking = [each.leg_id for each in room.inside() if each.is_speaking and not call.legs[each.leg_id].is_muted]
-    floor = member.leg_id if is_heard else speaking[0] if speaking else ""
-    return _give_floor(call, floor)
-
-
-def _give_floor(call: Call, leg_id: str) -> list[Action]:
-    room = room_of(call)
-    if room.floor == leg_id:
-        return []
-    room.floor = leg_id
-    return [told.ConferenceFloorChanged(call_id=call.call_id, conference=room.name, leg_id=leg_id)]
-
-
 # -- inviting ---------------------------------------------------------------------------------------------------------
 
 
@@ -378,7 +360,7 @@ def _gone(
     actions.append(_left(call, member, reason))
     if room.floor == leg.leg_id:
         speaking = [each.leg_id for each in room.inside() if each.is_speaking]
-        actions += _give_floor(call, speaking[0] if speaking else "")
+        actions += floor.give(call, room_of(call), speaking[0] if speaking else "")
     settings = settings_of(call, env)
     is_closed = settings.ends_with_moderator and member.role == "moderator" and not room.moderators()
     outcome = _end(call, cause, now, env) if is_closed else _empty(call, cause, now, env)

@@ -4,7 +4,7 @@ from model import events, media
 from model.causes import HangupCause
 from switch import pickup, ringing
 from switch.actions import Action, AnswerLeg
-from switch.call import Call, Leg, Ringing
+from switch.call import Call, Leg
 from switch.environment import Environment
 from switch.leg_events import (
     CallEvent,
@@ -24,6 +24,7 @@ from switch.leg_events import (
 from switch.phases.outcome import Outcome, releasing, stay, to_phase
 from switch.phases.route import plan
 from switch.release import leg_left
+from switch.ring_plan import Ringing
 from switch.routing import Origin
 from switch.variables import set_data
 

@@ -9,12 +9,13 @@ from model.causes import HangupCause
 from model.events_outbound import CallEmergency
 from switch import forwarding
 from switch.actions import Action
-from switch.call import Call, Diversion, Ringing
+from switch.call import Call
 from switch.cdr import mask
 from switch.conference import Room
 from switch.environment import Environment
 from switch.leg_events import CallEvent
 from switch.phases.outcome import Outcome, releasing, to_phase
+from switch.ring_plan import Diversion, Ringing
 from switch.routing import Decision, Origin, Refuse, ToConference, ToExtension, ToTrunks, choose_route
 from switch.targets import extension_steps, trunk_steps
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from model.events_outbound import CallEmergency
-from switch.call import Ringing
 from switch.phases.route import plan
+from switch.ring_plan import Ringing
 from switch.routing import Origin
 from tests.harness.sim_switch import EXTENSIONS, TRUNKS, SimSwitch
 from tests.harness.simnet import SimNet

@@ -7,9 +7,10 @@ import pytest
 
 from model import events, media
 from switch import hearing
-from switch.call import MAIN, Call, Leg, Ringing
+from switch.call import MAIN, Call, Leg
 from switch.config import CallLimits, Config
 from switch.environment import Environment
+from switch.ring_plan import Ringing
 
 
 class Env:
