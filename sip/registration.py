@@ -139,8 +139,8 @@ class RegistrationClient:
             return []
         self._pending = ""
         response = done.response
-        if response is not None:
-            self._cseq = max(self._cseq, response.cseq)
+        # The stack may have used two more for credentials that we were never told of.
+        self._cseq = max(self._cseq, response.cseq) if response is not None else self._cseq + 2
         if self.state == "unregistering":
             self.state = "stopped"
             self.expires_at = 0.0
@@ -156,7 +156,8 @@ class RegistrationClient:
 
     def _send(self, stack: RequestSender, expires_s: int, now: float) -> list[Action]:
         self.deadline = None
-        self._cseq += 1
+        # One that is still under way may use two more as well.
+        self._cseq += 3 if self._pending else 1
         headers = f"Contact: <{self._contact}>{self._contact_params};expires={expires_s}\r\nExpires: {expires_s}\r\n"
         self._pending, actions = stack.request(
             "REGISTER",
@@ -189,8 +190,6 @@ class RegistrationClient:
         self.status = status
         self.reason = reason
         self.state = "failing"
-        # The stack may have used two more for credentials that we were never told of.
-        self._cseq += 2
         self.n_failures += 1
         wait_s = min(self._backoff.max_s, self._backoff.base_s * 2.0 ** min(self.n_failures - 1, 16))
         wait_s *= 0.5 + 0.5 * self._random()

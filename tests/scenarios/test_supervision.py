@@ -13,6 +13,7 @@ import pytest
 from model import commands, errors, events, events_monitor, media
 from model import commands_monitor as monitors
 from model import commands_transfer as transfers
+from model.commands_services import SetServices
 from tests.harness.sim_switch import PASSWORD, TRUNKS, SimSwitch
 from tests.harness.simnet import SimNet
 from tests.harness.virtual_loop import run_virtual
@@ -381,6 +382,11 @@ def test_a_supervisor_calls_an_agent_who_waits_and_is_refused_with_the_reason_wh
                 with pytest.raises(errors.NotWaiting) as refused:
                     await stage.app.do(monitors.CallAgent(supervisor=supervisor, agent=agent))
                 assert refused.value.data["reason"] == reason
+            await stage.app.do(SetServices(extension="1002", is_dnd=True))
+            with pytest.raises(errors.NotWaiting) as refused:
+                await stage.app.do(monitors.CallAgent(supervisor="1003", agent="1002"))
+            assert refused.value.data["reason"] == "do_not_disturb"
+            await stage.app.do(SetServices(extension="1002", is_dnd=False))
             with pytest.raises(errors.SupervisionDenied):
                 await stage.app.do(monitors.CallAgent(supervisor="1003", agent="1005"))
             with pytest.raises(errors.NoSuchExtension):
