@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from switch.cli_control import app as control_app
+from switch.cli_staffing import staffing
 from switch.config_file import ConfigError, load_config
 from switch.logs import set_up_logging
 
@@ -61,6 +62,9 @@ def check(config: ConfigPath = Path("ringback.toml")) -> None:
     except ConfigError as error:
         _fail(str(error))
     typer.echo(f"{config}: good: {len(loaded.extension)} extensions, {len(loaded.trunk)} trunks")
+
+
+app.command()(staffing)
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""How many agents a load takes (`staffing`). Pure: no I/O, no clock, no random source; imports at most `model`."""
