@@ -3,7 +3,6 @@
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -16,7 +15,10 @@ FIRST_EXTENSION = 1001
 FIRST_ACCESS_NUMBER = 4008001001
 FIRST_OUTSIDE_NUMBER = 13800138001
 _PORTS_PER_CALL = 4
-_RTP_FROM, _RTP_TO = 20_000, 60_000
+_LOWEST_PORT, _HIGHEST_PORT = 15_000, 32_000
+"""Below the ports that systems give to whoever asks for any: nobody is given ours between choosing and binding it."""
+_HIGHEST_OF_MANY = 60_000
+"""For thousands of RTP ports there is not room enough below."""
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +48,7 @@ def prepare(directory: Path, n_extensions: int, inbound: list[str], n_calls: int
     """Writes `ringback.toml` into `directory`, for so many extensions and one carrier; each extension in `inbound` gets
     an access number. Raises OSError when there are no free ports or the folder cannot be written."""
     directory.mkdir(parents=True, exist_ok=True)
-    sip_port, control_port, carrier_port = _free_ports()
+    sip_port, control_port, carrier_port = free_ports()
     first_rtp, last_rtp = free_rtp_range(max(40, n_calls * _PORTS_PER_CALL * 2))
     token = new_token()
     setting = Setting(
@@ -85,27 +87,35 @@ def _toml(setting: Setting, token_hash: str, first_rtp: int, last_rtp: int) -> s
     return "\n".join(lines())
 
 
-def _free_ports() -> tuple[int, int, int]:
-    """SIP (UDP), control (TCP) and carrier (UDP), held until all are chosen so that they differ."""
-    with ExitStack() as held:
-        ports = []
-        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_DGRAM):
-            sock = held.enter_context(socket.socket(socket.AF_INET, kind))
-            sock.bind((HOST, 0))
-            ports.append(sock.getsockname()[1])
-        return ports[0], ports[1], ports[2]
+def free_ports() -> tuple[int, int, int]:
+    """UDP, TCP and UDP ports that differ and are free. Raises OSError when there are none."""
+    found: dict[int, int] = {}
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        for _ in range(100):
+            port = _LOWEST_PORT + secrets.randbelow(_HIGHEST_PORT - _LOWEST_PORT)
+            if port not in found and _is_free(kind, port):
+                found[port] = kind
+                break
+        else:
+            raise OSError(f"no free port on {HOST}")
+    first, second, third = found
+    return first, second, third
+
+
+def _is_free(kind: int, port: int) -> bool:
+    with socket.socket(socket.AF_INET, kind) as sock:
+        try:
+            sock.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def free_rtp_range(n_ports: int) -> tuple[int, int]:
     """First and last of `n_ports` free UDP ports in a row, the first even. Raises OSError when there are none."""
+    highest = _HIGHEST_PORT if n_ports * 2 < _HIGHEST_PORT - _LOWEST_PORT else _HIGHEST_OF_MANY
     for _ in range(100):
-        first = (_RTP_FROM + secrets.randbelow(_RTP_TO - _RTP_FROM - n_ports)) & ~1
-        with ExitStack() as held:
-            try:
-                for port in range(first, first + n_ports):
-                    sock = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                    sock.bind((HOST, port))
-            except OSError:
-                continue
+        first = (_LOWEST_PORT + secrets.randbelow(highest - _LOWEST_PORT - n_ports)) & ~1
+        if all(_is_free(socket.SOCK_DGRAM, port) for port in range(first, first + n_ports)):
             return first, first + n_ports - 1
     raise OSError(f"no {n_ports} free UDP ports in a row on {HOST}")

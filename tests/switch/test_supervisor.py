@@ -16,34 +16,24 @@ import pytest
 
 from control.auth import hash_token, new_token
 from control.client import BlockingControlClient
+from switch.demo.setting import free_ports, free_rtp_range
 from switch.media_workers import BACK_OFF_S, MediaWorkers, Slot
 
 RINGBACK = str(Path(sys.executable).parent / "ringback")
 PATIENCE_S = 60.0
 
 
-def free_ports() -> tuple[int, int, int]:
-    """A UDP port, a TCP port, and the first of a few dozen UDP ports, free at the moment."""
-    kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_DGRAM)
-    sockets = [socket.socket(socket.AF_INET, kind) for kind in kinds]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    sip, control, rtp = (one.getsockname()[1] for one in sockets)
-    for one in sockets:
-        one.close()
-    return sip, control, min(rtp - rtp % 2, 65000)
-
-
 class Served:
     """`ringback serve` in a folder of its own."""
 
     def __init__(self, folder: Path, more: str = "") -> None:
-        self.sip_port, self.control_port, rtp = free_ports()
+        self.sip_port, self.control_port, _ = free_ports()
+        first_rtp, last_rtp = free_rtp_range(40)
         self.token = new_token()
         self.config = folder / "ringback.toml"
         self.config.write_text(
             f'[sip]\nlisten = ["udp:127.0.0.1:{self.sip_port}"]\n'
-            f'[media]\nrtp_ports = "{rtp}-{rtp + 39}"\nworkers = 1\n'
+            f'[media]\nrtp_ports = "{first_rtp}-{last_rtp}"\nworkers = 1\n'
             f'[control]\nlisten = "127.0.0.1:{self.control_port}"\n'
             f'[[control.user]]\nname = "t"\nrole = "administrator"\ntoken_hash = "{hash_token(self.token)}"\n{more}'
         )
@@ -247,12 +237,13 @@ def test_a_port_in_use_is_said_in_one_line(tmp_path: Path, served: Served) -> No
     ids=["configuration", "certificate", "address", "token"],
 )
 def test_what_cannot_work_is_said_in_one_line(tmp_path: Path, more: str, message: str) -> None:
-    _, control_port, rtp = free_ports()
+    _, control_port, _ = free_ports()
+    first_rtp, last_rtp = free_rtp_range(10)
     listen = "" if "[sip]" in more else '[sip]\nlisten = ["udp:127.0.0.1:0"]\n'
     config = tmp_path / "ringback.toml"
     config.write_text(
         f'{listen}[control]\nlisten = "127.0.0.1:{control_port}"\n'
-        f'[media]\naddress = "127.0.0.1"\nrtp_ports = "{rtp}-{rtp + 9}"\n{more}'
+        f'[media]\naddress = "127.0.0.1"\nrtp_ports = "{first_rtp}-{last_rtp}"\n{more}'
     )
     refused = subprocess.run(
         [RINGBACK, "serve", "--config", str(config)], capture_output=True, text=True, check=False, timeout=PATIENCE_S
