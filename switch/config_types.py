@@ -2,23 +2,28 @@
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
+from model.settings import Name, Number, Seconds, Section, Text
 
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
+__all__ = [
+    "DtmfKind",
+    "Name",
+    "Number",
+    "Port",
+    "RecordingChannels",
+    "RecordingFormat",
+    "Seconds",
+    "Section",
+    "SrtpPolicy",
+    "Text",
+]
 
-
-Text = Annotated[str, Meta(max_length=255)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-Number = Annotated[str, Meta(pattern=r"^[0-9*#+]{1,32}$")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 RecordingFormat = Annotated[str, Meta(pattern=r"^(wav|mp3)?$", description="wav or mp3; empty: as recording.format.")]
 RecordingChannels = Annotated[
     str, Meta(pattern=r"^(stereo|mono)?$", description="stereo or mono; empty: as recording.channels.")
 ]
-Seconds = Annotated[float, Meta(ge=0, le=86400 * 7)]
 DtmfKind = Annotated[
     str,
     Meta(

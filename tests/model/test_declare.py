@@ -145,6 +145,7 @@ def test_event_survives_json(spec) -> None:
         bool: True,
         dict[str, float]: {"ms": 1.5},
         dict[str, str]: {"name": "x"},
+        list[str]: ["x", "y"],
         HangupCause: HangupCause.USER_BUSY,
     }
     made = spec.params(**{field.name: samples[field.type] for field in msgspec.structs.fields(spec.params)})
