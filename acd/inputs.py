@@ -55,7 +55,7 @@ class CallEnters(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class CallLeaves(msgspec.Struct, frozen=True, gc=False):
-    """It hung up, pressed the exit key, was moved away by somebody."""
+    """It hung up, pressed the exit key, was moved away by somebody (who lets it enter elsewhere with its `place`)."""
 
     entry_id: str
     reason: ExitReason
@@ -77,18 +77,17 @@ class EntryChanges(msgspec.Struct, frozen=True, gc=False):
     """Before everybody."""
 
 
-class EntryMoves(msgspec.Struct, frozen=True, gc=False):
-    """A supervisor moves a waiting call to another queue; it keeps its time."""
-
-    entry_id: str
-    queue: str
-
-
 class CallbackAsked(msgspec.Struct, frozen=True, gc=False):
     """The caller hangs up and keeps his place: the entry is virtual from now on."""
 
     entry_id: str
     number: str
+
+
+class CallbackAnswered(msgspec.Struct, frozen=True, gc=False):
+    """The customer of a virtual entry was rung first and is there: the entry is the next one to be served."""
+
+    entry_id: str
 
 
 class CallbackFailed(msgspec.Struct, frozen=True, gc=False):
@@ -184,8 +183,8 @@ AcdInput = (
     | CallLeaves
     | VipVerdict
     | EntryChanges
-    | EntryMoves
     | CallbackAsked
+    | CallbackAnswered
     | CallbackFailed
     | AgentSignsIn
     | AgentSignsOut

@@ -119,10 +119,6 @@ class AgentRules(Section, frozen=True):
     sign_out_code: Annotated[str, Meta(max_length=16)] = "*51"
     ready_code: Annotated[str, Meta(max_length=16)] = "*52"
     not_ready_code: Annotated[str, Meta(max_length=16, description="With the reason's place, 1 = first.")] = "*53"
-    all_busy_interval_s: Annotated[
-        Seconds,
-        Meta(description="While every agent of a queue is busy and calls wait, agents are told this often (ACD-19)."),
-    ] = 30.0
     lock_extension_to_address: Annotated[
         bool, Meta(description="An agent may sign in only from the address his extension is registered from (AGT-22).")
     ] = False

@@ -136,3 +136,18 @@ class NoSuchConsult(ApiError):
 @error(-32044, "no_such_conference")
 class NoSuchConference(ApiError):
     """There is no conference of that name, or it is not on now."""
+
+
+@error(-32050, "no_such_queue")
+class NoSuchQueue(ApiError):
+    """There is no queue of that name."""
+
+
+@error(-32051, "no_such_agent")
+class NoSuchAgent(ApiError):
+    """There is no agent with that id, or he is not signed in where that is needed; the message says which."""
+
+
+@error(-32052, "no_such_entry")
+class NoSuchEntry(ApiError):
+    """No call waits in a queue under that id."""

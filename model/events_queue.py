@@ -15,7 +15,7 @@ class QueueEntered(Event, frozen=True, kw_only=True):
     queue: str
     caller: str
     rank: str
-    """returned, vip or normal: its class in the waiting order."""
+    """first, returned, vip or normal: its class in the waiting order."""
     position: int
     """Its place at the moment, 1 = next."""
     priority: int
@@ -69,6 +69,19 @@ class QueueAllBusy(Event, frozen=True, kw_only=True):
     n_waiting: int
     n_agents: int
     longest_wait_s: float
+
+
+@event("queue.callback_changed")
+class QueueCallbackChanged(Event, frozen=True, kw_only=True):
+    """A caller who hung up to be called back keeps his place; this is how it goes (XACD-03)."""
+
+    call_id: str
+    """Of the call in which it was asked for."""
+    entry_id: str
+    queue: str
+    state: str
+    """asked, calling (the customer is rung), answered, retry, done; failed, expired or cancelled."""
+    attempt: int
 
 
 @event("queue.changed")

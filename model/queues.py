@@ -131,6 +131,9 @@ class Queue(Section, frozen=True):
     has_dedicated_agent: Annotated[bool, Meta(description="The customer's own agent first (ACD-17).")] = False
     weight: Annotated[int, Meta(ge=0, le=1000, description="An agent of several queues serves the heaviest first.")] = 0
     ring_timeout_s: Annotated[float, Meta(ge=1, le=600, description="How long an agent's phone rings (ACD-14).")] = 20.0
+    ring_step_s: Annotated[
+        float, Meta(ge=1, le=600, description="ring_progressively: one more agent is rung after so long.")
+    ] = 10.0
     no_answer_penalty_s: Annotated[
         Seconds, Meta(description="Who did not answer a call is passed over for it so long, while others are there.")
     ] = 60.0
@@ -172,4 +175,7 @@ class AcdRules(Section, frozen=True):
         bool,
         Meta(description="A freed agent serves the queue nearest to missing its service level."),
     ] = False
+    all_busy_interval_s: Annotated[
+        Seconds, Meta(description="While all agents of a queue are busy and calls wait it is told this often (ACD-19).")
+    ] = 30.0
     max_hops: Annotated[int, Meta(ge=1, le=20, description="Queues a call may overflow through.")] = 5
