@@ -1,0 +1,88 @@
+"""What the agent desk knows of a signed-in agent, as plain data, and how that shows (FEATURES 4.2)."""
+
+import msgspec
+
+from acd.desk_inputs import Doing, Presence
+from model.agents import Agent, AgentRules, DisplayState
+from model.queues import WrapUp
+
+
+class Served(msgspec.Struct, gc=False, kw_only=True):
+    """The queue call he has, or has just had."""
+
+    entry_id: str
+    call_id: str
+    queue: str
+    wrap_up: WrapUp
+
+
+class DeskAgent(msgspec.Struct, gc=False, kw_only=True):
+    agent: Agent
+    mode: str
+    extension: str
+    signed_in_at: float
+    presence: Presence = "not_ready"
+    reason: str = "login"
+    presence_since: float
+    """Since when he is ready, or not ready for this reason."""
+    by: str = ""
+    before: Presence = "not_ready"
+    """What he was before his phone was lost."""
+    pending: Presence | None = None
+    pending_reason: str = ""
+    pending_by: str = ""
+    offer_id: str = ""
+    offer_call_id: str = ""
+    offer_queue: str = ""
+    is_ringing: bool = False
+    doing: Doing = ""
+    call_id: str = ""
+    served: Served | None = None
+    acw_since: float | None = None
+    acw_until: float | None = None
+    acw_call_id: str = ""
+    n_missed: int = 0
+    """In a row."""
+    n_by_reason: dict[str, int] = {}
+    """Today."""
+    n_answered: int = 0
+    has_client: bool = False
+    is_client_up: bool = True
+    is_device_up: bool = True
+    link_epoch: int = 0
+    """Counts changes of both links, so that a timer knows whether it still matters."""
+    told: str = ""
+    """What the routing core was told last."""
+    shown: DisplayState = "offline"
+    shown_reason: str = ""
+    shown_since: float
+
+    @property
+    def agent_id(self) -> str:
+        return self.agent.agent_id
+
+    @property
+    def is_engaged(self) -> bool:
+        """He is rung or talks: what he asks for holds for afterwards."""
+        return bool(self.offer_id or self.doing)
+
+    def display(self) -> tuple[DisplayState, str]:
+        """(state, reason)"""
+        if self.doing:
+            return self.doing, ""
+        if self.offer_id:
+            return ("ringing" if self.is_ringing else "reserved"), ""
+        if self.acw_since is not None:
+            return "acw", ""
+        if self.presence == "not_ready":
+            return "not_ready", self.reason
+        return self.presence, ""
+
+
+class DeskState(msgspec.Struct, kw_only=True):
+    rules: AgentRules = AgentRules()
+    agents: dict[str, DeskAgent] = {}
+    by_extension: dict[str, str] = {}
+    timers: list[tuple[float, int, str, str, int]] = []
+    """A heap of (instant, serial, kind, agent id, what tells whether it still matters)."""
+    serial: int = 0
