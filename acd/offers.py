@@ -117,6 +117,9 @@ def answered(core: Core, told: OfferAnswered, now: float) -> None:
     tally = agent.tallies[offer.queue] = agent.tallies.get(offer.queue) or Tally()
     tally.answered += 1
     entry.state, entry.agent_id = "connected", agent.agent_id
+    # Nobody else rings for it any more when it is connected.
+    for other in list(entry.offers):
+        withdraw(core, other, "lost_race", now)
     waited_s, wait_s = now - entry.enter_time, now - entry.began
     core.out += (
         Connect(
@@ -146,8 +149,6 @@ def answered(core: Core, told: OfferAnswered, now: float) -> None:
             queue.squared_error += (wait_s - entry.predicted_s) ** 2
             queue.squared_error_of_head += (wait_s - max(0.0, entry.head_s)) ** 2
         core.out.append(left(entry, "connected", now, agent_id=agent.agent_id, was_ringing=True))
-    for other in list(entry.offers):
-        withdraw(core, other, "lost_race", now)
     look_at_busy(core, queue, now)
 
 

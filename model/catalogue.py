@@ -4,6 +4,7 @@ from types import ModuleType
 
 from model import (
     commands,
+    commands_agent,
     commands_audio,
     commands_conference,
     commands_extensions,
@@ -30,6 +31,7 @@ from model.declare import COMMANDS, EVENTS, CommandSpec, EventSpec
 
 _MODULES: tuple[ModuleType, ...] = (
     commands,
+    commands_agent,
     commands_audio,
     commands_conference,
     commands_extensions,

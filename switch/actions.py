@@ -5,6 +5,8 @@ Beside these, phases return media commands, events to publish and records to kee
 
 import msgspec
 
+from acd.desk_inputs import DeskInput
+from acd.inputs import AcdInput
 from model import media
 from model.causes import HangupCause
 from model.declare import Event
@@ -110,6 +112,13 @@ class PreemptTrunk(_LegAction, frozen=True):
     trunk: str
 
 
+class TellCentre(msgspec.Struct, frozen=True, gc=False):
+    """Tell the contact centre; what it decides comes as events of calls."""
+
+    call_id: str
+    told: AcdInput | DeskInput
+
+
 class TellCall(msgspec.Struct, frozen=True, gc=False):
     """Tell the call this once what is before it is done."""
 
@@ -167,6 +176,7 @@ Action = (
     | SendRefer
     | ChangeServices
     | PreemptTrunk
+    | TellCentre
     | TellCall
     | DoubtTrunk
     | RelocateLeg

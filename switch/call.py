@@ -246,6 +246,21 @@ class FeatureState(msgspec.Struct, gc=False):
     """collecting, storing, saying"""
 
 
+class QueueStay(msgspec.Struct, gc=False, kw_only=True):
+    """The call waits in a queue, or has come out of one."""
+
+    queue: str
+    entry_id: str
+    target: str = ""
+    """Where it was sent on; "" = it waits, or an agent has it."""
+    answered: dict[str, str] = {}
+    """Offer -> leg that has answered it, until the routing core says whose it is."""
+    agents: dict[str, str] = {}
+    """Offer -> agent."""
+    agent_id: str = ""
+    """Who serves it."""
+
+
 class RunningRecording(msgspec.Struct, gc=False, kw_only=True):
     recording_id: str
     started_utc: float
@@ -304,6 +319,9 @@ class Call(Ringing, msgspec.Struct, gc=False, kw_only=True):
     crowds: list[media.Room] = []
     """The part of it that is told as rooms."""
     segments: list[Segment] = []
+    stay: QueueStay | None = None
+    """What it is while it waits in a queue, and of the last one afterwards."""
+    n_stays: int = 0
     conference: Room | None = None
     """What it is when it is a conference."""
     monitors: dict[str, Monitor] = {}

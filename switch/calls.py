@@ -19,7 +19,7 @@ from switch.directory import ExtensionEntry, TrunkState
 from switch.environment import Environment
 from switch.leg_events import CallEvent, LegJoins, LegRefers, Release, Timeout, TimerDue
 from switch.originating import NoRouteError, make_call
-from switch.phases import bridged, conference, echo, feature, originate, releasing, ring, route
+from switch.phases import bridged, conference, echo, feature, originate, queue, releasing, ring, route
 from switch.phases.outcome import Outcome
 from switch.preemption import choose_victim
 from switch.release import finish, release
@@ -36,6 +36,7 @@ PHASES: dict[str, ModuleType] = {
     "ring": ring,
     "conference": conference,
     "echo": echo,
+    "queue": queue,
     "bridged": bridged,
     "releasing": releasing,
 }

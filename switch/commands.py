@@ -15,6 +15,7 @@ from model.records import RecordingRecord
 from storage.errors import CursorError, NotFoundError, UnavailableError
 from storage.filters import CallFilter, RecordingFilter
 from switch import (
+    agent_commands,
     audio_commands,
     conference_commands,
     extensions_admin,
@@ -70,6 +71,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         commands.GetStatus: lambda command, caller: system_status(app),
         commands.Drain: handlers.drain,
         **extensions_admin.make_handlers(app),
+        **agent_commands.make_handlers(app),
         **conference_commands.make_handlers(app),
         **supervision_commands.make_handlers(app, handlers),
         **security_commands.make_handlers(app),

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from model.agents import Agent, AgentGroup, AgentRules
+from model.queues import AcdRules, Queue
 from switch.config_conference import Conference
 from switch.config_features import FeatureCodes, Parking
 from switch.config_nat import Nat
@@ -364,6 +366,11 @@ class Config(Section, frozen=True):
     access_number: tuple[AccessNumber, ...] = ()
     route: tuple[Route, ...] = ()
     conference: tuple[Conference, ...] = ()
+    acd: AcdRules = AcdRules()
+    agents: AgentRules = AgentRules()
+    queue: tuple[Queue, ...] = ()
+    agent_group: tuple[AgentGroup, ...] = ()
+    agent: tuple[Agent, ...] = ()
     path: str = ""
     """Where it was read from; never in the file."""
 

@@ -9,11 +9,14 @@ from typing import Any
 
 import msgspec
 
+from model.agents import Agent, AgentGroup, AgentRules, Membership, NotReadyReason
+from model.queues import Callback, Queue, QueueLimits, QueueSound, RelaxStep, Satisfaction, WrapUp
 from sip.codecs import CODECS
 from sip.media_terms import PTIMES_MS
 from sip.sdes import KEY_BYTES
 from switch.addresses import parse_listen, split_host_port
 from switch.config import Config, Control, Extension, User
+from switch.config_centre import check_centre
 from switch.config_check_trunks import check_trunks, check_unique
 from switch.config_conference import Conference, check_conferences
 from switch.config_features import feature_problem
@@ -89,6 +92,9 @@ _LISTS: dict[str, type[Section]] = {
     "access_number": AccessNumber,
     "route": Route,
     "conference": Conference,
+    "queue": Queue,
+    "agent_group": AgentGroup,
+    "agent": Agent,
 }
 
 
@@ -97,6 +103,14 @@ _NESTED: dict[tuple[Any, str], type[Section]] = {
     (Trunk, "rules_in"): NumberRule,
     (Trunk, "rules_out"): NumberRule,
     (TrunkGroup, "members"): GroupMember,
+    (Queue, "limits"): QueueLimits,
+    (Queue, "sound"): QueueSound,
+    (Queue, "wrap_up"): WrapUp,
+    (Queue, "callback"): Callback,
+    (Queue, "satisfaction"): Satisfaction,
+    (Queue, "relax"): RelaxStep,
+    (Agent, "queues"): Membership,
+    (AgentRules, "reason"): NotReadyReason,
 }
 
 
@@ -159,6 +173,7 @@ def _check(config: Config, text: str, path: str) -> None:
     check_trunks(config, wrong)
     taken = {e.number for e in config.extension} | set(config.numbering.emergency) | set(config.parking.orbit_numbers())
     check_conferences(config.conference, taken, wrong)
+    check_centre(config, wrong)
 
 
 def _check_media(config: Config, wrong: Callable[[list[str | int], str], ConfigError]) -> None:

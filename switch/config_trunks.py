@@ -201,7 +201,13 @@ class AccessNumber(Section, frozen=True):
     """A number of ours that trunks deliver."""
 
     number: Number
-    to: Annotated[Number, Meta(description="Extension (or number) that is called.")]
+    to: Annotated[
+        str,
+        Meta(
+            pattern=r"^([0-9*#+]{1,32}|queue:[A-Za-z0-9_.-]{1,64})$",
+            description='Extension (or number) that is called, or "queue:NAME".',
+        ),
+    ]
     trunk: Annotated[str, Meta(description="Only when it comes by this trunk; empty: by any.")] = ""
 
 

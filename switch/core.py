@@ -20,6 +20,7 @@ from switch.config import Config
 from switch.directory import Directory
 from switch.door import METHODS, Door
 from switch.environment import Environment
+from switch.floor import Floor
 from switch.guard import Guard
 from switch.identity import Gatekeeper
 from switch.keepalive import KeepAlives
@@ -52,6 +53,7 @@ class Core(msgspec.Struct, frozen=True):
     door: Door
     browser_edge: BrowserEdge
     guard: Guard
+    floor: Floor
 
 
 def _tell(event: SecurityEvent, outside: Outside, publish: Callable[[Event], None]) -> None:
@@ -134,6 +136,8 @@ def assemble(
     for machine in (registrations, trunks, notifier, keep_alives, browser_edge):
         runtime.also_drive(machine, machine.handle_timeout)
         runtime.watch_flows(machine.flow_failed)
+    floor = Floor(runtime, directory, env, int.from_bytes(secrets(8)))
+    floor.begin()
     door = Door(runtime, gatekeeper, registrations, trunks, notifier, messages, is_congested=is_congested)
     door.requests_done.append(keep_alives.request_done)
     runtime.open_door(door)
@@ -152,6 +156,7 @@ def assemble(
         door,
         browser_edge,
         guard,
+        floor,
     )
 
 

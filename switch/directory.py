@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from model.agents import Agent
+from model.queues import Queue
 from sip.flow import Flow
 from switch.config import Config
 from switch.config_trunks import AccessNumber, Campaign, Route, TrunkGroup
@@ -72,6 +74,8 @@ class Directory:
         self.trunk_groups: dict[str, TrunkGroup] = {group.name: group for group in config.trunk_group}
         self.conferences = {each.number: each for each in config.conference}
         self.campaigns: dict[str, Campaign] = {campaign.name: campaign for campaign in config.campaign}
+        self.queues: dict[str, Queue] = {queue.name: queue for queue in config.queue}
+        self.agents: dict[str, Agent] = {agent.agent_id: agent for agent in config.agent}
         self.emergency = frozenset(config.numbering.emergency)
         self._by_source: dict[tuple[str, int], TrunkState] = {}
         self._by_stream: dict[tuple[str, str], TrunkState] = {}

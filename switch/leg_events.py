@@ -289,6 +289,53 @@ class EndMonitor(_CallEvent, frozen=True):
     """stop, takeover or disconnect."""
 
 
+class BeginWaiting(_CallEvent, frozen=True):
+    """The queue has taken the call; leg_id is empty."""
+
+
+class RingAgent(_CallEvent, frozen=True):
+    """The routing core offers the call to an agent; leg_id is empty."""
+
+    offer_id: str
+    agent_id: str
+    extension: str
+    ring_timeout_s: float
+    auto_answer: bool
+
+
+class WithdrawAgent(_CallEvent, frozen=True):
+    """He shall not have it; leg_id is empty."""
+
+    offer_id: str
+    reason: str
+
+
+class ConnectAgent(_CallEvent, frozen=True):
+    """It is his; leg_id is empty."""
+
+    offer_id: str
+    agent_id: str
+
+
+class SentOn(_CallEvent, frozen=True):
+    """The queue sends the call on; leg_id is empty."""
+
+    entry_id: str
+    reason: str
+    target: str
+    enter_time: float
+    n_hops: int
+
+
+class TellPlace(_CallEvent, frozen=True):
+    """The caller shall hear his place; leg_id is empty."""
+
+    entry_id: str
+    position: int
+    is_more_than: bool
+    ewt_s: float | None
+
+
 class RecordCall(_CallEvent, frozen=True):
     """API: start, pause, resume or stop the recording; leg_id is empty."""
 
@@ -334,6 +381,12 @@ CallEvent = (
     | Redirect
     | MuteLeg
     | SetData
+    | BeginWaiting
+    | RingAgent
+    | WithdrawAgent
+    | ConnectAgent
+    | SentOn
+    | TellPlace
     | RecordCall
     | ServicesChanged
     | LegJoins

@@ -9,6 +9,8 @@ from switch.number_rules import apply_rules
 from switch.numbers import clean, format_number
 from switch.trunk_groups import order_trunks
 
+QUEUE = "queue:"
+
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
     """Who calls: an extension, a trunk, or (both None) the switch itself."""
@@ -65,7 +67,12 @@ class ToConference(msgspec.Struct, frozen=True, gc=False):
     access_number: str = ""
 
 
-Decision = Refuse | ToExtension | ToTrunks | ToConference
+class ToQueue(msgspec.Struct, frozen=True, gc=False):
+    queue: str
+    access_number: str = ""
+
+
+Decision = Refuse | ToExtension | ToTrunks | ToConference | ToQueue
 
 
 def choose_route(directory: Directory, origin: Origin, dialed: str, wall: float) -> Decision:
@@ -85,6 +92,8 @@ def choose_route(directory: Directory, origin: Origin, dialed: str, wall: float)
         return ToExtension(dialed)
     if dialed in directory.conferences:
         return ToConference(dialed)
+    if dialed.startswith(QUEUE) and dialed.removeprefix(QUEUE) in directory.queues:
+        return ToQueue(dialed.removeprefix(QUEUE))
     access = directory.access_number("", dialed)
     if access is not None:
         return _access(directory, origin, access.to, dialed, wall)
@@ -103,6 +112,11 @@ def _from_trunk(directory: Directory, origin: Origin, trunk: TrunkState, dialed:
 
 
 def _access(directory: Directory, origin: Origin, to: str, dialed: str, wall: float) -> Decision:
+    if to.startswith(QUEUE):
+        queue = to.removeprefix(QUEUE)
+        if queue not in directory.queues:
+            return Refuse(HangupCause.NO_ROUTE_DESTINATION, f"access number {dialed} leads to {to}, which is gone")
+        return ToQueue(queue, access_number=dialed)
     if to in directory.extensions:
         return ToExtension(to, access_number=dialed)
     if to in directory.conferences:

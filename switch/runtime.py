@@ -78,7 +78,7 @@ class Runtime:
         self._extra: list[tuple[Machine, Callable[[float], None]]] = []
         self._extra_deadline: float | None = None
         self._flow_watchers: list[Callable[[Flow, float], None]] = []
-        self._call_watcher: Callable[[Iterable[str], float], None] | None = None
+        self._call_watchers: list[Callable[[Iterable[str], float], None]] = []
         self._sip_table: dict[type, Callable[[Any, float], None]] = {
             sip.Resolve: lambda action, now: outside.resolve(action),
         }
@@ -130,8 +130,8 @@ class Runtime:
         self._extra_deadline = min((one for one in deadlines if one is not None), default=None)
 
     def watch_calls(self, on_touched: Callable[[Iterable[str], float], None]) -> None:
-        """Told, once an input is done with, the ids of the calls that were handled."""
-        self._call_watcher = on_touched
+        """Also told, once an input is done with, the ids of the calls that were handled."""
+        self._call_watchers.append(on_touched)
 
     def watch_flows(self, on_failed: Callable[[Flow, float], None]) -> None:
         """Also told when a flow is gone."""
@@ -241,14 +241,13 @@ class Runtime:
 
     def _tell_touched(self, now: float) -> None:
         touched, self.calls.touched = self.calls.touched, set()
-        if self._call_watcher is None:
-            return
-        try:
-            self._call_watcher(touched, now)
-        except Exception:
-            # The edge of one input, as in `_guarded`.
-            self.counters.unhandled_errors += 1
-            log.exception("x watchers of calls")
+        for watcher in self._call_watchers:
+            try:
+                watcher(touched, now)
+            except Exception:
+                # The edge of one input, as in `_guarded`.
+                self.counters.unhandled_errors += 1
+                log.exception("x watchers of calls")
 
     def close(self) -> None:
         if self._timer is not None:

@@ -9,14 +9,14 @@ from model.causes import HangupCause
 from model.events_outbound import CallEmergency
 from switch import forwarding
 from switch.actions import Action
-from switch.call import Call
+from switch.call import Call, QueueStay
 from switch.cdr import mask
 from switch.conference import Room
 from switch.environment import Environment
 from switch.leg_events import CallEvent
 from switch.phases.outcome import Outcome, releasing, to_phase
 from switch.ring_plan import Diversion, Ringing
-from switch.routing import Decision, Origin, Refuse, ToConference, ToExtension, ToTrunks, choose_route
+from switch.routing import Decision, Origin, Refuse, ToConference, ToExtension, ToQueue, ToTrunks, choose_route
 from switch.targets import extension_steps, trunk_steps
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,8 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
         return releasing(call, cause, "system", now, env, actions)
     if call.is_emergency:
         actions.append(CallEmergency(call_id=call.call_id, caller=call.caller, dialed=call.dialed))
+    if call.stay is not None:
+        return to_phase("queue", actions)
     return to_phase("ring" if call.conference is None else "conference", actions)
 
 
@@ -88,6 +90,12 @@ def take_decision(ringing: Ringing, decision: Decision, now: float, env: Environ
                 return HangupCause.NO_ROUTE_DESTINATION
             call.access_number = access_number
             call.conference = Room(name=env.directory.conferences[number].name, number=number)
+        case ToQueue(queue=queue, access_number=access_number):
+            # Who is in a call already comes to a queue by a transfer of that call.
+            if call is None or call.phase != "route":
+                return HangupCause.NO_ROUTE_DESTINATION
+            call.access_number = access_number or call.access_number
+            call.stay = QueueStay(queue=queue, entry_id="")
         case ToTrunks(route=route, access_number=access_number, is_emergency=is_emergency):
             if call is not None:
                 call.is_emergency = call.is_emergency or is_emergency

@@ -1,0 +1,209 @@
+"""The contact centre on the switch: tells the pure machine (`acd.centre`) what calls and people do, and carries out
+what it decides. Holds no policy.
+
+What the machine says is performed before it is told anything else, so that its decisions are carried out in order.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from acd.actions import AcdAction, Announce, Connect, Offer, SendOn, Withdraw
+from acd.centre import Centre
+from acd.desk import AgentDesk
+from acd.desk_inputs import AgentRulesChange, DeskDayBegins, DeskInput, DeviceState
+from acd.engine import AcdEngine
+from acd.inputs import AcdInput, CallEnters, CallLeaves, DayBegins, QueueChanges, RulesChange
+from model.declare import ApiError, Event
+from switch.actions import TellCentre
+from switch.agent_activity import AgentActivity
+from switch.call import Call
+from switch.directory import Directory
+from switch.environment import Environment
+from switch.leg_events import CallEvent, ConnectAgent, RingAgent, SentOn, TellPlace, WithdrawAgent
+from switch.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+
+class Floor:
+    """`tell` for calls and phones, `ask` for commands (it raises what the machine refuses)."""
+
+    def __init__(self, runtime: Runtime, directory: Directory, env: Environment, seed: int) -> None:
+        self.centre = Centre(AcdEngine(seed=seed), AgentDesk())
+        self._runtime = runtime
+        self._directory = directory
+        self._env = env
+        self._inbox: deque[AcdInput | DeskInput] = deque()
+        self._is_busy = False
+        self._offers: dict[str, str] = {}
+        """Offer -> call."""
+        self._entries: dict[str, str] = {}
+        """Call -> its entry that is not over."""
+        self._activity = AgentActivity(self, env)
+        self._midnight = self._next_midnight(runtime.outside.clock())
+        runtime.also_perform(TellCentre, lambda action, now: self.tell(action.told, now))
+        runtime.also_drive(self, self.handle_timeout)
+        runtime.watch_calls(self._calls_touched)
+
+    def begin(self) -> None:
+        """What is configured, told once everything is wired."""
+        now = self._runtime.outside.clock()
+        config = self._directory.config
+        self.tell(RulesChange(config.acd), now)
+        self.tell(AgentRulesChange(config.agents), now)
+        for queue in self._directory.queues.values():
+            self.tell(QueueChanges(queue), now)
+
+    @property
+    def deadline(self) -> float | None:
+        deadline = self.centre.deadline
+        return self._midnight if deadline is None else min(deadline, self._midnight)
+
+    def handle_timeout(self, now: float) -> None:
+        if now >= self._midnight:
+            self._midnight = self._next_midnight(now)
+            self.tell(DayBegins(), now)
+            self.tell(DeskDayBegins(), now)
+        self._do(lambda: self.centre.handle_timeout(now), now)
+
+    def tell(self, told: AcdInput | DeskInput, now: float) -> None:
+        """What happened. Told while decisions are being carried out, it waits until they are."""
+        if self._is_busy:
+            self._inbox.append(told)
+            return
+        try:
+            self._do(lambda: self.centre.handle(told, now), now)
+        except ApiError as problem:
+            self._refused(told, problem, now)
+
+    def ask(self, told: AcdInput | DeskInput) -> None:
+        """What somebody wants. Raises what the machine refuses it with (`acd.engine`, `acd.desk`)."""
+        now = self._runtime.outside.clock()
+        self._do(lambda: self.centre.handle(told, now), now)
+        self._runtime.rearm(now)
+
+    @property
+    def calls(self) -> dict[str, Call]:
+        """The live ones."""
+        return self._runtime.calls.calls
+
+    def now(self) -> float:
+        return self._runtime.outside.clock()
+
+    def look_at_device(self, extension: str) -> None:
+        """Tells whether a phone is registered there."""
+        desk = self.centre.desk.at(extension)
+        if desk is not None:
+            now = self.now()
+            self.tell(DeviceState(desk.agent_id, bool(self._env.bindings(extension, now))), now)
+            self._runtime.rearm(now)
+
+    def extension_of(self, agent_id: str) -> str:
+        """Where he sits; "" = he is not signed in, or only looks."""
+        desk = self.centre.desk.state.agents.get(agent_id)
+        return desk.extension if desk is not None else ""
+
+    # -- carrying out --------------------------------------------------------------------------------------------------
+
+    def _do(self, step: Callable[[], list[AcdAction]], now: float) -> None:
+        actions = step()
+        self._is_busy = True
+        try:
+            for action in actions:
+                self._perform(action, now)
+        finally:
+            self._is_busy = False
+        self._runtime.extra_changed()
+        while self._inbox and not self._is_busy:
+            self.tell(self._inbox.popleft(), now)
+
+    def _perform(self, action: AcdAction, now: float) -> None:
+        match action:
+            case Offer():
+                self._offer(action, now)
+            case Withdraw(offer_id=offer_id, reason=reason):
+                call_id = self._offers.pop(offer_id, "")
+                self._dispatch(WithdrawAgent(call_id, "", offer_id, reason), now)
+            case Connect(offer_id=offer_id, call_id=call_id, agent_id=agent_id):
+                self._offers.pop(offer_id, None)
+                self._dispatch(ConnectAgent(call_id, "", offer_id, agent_id), now)
+                call = self._runtime.calls.find(call_id)
+                if call is not None:
+                    self._activity.connected(call, call.b, agent_id, now)
+            case SendOn():
+                self._dispatch(
+                    SentOn(
+                        action.call_id,
+                        "",
+                        action.entry_id,
+                        action.reason,
+                        action.target,
+                        action.enter_time,
+                        action.n_hops,
+                    ),
+                    now,
+                )
+            case Announce():
+                self._dispatch(
+                    TellPlace(action.call_id, "", action.entry_id, action.position, action.is_more_than, action.ewt_s),
+                    now,
+                )
+            case Event():
+                self._runtime.outside.publish(action)
+            case _:
+                raise AssertionError(f"nobody performs {action}")
+
+    def _offer(self, offer: Offer, now: float) -> None:
+        self._offers[offer.offer_id] = offer.call_id
+        desk = self.centre.desk.find(offer.agent_id)
+        self._dispatch(
+            RingAgent(
+                offer.call_id,
+                "",
+                offer.offer_id,
+                offer.agent_id,
+                desk.extension,
+                offer.ring_timeout_s,
+                desk.agent.auto_answer,
+            ),
+            now,
+        )
+
+    def _dispatch(self, event: CallEvent, now: float) -> None:
+        self._runtime.dispatch(event, now)
+
+    def _refused(self, told: AcdInput | DeskInput, problem: ApiError, now: float) -> None:
+        """A call or phone told what makes no sense any more: a queue was removed, an agent has left."""
+        log.warning("! %s: %s", type(told).__name__, problem)
+        if isinstance(told, CallEnters):
+            self._dispatch(SentOn(told.call_id, "", told.entry_id, "closed", "hangup", now, 0), now)
+
+    # -- calls ---------------------------------------------------------------------------------------------------------
+
+    def _calls_touched(self, touched: Iterable[str], now: float) -> None:
+        find = self._runtime.calls.find
+        for call_id in touched:
+            call = find(call_id)
+            if call is not None and call.stay is not None and call.phase == "queue":
+                self._entries[call_id] = call.stay.entry_id
+            elif call_id in self._entries:
+                # Whatever way it left the phase, the core knows by now, or is told.
+                entry_id = self._entries.pop(call_id)
+                entry = self.centre.engine.state.entries.get(entry_id)
+                if entry is not None and entry.state != "connected" and not entry.callback_number:
+                    self.tell(CallLeaves(entry_id, "withdrawn"), now)
+        self._activity.calls_touched(touched, now)
+
+    # -- days ----------------------------------------------------------------------------------------------------------
+
+    def _next_midnight(self, now: float) -> float:
+        """Monotonic instant of the next midnight where the company is."""
+        name = self._directory.config.numbering.time_zone
+        zone = ZoneInfo(name) if name else None
+        here = datetime.fromtimestamp(self._env.wall(now), zone).astimezone(zone)
+        day = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        midnight = day.replace(tzinfo=zone) if zone is not None else day.astimezone()
+        return now + (midnight.timestamp() - self._env.wall(now))
