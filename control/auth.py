@@ -13,8 +13,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from model.declare import ROLES
-
 _FORM = re.compile(r"rbk_[A-Za-z0-9_-]{43}")
 _HASH_FORM = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -24,15 +22,20 @@ class Caller(msgspec.Struct, frozen=True):
 
     user: str
     role: str
+    """Empty: that of his agent."""
     address: str = ""
     """Where from, "host:port"."""
+    agent: str = ""
+    """Id of the agent he is; empty: nobody's."""
 
 
 class ApiUser(msgspec.Struct, frozen=True, kw_only=True):
     """A user as configured."""
 
     name: str
-    role: str
+    role: str = ""
+    """Empty: that of his agent."""
+    agent: str = ""
     token_hash: str
     """As `hash_token` makes it."""
 
@@ -50,14 +53,12 @@ def hash_token(token: str) -> str:
 
 
 class TokenTable:
-    """Finds the user of a token. Raises ValueError when a user's role or hash is malformed or a name comes twice."""
+    """Finds the user of a token. Raises ValueError when a user's hash is malformed or a name comes twice."""
 
     def __init__(self, users: Iterable[ApiUser]) -> None:
         self._users = tuple(users)
         names: set[str] = set()
         for user in self._users:
-            if user.role not in ROLES:
-                raise ValueError(f"user {user.name}: no such role {user.role!r}, one of {', '.join(ROLES)}")
             if not _HASH_FORM.fullmatch(user.token_hash):
                 raise ValueError(f"user {user.name}: token hash must be sha256: and 64 hexadecimal digits")
             if user.name in names:

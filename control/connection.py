@@ -12,8 +12,9 @@ import msgspec
 from control import schema
 from control.auth import Caller
 from control.event_log import EventFilter
+from control.gate import Viewer
 from model import commands, errors
-from model.declare import ApiError, Command, CommandSpec, may_use
+from model.declare import ApiError, Command, CommandSpec
 from model.views import Done, LoggedIn, Pong, Subscription
 
 if TYPE_CHECKING:
@@ -239,11 +240,9 @@ class Connection(asyncio.Protocol):
         if self.caller is None and request.method != "auth.login":
             raise errors.NotAuthenticated("log in first: auth.login with your token")
         spec = schema.find_command(request.method)
-        if self.caller is not None and not may_use(self.caller.role, spec.role):
-            raise errors.PermissionDenied(
-                f"{spec.name} needs the role {spec.role}; {self.caller.user} is {self.caller.role}", needed=spec.role
-            )
         command = schema.parse_params(spec, request.params)
+        if self.caller is not None:
+            self._server.gate.admit(self.caller, spec, command)
         match command:
             case commands.Login():
                 self._log_in(request.id, command)
@@ -286,10 +285,14 @@ class Connection(asyncio.Protocol):
             return
         self._set_timer(0.0, self._login_overdue)
         server.failures.succeeded(self.source)
-        self.caller = Caller(user.name, user.role, self.address)
+        self.caller = caller = Caller(user.name, user.role, self.address, user.agent)
+        role = server.gate.rights(caller).role
         server.logged_in(self)
-        log.info("= login accepted source=%s user=%s role=%s", self.address, user.name, user.role)
-        self.answer(request_id, LoggedIn(user=user.name, role=user.role, node=server.hub.node, version=server.version))
+        log.info("= login accepted source=%s user=%s role=%s", self.address, user.name, role)
+        self.answer(
+            request_id,
+            LoggedIn(user=user.name, role=role, agent_id=user.agent, node=server.hub.node, version=server.version),
+        )
 
     def _login_failed(self, request_id: int | str | msgspec.UnsetType | None) -> None:
         """Answers late, so that guessing is slow; nothing is read meanwhile, and the connection then ends."""
@@ -311,8 +314,10 @@ class Connection(asyncio.Protocol):
             self._refuse_and_close(known_id, problem)
 
     def _subscribe(self, request_id: int | str | msgspec.UnsetType | None, command: commands.Subscribe) -> None:
+        assert self.caller is not None
         hub = self._server.hub
-        wanted = EventFilter(tuple(command.names), frozenset(command.call_ids))
+        viewer = Viewer(self._server.gate, self.caller)
+        wanted = EventFilter(tuple(command.names), frozenset(command.call_ids), viewer)
         try:
             is_complete = hub.subscribe(self, wanted, command.from_seq)
         except OverflowError as problem:

@@ -17,7 +17,9 @@ from control.server import ControlLimits
 from model import errors
 from model.catalogue import our_commands, our_events
 from model.causes import HangupCause
-from model.declare import ERRORS, ROLES, CommandSpec, EventSpec
+from model.commands import Login
+from model.declare import ERRORS, RESULT, CommandSpec, EventSpec
+from model.permissions import PERMISSIONS
 
 _LIMITS = ControlLimits()
 _UNITS = {"_s": "seconds", "_ms": "milliseconds", "_utc": "seconds since 1970, UTC", "_bytes": "bytes"}
@@ -50,15 +52,33 @@ def _contents() -> str:
 
 
 def _command(spec: CommandSpec) -> str:
-    role = f"Role: {spec.role} or higher." if spec.role else "Before login."
+    access = _access(spec)
     refusals = ", ".join(f"`{problem.name}`" for problem in spec.errors) or "none of its own"
     fields = _field_table(spec.params, "Parameter") or "No parameters."
     result = _type_name(type_info(spec.result))
-    return f"### {spec.name}\n\n{_doc(spec.params)} {role}\n\n{fields}\n\nResult: {result}. Errors: {refusals}."
+    return f"### {spec.name}\n\n{_doc(spec.params)} {access}\n\n{fields}\n\nResult: {result}. Errors: {refusals}."
+
+
+def _access(spec: CommandSpec) -> str:
+    """What one needs for a command, as its declaration says."""
+    if not spec.permission:
+        return "Before login." if spec.params is Login else "Permission: none."
+    text = f"Permission: `{spec.permission}`"
+    kind = PERMISSIONS[spec.permission].kind
+    if kind != "unscoped":
+        what = " and ".join(f"`{field}`" for field in spec.of if field != RESULT)
+        text += f" for what `{spec.each}` shows" if spec.each else f" for {what}" if what else " for what it returns"
+    if spec.also[0]:
+        besides = dict.fromkeys(spec.also[1].values())
+        text += f", and by `{spec.also[0]}` {', '.join(f'`{name}`' for name in besides)}"
+    if spec.own:
+        text += f"; for one's own: `{spec.own}`"
+    return text + (". Audited." if spec.is_audited else ".")
 
 
 def _event(spec: EventSpec) -> str:
-    return f"### {spec.name}\n\n{_doc(spec.params)}\n\n{_field_table(spec.params, 'Field')}"
+    access = f"Permission: `{spec.permission}`."
+    return f"### {spec.name}\n\n{_doc(spec.params)} {access}\n\n{_field_table(spec.params, 'Field')}"
 
 
 def _struct(kind: type[msgspec.Struct]) -> str:
@@ -127,7 +147,7 @@ def _type_name(info: msgspec.inspect.Type) -> str:
             return "string (base64)"
         case msgspec.inspect.NoneType():
             return "null"
-        case msgspec.inspect.ListType():
+        case msgspec.inspect.ListType() | msgspec.inspect.VarTupleType():
             return f"array of {_type_name(info.item_type)}"
         case msgspec.inspect.TupleType():
             return "[" + ", ".join(_type_name(item) for item in info.item_types) + "]"
@@ -251,8 +271,10 @@ A client that leaves its answers unread for {_LIMITS.write_s:g} seconds is cut o
 The first request must be `auth.login`, within {_LIMITS.login_s:g} seconds.
 A token is `rbk_` and 43 characters, made by `ringback
 token` or `ringback init`; the switch keeps only its SHA-256. After a wrong token the answer comes late (0.5 to 8
-seconds) and the connection ends. Each user has a role; {", ".join(f"`{role}`" for role in ROLES[:-1])} and
-`{ROLES[-1]}` may each do what those before may, too.
+seconds) and the connection ends. Each user has a role, and a role has
+permissions ([permissions.md](permissions.md)): `viewer`, `operator`, `supervisor` and `administrator` may each do what
+those before may, too, `agent` only what concerns himself. Each command below names the permission it needs; what a list
+or an event shows of others' agents and queues is left out.
 
 ```
 → {{"jsonrpc":"2.0","id":1,"method":"auth.login","params":{{"token":"rbk_…"}}}}

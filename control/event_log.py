@@ -5,11 +5,22 @@ the ring. Who falls behind by more than the ring is told which numbers are gone.
 """
 
 import time
+from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
-from model.declare import Event, event_spec
+from control.gate import NOBODY, Reach
+from model.declare import EVENTS, Event, EventSpec, event_spec
 from model.events import EventsLost
+
+
+class Watcher(Protocol):
+    """What a subscriber may see (`control.gate.Viewer`)."""
+
+    def sees_everything(self) -> bool: ...
+    def sees_all(self, spec: EventSpec) -> bool: ...
+    def sees(self, spec: EventSpec, reach: Reach) -> bool: ...
 
 
 class EventFilter(msgspec.Struct, frozen=True):
@@ -17,6 +28,8 @@ class EventFilter(msgspec.Struct, frozen=True):
 
     names: tuple[str, ...] = ()
     call_ids: frozenset[str] = frozenset()
+    watcher: Watcher | None = None
+    """None: may see everything."""
 
     def wants_name(self, name: str) -> bool:
         """Whether events of this name pass."""
@@ -39,11 +52,13 @@ class EventLog:
         "_heads",
         "_lines",
         "_names",
+        "_reaches",
         "_second",
         "_second_text",
         "first_seq",
         "next_seq",
         "node",
+        "reach_of",
         "size",
     )
 
@@ -55,7 +70,10 @@ class EventLog:
         self._lines: list[bytes] = [b""] * size
         self._names: list[str] = [""] * size
         self._call_ids: list[str] = [""] * size
-        self._heads: dict[type[Event], tuple[bytes, str, bool]] = {}
+        self._reaches: list[Reach] = [NOBODY] * size
+        self.reach_of: Callable[[Event, EventSpec], Reach] | None = None
+        """Whom an event concerns; None while there is no subscriber of whom it would be asked."""
+        self._heads: dict[type[Event], tuple[bytes, EventSpec]] = {}
         self._encode = msgspec.json.Encoder().encode
         self._second = -1
         self._second_text = b""
@@ -69,12 +87,14 @@ class EventLog:
         """Keeps the event under the next number and returns how many bytes its line has. `wall_s`: UTC since 1970."""
         seq = self.next_seq
         cls = type(event)
-        head, name, has_call_id = self._heads.get(cls) or self._prepare(cls)
+        head, spec = self._heads.get(cls) or self._prepare(cls)
         line = self._render(head, seq, wall_s, event)
         at = seq % self.size
         self._lines[at] = line
-        self._names[at] = name
-        self._call_ids[at] = event.call_id if has_call_id else ""  # type: ignore[attr-defined]
+        self._names[at] = spec.name
+        self._call_ids[at] = event.call_id if spec.has_call_id else ""  # type: ignore[attr-defined]
+        # Now, not when it is read: a call that has ended is nobody's any more.
+        self._reaches[at] = NOBODY if self.reach_of is None or not spec.of else self.reach_of(event, spec)
         self.next_seq = seq + 1
         return len(line)
 
@@ -88,21 +108,36 @@ class EventLog:
             return b"", cursor
         start, stop = cursor % self.size, (end - 1) % self.size + 1
         spans = [slice(start, stop)] if start < stop else [slice(start, self.size), slice(0, stop)]
-        if not wanted.names and not wanted.call_ids:
+        watcher = wanted.watcher
+        is_free = watcher is None or watcher.sees_everything()
+        if is_free and not wanted.names and not wanted.call_ids:
             return b"".join([line for span in spans for line in self._lines[span]]), end
         passing = {name for name in {n for span in spans for n in self._names[span]} if wanted.wants_name(name)}
         call_ids = wanted.call_ids
         found = [
-            line
+            at
             for span in spans
-            for line, name, call_id in zip(self._lines[span], self._names[span], self._call_ids[span], strict=True)
+            for at, name, call_id in zip(
+                range(span.start, span.stop), self._names[span], self._call_ids[span], strict=True
+            )
             if name in passing and (not call_ids or call_id in call_ids)
         ]
-        return b"".join(found), end
+        if watcher is not None and not is_free:
+            found = self._visible(found, passing, watcher)
+        return b"".join([self._lines[at] for at in found]), end
+
+    def _visible(self, places: list[int], names: set[str], watcher: Watcher) -> list[int]:
+        """Those of the places in the ring that the watcher may see."""
+        judged = {name for name in names if not watcher.sees_all(EVENTS[name])}
+        return [
+            at
+            for at in places
+            if (name := self._names[at]) not in judged or watcher.sees(EVENTS[name], self._reaches[at])
+        ]
 
     def lost(self, from_seq: int, to_seq: int, wall_s: float) -> bytes:
         """The line that tells one subscriber what it will not get; its own number is `to_seq`."""
-        head, _, _ = self._heads.get(EventsLost) or self._prepare(EventsLost)
+        head, _ = self._heads.get(EventsLost) or self._prepare(EventsLost)
         return self._render(head, to_seq, wall_s, EventsLost(from_seq=from_seq, to_seq=to_seq))
 
     def _render(self, head: bytes, seq: int, wall_s: float, event: Event) -> bytes:
@@ -113,11 +148,11 @@ class EventLog:
         at_ms = int((wall_s - second) * 1000)
         return b'%b%d,"at":"%b.%03dZ",%b}\n' % (head, seq, self._second_text, at_ms, self._encode(event)[1:])
 
-    def _prepare(self, cls: type[Event]) -> tuple[bytes, str, bool]:
+    def _prepare(self, cls: type[Event]) -> tuple[bytes, EventSpec]:
         spec = event_spec(cls)
         head = b'{"jsonrpc":"2.0","method":"event","params":{"event":"%b","node":%b,"seq":' % (
             spec.name.encode(),
             msgspec.json.encode(self.node),
         )
-        self._heads[cls] = head, spec.name, spec.has_call_id
+        self._heads[cls] = head, spec
         return self._heads[cls]

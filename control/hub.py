@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from control.event_log import EventFilter, EventLog
-from model.declare import Event
+from control.gate import Reach
+from model.declare import Event, EventSpec
 
 FLUSH_AFTER_S = 0.050
 """Nobody sees the difference to less, and every wake-up of a quiet loop costs as much as half a call."""
@@ -65,6 +66,10 @@ class EventHub:
         self._timer: asyncio.TimerHandle | None = None
         self._unflushed = 0
         self.stats = HubStats()
+
+    def track(self, reach_of: Callable[[Event, EventSpec], Reach] | None) -> None:
+        """From now on it is noted of each event whom it concerns; None: there is nobody who may not see all."""
+        self._log.reach_of = reach_of
 
     @property
     def node(self) -> str:

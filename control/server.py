@@ -14,6 +14,7 @@ import msgspec
 
 from control.auth import ApiUser, Caller, FailureTable
 from control.connection import Connection
+from control.gate import Gate
 from control.hub import EventHub
 from model import commands, errors
 from model.catalogue import our_commands
@@ -86,8 +87,8 @@ def check_handlers(handlers: Mapping[type[Command], Handler]) -> None:
 class ControlServer:
     """Answers JSON-RPC 2.0 over TCP. Raises MissingHandler when `handlers` is not complete.
 
-    `authenticate` finds the user of a token (`TokenTable.authenticate`). Handlers run on the loop and
-    must not block it.
+    `authenticate` finds the user of a token (`TokenTable.authenticate`), `gate` says what he may do. Handlers
+    run on the loop and must not block it.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class ControlServer:
         handlers: Mapping[type[Command], Handler],
         authenticate: Callable[[str], ApiUser | None],
         hub: EventHub,
+        gate: Gate,
         *,
         version: str = "",
         limits: ControlLimits | None = None,
@@ -105,6 +107,7 @@ class ControlServer:
         self._handlers = dict(handlers)
         self.authenticate = authenticate
         self.hub = hub
+        self.gate = gate
         self.version = version
         self.limits = ControlLimits() if limits is None else limits
         self.failures = FailureTable() if failures is None else failures
@@ -215,7 +218,7 @@ class ControlServer:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 return True
-            connection.answer(request_id, result)
+            connection.answer(request_id, self.gate.sieve(connection.caller, spec, result))
         except ApiError:
             raise
         except Exception as problem:  # the edge of a request: the fault ends here
@@ -230,10 +233,11 @@ class ControlServer:
         result: Awaitable[Any],
     ) -> None:
         """Finishes a command; it goes on when the client leaves, since half a change would be worse."""
+        assert connection.caller is not None
         try:
             async with asyncio.timeout(self.limits.command_s) as patience:
                 value = await result
-            connection.answer(request_id, value)
+            connection.answer(request_id, self.gate.sieve(connection.caller, spec, value))
         except ApiError as problem:
             connection.refuse(request_id, problem)
         except Exception as problem:  # the edge of a request: the fault ends here

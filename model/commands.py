@@ -9,7 +9,7 @@ from msgspec import Meta, field
 
 from model import views
 from model.causes import HangupCause
-from model.declare import Command, command
+from model.declare import RESULT, Command, command
 from model.errors import (
     Congested,
     InvalidValue,
@@ -40,7 +40,7 @@ VariableText = Annotated[str, Meta(max_length=1024)]
 # -- calls ------------------------------------------------------------------------------------------------------------
 
 
-@command("call.list", role="viewer", result=views.CallList)
+@command("call.list", permission="call.view", own="agent.work", each="calls", result=views.CallList)
 class ListCalls(Command, frozen=True, kw_only=True):
     """Live calls, oldest first."""
 
@@ -55,14 +55,28 @@ class ListCalls(Command, frozen=True, kw_only=True):
     limit: Limit = 100
 
 
-@command("call.get", role="viewer", result=views.CallDetail, errors=(NoSuchCall, StorageUnavailable))
+@command(
+    "call.get",
+    permission="call.view",
+    of=RESULT,
+    own="agent.work",
+    result=views.CallDetail,
+    errors=(NoSuchCall, StorageUnavailable),
+)
 class GetCall(Command, frozen=True, kw_only=True):
     """One call: live, or from the records."""
 
     call_id: Id
 
 
-@command("call.hangup", role="operator", result=views.CallView, errors=(NoSuchCall, NoSuchLeg))
+@command(
+    "call.hangup",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
+    result=views.CallView,
+    errors=(NoSuchCall, NoSuchLeg),
+)
 class Hangup(Command, frozen=True, kw_only=True):
     """Ends every leg of a call, or one leg."""
 
@@ -73,7 +87,14 @@ class Hangup(Command, frozen=True, kw_only=True):
     """Goes to the peers as a Reason header and into the record."""
 
 
-@command("call.hold", role="operator", result=views.CallView, errors=(NoSuchCall, NoSuchLeg, WrongState))
+@command(
+    "call.hold",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
+    result=views.CallView,
+    errors=(NoSuchCall, NoSuchLeg, WrongState),
+)
 class Hold(Command, frozen=True, kw_only=True):
     """Puts a leg on hold: it hears music, its peer nothing."""
 
@@ -81,7 +102,14 @@ class Hold(Command, frozen=True, kw_only=True):
     leg_id: Id
 
 
-@command("call.resume", role="operator", result=views.CallView, errors=(NoSuchCall, NoSuchLeg, WrongState))
+@command(
+    "call.resume",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
+    result=views.CallView,
+    errors=(NoSuchCall, NoSuchLeg, WrongState),
+)
 class Resume(Command, frozen=True, kw_only=True):
     """Takes a leg back from hold."""
 
@@ -89,7 +117,14 @@ class Resume(Command, frozen=True, kw_only=True):
     leg_id: Id
 
 
-@command("call.dtmf", role="operator", result=views.Done, errors=(NoSuchCall, NoSuchLeg, WrongState))
+@command(
+    "call.dtmf",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
+    result=views.Done,
+    errors=(NoSuchCall, NoSuchLeg, WrongState),
+)
 class SendDtmf(Command, frozen=True, kw_only=True):
     """Sends DTMF digits to a leg (RFC 4733, in-band where the peer has none)."""
 
@@ -103,7 +138,14 @@ class SendDtmf(Command, frozen=True, kw_only=True):
     """Between digits."""
 
 
-@command("call.secure", role="operator", result=views.SecureDigits, errors=(NoSuchCall, NoSuchLeg, WrongState))
+@command(
+    "call.secure",
+    permission="call.secure",
+    of="call_id",
+    own="agent.work",
+    result=views.SecureDigits,
+    errors=(NoSuchCall, NoSuchLeg, WrongState),
+)
 class Secure(Command, frozen=True, kw_only=True):
     """Collects digits that nobody may hear or keep, such as a card number.
 
@@ -116,7 +158,14 @@ class Secure(Command, frozen=True, kw_only=True):
     is_secure: bool
 
 
-@command("call.detect_answer", role="operator", result=views.Done, errors=(NoSuchCall, NoSuchLeg, WrongState))
+@command(
+    "call.detect_answer",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
+    result=views.Done,
+    errors=(NoSuchCall, NoSuchLeg, WrongState),
+)
 class DetectAnswer(Command, frozen=True, kw_only=True):
     """Finds out whether a human or a machine speaks on a leg; `call.answer_detected` follows once."""
 
@@ -127,7 +176,12 @@ class DetectAnswer(Command, frozen=True, kw_only=True):
 
 
 @command(
-    "call.play", role="operator", result=views.PlayStarted, errors=(NoSuchCall, NoSuchLeg, WrongState, InvalidValue)
+    "call.play",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
+    result=views.PlayStarted,
+    errors=(NoSuchCall, NoSuchLeg, WrongState, InvalidValue),
 )
 class Play(Command, frozen=True, kw_only=True):
     """Plays to one leg or to all; the conversation is not heard meanwhile."""
@@ -141,7 +195,14 @@ class Play(Command, frozen=True, kw_only=True):
     """Whether to start again at the end, until `call.stop_play`."""
 
 
-@command("call.stop_play", role="operator", result=views.Done, errors=(NoSuchCall, NoSuchLeg))
+@command(
+    "call.stop_play",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
+    result=views.Done,
+    errors=(NoSuchCall, NoSuchLeg),
+)
 class StopPlay(Command, frozen=True, kw_only=True):
     """Stops what is played to one leg or to all."""
 
@@ -152,7 +213,14 @@ class StopPlay(Command, frozen=True, kw_only=True):
     """Only this one; empty = whatever is playing."""
 
 
-@command("call.history", role="operator", result=views.CallHistory, errors=(StorageUnavailable, InvalidValue))
+@command(
+    "call.history",
+    permission="call.history",
+    own="agent.work",
+    each="calls",
+    result=views.CallHistory,
+    errors=(StorageUnavailable, InvalidValue),
+)
 class SearchHistory(Command, frozen=True, kw_only=True):
     """Call records, latest first; filters are combined."""
 
@@ -186,7 +254,14 @@ class SearchHistory(Command, frozen=True, kw_only=True):
 # -- recordings -------------------------------------------------------------------------------------------------------
 
 
-@command("recording.list", role="operator", result=views.RecordingList, errors=(StorageUnavailable, InvalidValue))
+@command(
+    "recording.list",
+    permission="recording.view",
+    own="agent.work",
+    each="recordings",
+    result=views.RecordingList,
+    errors=(StorageUnavailable, InvalidValue),
+)
 class ListRecordings(Command, frozen=True, kw_only=True):
     """Recordings, latest first; filters are combined."""
 
@@ -213,14 +288,28 @@ class ListRecordings(Command, frozen=True, kw_only=True):
     """From the page before."""
 
 
-@command("recording.get", role="operator", result=RecordingRecord, errors=(NoSuchRecording, StorageUnavailable))
+@command(
+    "recording.get",
+    permission="recording.play",
+    of=RESULT,
+    own="agent.work",
+    result=RecordingRecord,
+    errors=(NoSuchRecording, StorageUnavailable),
+)
 class GetRecording(Command, frozen=True, kw_only=True):
     """One recording: path, size, checksum, duration, pauses."""
 
     recording_id: Id
 
 
-@command("recording.start", role="operator", result=views.RecordingState, errors=(NoSuchCall, WrongState, Congested))
+@command(
+    "recording.start",
+    permission="recording.control",
+    of="call_id",
+    own="agent.work",
+    result=views.RecordingState,
+    errors=(NoSuchCall, WrongState, Congested),
+)
 class StartRecording(Command, frozen=True, kw_only=True):
     """Begins to record a call that is not being recorded. What is empty is as the call's extension, trunk or the
     configuration say."""
@@ -231,21 +320,42 @@ class StartRecording(Command, frozen=True, kw_only=True):
     """stereo: customer left, agent right; mono: both on one channel."""
 
 
-@command("recording.pause", role="operator", result=views.RecordingState, errors=(NoSuchCall, NoSuchRecording))
+@command(
+    "recording.pause",
+    permission="recording.control",
+    of="call_id",
+    own="agent.work",
+    result=views.RecordingState,
+    errors=(NoSuchCall, NoSuchRecording),
+)
 class PauseRecording(Command, frozen=True, kw_only=True):
     """Writes silence from now on, e.g. while a card number is said; the pause is noted in the record."""
 
     call_id: Id
 
 
-@command("recording.resume", role="operator", result=views.RecordingState, errors=(NoSuchCall, NoSuchRecording))
+@command(
+    "recording.resume",
+    permission="recording.control",
+    of="call_id",
+    own="agent.work",
+    result=views.RecordingState,
+    errors=(NoSuchCall, NoSuchRecording),
+)
 class ResumeRecording(Command, frozen=True, kw_only=True):
     """Goes on recording after a pause."""
 
     call_id: Id
 
 
-@command("recording.stop", role="operator", result=views.RecordingState, errors=(NoSuchCall, NoSuchRecording))
+@command(
+    "recording.stop",
+    permission="recording.control",
+    of="call_id",
+    own="agent.work",
+    result=views.RecordingState,
+    errors=(NoSuchCall, NoSuchRecording),
+)
 class StopRecording(Command, frozen=True, kw_only=True):
     """Ends the recording of a call that goes on."""
 
@@ -255,7 +365,13 @@ class StopRecording(Command, frozen=True, kw_only=True):
 # -- registrations, trunks --------------------------------------------------------------------------------------------
 
 
-@command("registration.list", role="viewer", result=views.RegistrationList)
+@command(
+    "registration.list",
+    permission="extension.view",
+    own="agent.work",
+    each="registrations",
+    result=views.RegistrationList,
+)
 class ListRegistrations(Command, frozen=True, kw_only=True):
     """Which phones are registered, and where."""
 
@@ -263,7 +379,7 @@ class ListRegistrations(Command, frozen=True, kw_only=True):
     """Only this extension; empty = all."""
 
 
-@command("trunk.list", role="viewer", result=views.TrunkList)
+@command("trunk.list", permission="switch.view", result=views.TrunkList)
 class ListTrunks(Command, frozen=True, kw_only=True):
     """All trunks and their state."""
 
@@ -271,7 +387,7 @@ class ListTrunks(Command, frozen=True, kw_only=True):
 # -- the connection and the switch ------------------------------------------------------------------------------------
 
 
-@command("auth.login", role="", result=views.LoggedIn, errors=(NotAuthenticated, TooManyRequests))
+@command("auth.login", permission="", result=views.LoggedIn, errors=(NotAuthenticated, TooManyRequests))
 class Login(Command, frozen=True, kw_only=True):
     """Says who this connection is. Nothing else is answered before."""
 
@@ -282,7 +398,7 @@ class Login(Command, frozen=True, kw_only=True):
 EventPattern = Annotated[str, Meta(pattern=r"^(\*|[a-z_]+\.(\*|[a-z_]+))$")]
 
 
-@command("events.subscribe", role="viewer", result=views.Subscription)
+@command("events.subscribe", permission="", result=views.Subscription)
 class Subscribe(Command, frozen=True, kw_only=True):
     """Sends events over this connection from now on, in place of an earlier subscription of it."""
 
@@ -294,22 +410,22 @@ class Subscribe(Command, frozen=True, kw_only=True):
     """Begin with this number, from what is kept; null = with the next event."""
 
 
-@command("events.unsubscribe", role="viewer", result=views.Done)
+@command("events.unsubscribe", permission="", result=views.Done)
 class Unsubscribe(Command, frozen=True, kw_only=True):
     """Ends the subscription of this connection."""
 
 
-@command("system.status", role="viewer", result=views.SystemStatus)
+@command("system.status", permission="switch.view", result=views.SystemStatus)
 class GetStatus(Command, frozen=True, kw_only=True):
     """The whole switch in one answer: calls, workers, storage, counters."""
 
 
-@command("system.ping", role="viewer", result=views.Pong)
+@command("system.ping", permission="", result=views.Pong)
 class Ping(Command, frozen=True, kw_only=True):
     """Answers at once."""
 
 
-@command("system.drain", role="administrator", result=views.DrainState)
+@command("system.drain", permission="switch.manage", result=views.DrainState)
 class Drain(Command, frozen=True, kw_only=True):
     """Takes no new calls, waits for the live ones, then ends the switch."""
 

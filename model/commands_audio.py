@@ -21,7 +21,9 @@ class CollectStarted(views.View, frozen=True, kw_only=True):
 
 @command(
     "call.collect",
-    role="operator",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
     result=CollectStarted,
     errors=(NoSuchCall, NoSuchLeg, WrongState, InvalidValue),
 )
@@ -43,7 +45,14 @@ class Collect(Command, frozen=True, kw_only=True):
     """Wait for each key after that."""
 
 
-@command("call.stop_collect", role="operator", result=views.Done, errors=(NoSuchCall, NoSuchLeg))
+@command(
+    "call.stop_collect",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
+    result=views.Done,
+    errors=(NoSuchCall, NoSuchLeg),
+)
 class StopCollect(Command, frozen=True, kw_only=True):
     """Ends a collection; `call.digits_collected` tells what was typed."""
 

@@ -67,12 +67,12 @@ class ConferenceList(views.View, frozen=True, kw_only=True):
     conferences: list[ConferenceView]
 
 
-@command("conference.list", role="viewer", result=ConferenceList)
+@command("conference.list", permission="conference.view", result=ConferenceList)
 class ListConferences(Command, frozen=True, kw_only=True):
     """The rooms of the configuration, and which of them are on."""
 
 
-@command("conference.get", role="viewer", result=ConferenceView, errors=(NoSuchConference,))
+@command("conference.get", permission="conference.view", result=ConferenceView, errors=(NoSuchConference,))
 class GetConference(Command, frozen=True, kw_only=True):
     """One room with its members."""
 
@@ -81,7 +81,7 @@ class GetConference(Command, frozen=True, kw_only=True):
 
 @command(
     "conference.invite",
-    role="operator",
+    permission="conference.control",
     result=ConferenceView,
     errors=(NoSuchConference, NoRoute, WrongState, Draining, Congested),
 )
@@ -97,7 +97,9 @@ class Invite(Command, frozen=True, kw_only=True):
     timeout_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 60.0
 
 
-@command("conference.member", role="operator", result=ConferenceView, errors=(NoSuchConference, NoSuchLeg))
+@command(
+    "conference.member", permission="conference.control", result=ConferenceView, errors=(NoSuchConference, NoSuchLeg)
+)
 class ChangeMember(Command, frozen=True, kw_only=True):
     """Changes what is given of one member."""
 
@@ -112,7 +114,7 @@ class ChangeMember(Command, frozen=True, kw_only=True):
     """How loud the others hear him; 1 = as he is."""
 
 
-@command("conference.mute_all", role="operator", result=ConferenceView, errors=(NoSuchConference,))
+@command("conference.mute_all", permission="conference.control", result=ConferenceView, errors=(NoSuchConference,))
 class MuteAll(Command, frozen=True, kw_only=True):
     """Mutes all but the moderators, or lets them speak again."""
 
@@ -120,7 +122,9 @@ class MuteAll(Command, frozen=True, kw_only=True):
     is_muted: bool = True
 
 
-@command("conference.kick", role="operator", result=ConferenceView, errors=(NoSuchConference, NoSuchLeg))
+@command(
+    "conference.kick", permission="conference.control", result=ConferenceView, errors=(NoSuchConference, NoSuchLeg)
+)
 class Kick(Command, frozen=True, kw_only=True):
     """Puts one member out."""
 
@@ -128,7 +132,7 @@ class Kick(Command, frozen=True, kw_only=True):
     leg_id: Id
 
 
-@command("conference.lock", role="operator", result=ConferenceView, errors=(NoSuchConference,))
+@command("conference.lock", permission="conference.control", result=ConferenceView, errors=(NoSuchConference,))
 class LockConference(Command, frozen=True, kw_only=True):
     """Lets nobody new in, or lets them in again. Who is invited still comes in."""
 
@@ -136,7 +140,7 @@ class LockConference(Command, frozen=True, kw_only=True):
     is_locked: bool = True
 
 
-@command("conference.end", role="operator", result=views.Done, errors=(NoSuchConference,))
+@command("conference.end", permission="conference.control", result=views.Done, errors=(NoSuchConference,))
 class EndConference(Command, frozen=True, kw_only=True):
     """Ends the conference for everybody."""
 

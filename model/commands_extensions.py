@@ -12,7 +12,14 @@ from model.errors import AlreadyExists, InvalidValue, NoSuchExtension, StorageUn
 Password = Annotated[str, Meta(min_length=8, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 
 
-@command("extension.list", role="viewer", result=views.ExtensionList, errors=(StorageUnavailable,))
+@command(
+    "extension.list",
+    permission="extension.view",
+    own="agent.work",
+    each="extensions",
+    result=views.ExtensionList,
+    errors=(StorageUnavailable,),
+)
 class ListExtensions(Command, frozen=True, kw_only=True):
     """Extensions, by number."""
 
@@ -23,7 +30,14 @@ class ListExtensions(Command, frozen=True, kw_only=True):
     """From the page before."""
 
 
-@command("extension.get", role="viewer", result=views.ExtensionView, errors=(NoSuchExtension, StorageUnavailable))
+@command(
+    "extension.get",
+    permission="extension.view",
+    of="extension",
+    own="agent.work",
+    result=views.ExtensionView,
+    errors=(NoSuchExtension, StorageUnavailable),
+)
 class GetExtension(Command, frozen=True, kw_only=True):
     """One extension."""
 
@@ -32,7 +46,7 @@ class GetExtension(Command, frozen=True, kw_only=True):
 
 @command(
     "extension.create",
-    role="administrator",
+    permission="extension.manage",
     result=views.ExtensionCreated,
     errors=(AlreadyExists, InvalidValue, StorageUnavailable),
 )
@@ -67,7 +81,7 @@ class CreateExtension(Command, frozen=True, kw_only=True):
 
 @command(
     "extension.update",
-    role="administrator",
+    permission="extension.manage",
     result=views.ExtensionView,
     errors=(NoSuchExtension, InvalidValue, StorageUnavailable),
 )
@@ -88,7 +102,9 @@ class UpdateExtension(Command, frozen=True, kw_only=True):
     media: Literal["relay", "direct"] | UnsetType = UNSET
 
 
-@command("extension.delete", role="administrator", result=views.Done, errors=(NoSuchExtension, StorageUnavailable))
+@command(
+    "extension.delete", permission="extension.manage", result=views.Done, errors=(NoSuchExtension, StorageUnavailable)
+)
 class DeleteExtension(Command, frozen=True, kw_only=True):
     """Removes an extension and its registrations; its live calls go on."""
 

@@ -25,6 +25,7 @@ from model.errors import (
 
 MonitorMode = Literal["listen", "whisper", "whisper_customer", "barge"]
 AgentAudio = Literal["full", "listen_only"]
+_BY_MODE = {"whisper": "monitor.whisper", "whisper_customer": "monitor.whisper", "barge": "monitor.barge"}
 
 
 class MonitorView(views.View, frozen=True, kw_only=True):
@@ -58,7 +59,9 @@ class MonitorList(views.View, frozen=True, kw_only=True):
 
 @command(
     "monitor.start",
-    role="supervisor",
+    permission="monitor.listen",
+    of=("call_id", "extension"),
+    also=("mode", _BY_MODE),
     result=MonitorView,
     errors=(NoSuchCall, NoSuchLeg, NoSuchExtension, WrongState, SupervisionDenied, NoRoute, Congested),
 )
@@ -82,7 +85,7 @@ class StartMonitor(Command, frozen=True, kw_only=True):
     """How long his phone may ring."""
 
 
-@command("monitor.list", role="supervisor", result=MonitorList)
+@command("monitor.list", permission="monitor.listen", each="monitors", is_audited=False, result=MonitorList)
 class ListMonitors(Command, frozen=True, kw_only=True):
     """Supervisors on live calls."""
 
@@ -92,7 +95,14 @@ class ListMonitors(Command, frozen=True, kw_only=True):
     """Only this supervisor."""
 
 
-@command("monitor.mode", role="supervisor", result=MonitorView, errors=(NoSuchMonitor, WrongState))
+@command(
+    "monitor.mode",
+    permission="monitor.listen",
+    of="monitor_id",
+    also=("mode", _BY_MODE),
+    result=MonitorView,
+    errors=(NoSuchMonitor, WrongState),
+)
 class ChangeMonitor(Command, frozen=True, kw_only=True):
     """Changes what a supervisor is heard by, without interrupting anything. Back from listen_only the agent is heard
     again."""
@@ -102,21 +112,33 @@ class ChangeMonitor(Command, frozen=True, kw_only=True):
     agent_audio: AgentAudio = "full"
 
 
-@command("monitor.takeover", role="supervisor", result=views.CallView, errors=(NoSuchMonitor, WrongState))
+@command(
+    "monitor.takeover",
+    permission="monitor.takeover",
+    of="monitor_id",
+    result=views.CallView,
+    errors=(NoSuchMonitor, WrongState),
+)
 class TakeOver(Command, frozen=True, kw_only=True):
     """The agent is dropped, the customer goes on with the supervisor; the monitor is over."""
 
     monitor_id: Id
 
 
-@command("monitor.disconnect", role="supervisor", result=views.CallView, errors=(NoSuchMonitor, WrongState))
+@command(
+    "monitor.disconnect",
+    permission="monitor.force_release",
+    of="monitor_id",
+    result=views.CallView,
+    errors=(NoSuchMonitor, WrongState),
+)
 class Disconnect(Command, frozen=True, kw_only=True):
     """Ends the supervised call for everybody: the customer is cut off, the agent is free again."""
 
     monitor_id: Id
 
 
-@command("monitor.stop", role="supervisor", result=views.Done, errors=(NoSuchMonitor,))
+@command("monitor.stop", permission="monitor.listen", of="monitor_id", result=views.Done, errors=(NoSuchMonitor,))
 class StopMonitor(Command, frozen=True, kw_only=True):
     """Ends a monitor; the call goes on as if there had been none. A silenced agent is heard again."""
 
@@ -125,7 +147,8 @@ class StopMonitor(Command, frozen=True, kw_only=True):
 
 @command(
     "supervisor.call",
-    role="supervisor",
+    permission="agent.call",
+    of="agent",
     result=views.CallView,
     errors=(NoSuchExtension, NotWaiting, SupervisionDenied, NoRoute, Draining, Congested),
 )
@@ -145,7 +168,8 @@ class CallAgent(Command, frozen=True, kw_only=True):
 
 @command(
     "call.dispatch",
-    role="supervisor",
+    permission="call.dispatch",
+    of="call_id",
     result=views.CallView,
     errors=(NoSuchCall, NoSuchLeg, NoRoute, InvalidValue, WrongState),
 )

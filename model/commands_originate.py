@@ -13,7 +13,14 @@ Others = Annotated[list[Number], Meta(max_length=20)]
 Source = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
-@command("call.originate", role="operator", result=views.CallView, errors=(NoRoute, InvalidValue, Draining, Congested))
+@command(
+    "call.originate",
+    permission="call.originate",
+    of="from_",
+    own="agent.work",
+    result=views.CallView,
+    errors=(NoRoute, InvalidValue, Draining, Congested),
+)
 class Originate(Command, frozen=True, kw_only=True):
     """Rings `from`; when it answers, calls `to` and connects the two. Answers at once; events tell how it goes.
 

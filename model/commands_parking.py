@@ -33,7 +33,12 @@ class ParkedCalls(views.View, frozen=True, kw_only=True):
 
 
 @command(
-    "call.park", role="operator", result=ParkedCall, errors=(NoSuchCall, NoSuchLeg, WrongState, InvalidValue, NoRoute)
+    "call.park",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
+    result=ParkedCall,
+    errors=(NoSuchCall, NoSuchLeg, WrongState, InvalidValue, NoRoute),
 )
 class Park(Command, frozen=True, kw_only=True):
     """Parks whoever the leg, an extension's, talks with; the leg leaves."""
@@ -45,7 +50,14 @@ class Park(Command, frozen=True, kw_only=True):
     """Where; empty = in the first free one."""
 
 
-@command("call.retrieve", role="operator", result=views.CallView, errors=(NoSuchCall, WrongState, NoRoute))
+@command(
+    "call.retrieve",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
+    result=views.CallView,
+    errors=(NoSuchCall, WrongState, NoRoute),
+)
 class Retrieve(Command, frozen=True, kw_only=True):
     """Rings `to`, and connects it with the parked party when it answers; that hears music until then."""
 
@@ -54,6 +66,6 @@ class Retrieve(Command, frozen=True, kw_only=True):
     """Extension or number."""
 
 
-@command("parking.list", role="viewer", result=ParkedCalls)
+@command("parking.list", permission="call.view", own="agent.work", each="parked", result=ParkedCalls)
 class ListParked(Command, frozen=True, kw_only=True):
     """Parked calls, by orbit."""

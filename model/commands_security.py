@@ -61,12 +61,12 @@ class TlsReloaded(views.View, frozen=True, kw_only=True):
     """None where there is no TLS listener."""
 
 
-@command("ban.list", role="operator", result=BanList)
+@command("ban.list", permission="security.view", result=BanList)
 class ListBans(Command, frozen=True, kw_only=True):
     """Sources of SIP that are banned, the newest last."""
 
 
-@command("ban.add", role="supervisor", result=BanView, errors=(InvalidValue,))
+@command("ban.add", permission="security.manage", result=BanView, errors=(InvalidValue,))
 class AddBan(Command, frozen=True, kw_only=True):
     """Does not listen to an address for a while. Phones there that have proved their password, and trunks, go on."""
 
@@ -77,7 +77,7 @@ class AddBan(Command, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")] = "by API"
 
 
-@command("ban.remove", role="supervisor", result=views.Done, errors=(InvalidValue,))
+@command("ban.remove", permission="security.manage", result=views.Done, errors=(InvalidValue,))
 class RemoveBan(Command, frozen=True, kw_only=True):
     """Listens to an address again; what it did is forgotten."""
 
@@ -86,7 +86,7 @@ class RemoveBan(Command, frozen=True, kw_only=True):
     """As in `ban.list`."""
 
 
-@command("node.reload_tls", role="administrator", result=TlsReloaded, errors=(InvalidValue,))
+@command("node.reload_tls", permission="switch.manage", result=TlsReloaded, errors=(InvalidValue,))
 class ReloadTls(Command, frozen=True, kw_only=True):
     """Reads the certificate files again (SIGHUP does the same). Connections that are open stay; if a file is no good
     everything stays as it was."""

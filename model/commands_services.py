@@ -26,7 +26,14 @@ class ExtensionServicesView(views.View, frozen=True, kw_only=True):
     """Phones of the same group may take calls that ring here; empty = the common group."""
 
 
-@command("extension.services", role="viewer", result=ExtensionServicesView, errors=(NoSuchExtension,))
+@command(
+    "extension.services",
+    permission="extension.view",
+    of="extension",
+    own="agent.work",
+    result=ExtensionServicesView,
+    errors=(NoSuchExtension,),
+)
 class GetServices(Command, frozen=True, kw_only=True):
     """Forwarding, do not disturb and call waiting of an extension."""
 
@@ -35,7 +42,9 @@ class GetServices(Command, frozen=True, kw_only=True):
 
 @command(
     "extension.set_services",
-    role="operator",
+    permission="extension.control",
+    of="extension",
+    own="agent.work",
     result=ExtensionServicesView,
     errors=(NoSuchExtension, InvalidValue, StorageUnavailable),
 )

@@ -44,7 +44,8 @@ class TraceMessages(views.View, frozen=True, kw_only=True):
 
 @command(
     "trace.start",
-    role="supervisor",
+    permission="trace.use",
+    also=("is_unmasked", {True: "trace.unmask"}),
     result=TraceStarted,
     errors=(NoSuchCall, InvalidValue, Congested, PermissionDenied),
 )
@@ -61,10 +62,10 @@ class StartTrace(Command, frozen=True, kw_only=True):
     peer: OptionalText = ""
     """Only with this peer: "host", "host:port" or the name of a trunk."""
     is_unmasked: bool = False
-    """Digest responses, SRTP keys and DTMF are shown too; needs the role administrator."""
+    """Digest responses, SRTP keys and DTMF are shown too; needs the permission trace.unmask."""
 
 
-@command("trace.read", role="supervisor", result=TraceMessages, errors=(NoSuchTrace,))
+@command("trace.read", permission="trace.use", is_audited=False, result=TraceMessages, errors=(NoSuchTrace,))
 class ReadTrace(Command, frozen=True, kw_only=True):
     """Fetches what a trace has caught; each message is told once."""
 
@@ -74,7 +75,7 @@ class ReadTrace(Command, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=500)] = 200
 
 
-@command("trace.stop", role="supervisor", result=views.Done, errors=(NoSuchTrace,))
+@command("trace.stop", permission="trace.use", result=views.Done, errors=(NoSuchTrace,))
 class StopTrace(Command, frozen=True, kw_only=True):
     """Ends a trace and forgets what it holds."""
 

@@ -15,7 +15,9 @@ from model.errors import InvalidValue, NoRoute, NoSuchCall, NoSuchConsult, NoSuc
 
 @command(
     "call.transfer",
-    role="operator",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
     result=views.CallView,
     errors=(NoSuchCall, NoSuchLeg, WrongState, NoRoute, InvalidValue),
 )
@@ -38,7 +40,9 @@ class Transfer(Command, frozen=True, kw_only=True):
 
 @command(
     "call.redirect",
-    role="operator",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
     result=views.CallView,
     errors=(NoSuchCall, WrongState, NoRoute, InvalidValue),
 )
@@ -55,7 +59,14 @@ class RedirectCall(Command, frozen=True, kw_only=True):
     """How long `to` may ring; 0 = as configured."""
 
 
-@command("call.mute", role="operator", result=views.CallView, errors=(NoSuchCall, NoSuchLeg, WrongState))
+@command(
+    "call.mute",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
+    result=views.CallView,
+    errors=(NoSuchCall, NoSuchLeg, WrongState),
+)
 class Mute(Command, frozen=True, kw_only=True):
     """Nobody hears the leg, which goes on hearing the others; or all hear it again."""
 
@@ -64,7 +75,14 @@ class Mute(Command, frozen=True, kw_only=True):
     is_muted: bool = True
 
 
-@command("call.set_data", role="operator", result=views.CallView, errors=(NoSuchCall, InvalidValue))
+@command(
+    "call.set_data",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
+    result=views.CallView,
+    errors=(NoSuchCall, InvalidValue),
+)
 class SetCallData(Command, frozen=True, kw_only=True):
     """Attaches customer data to a call, which goes wherever the call goes: `call.get` and the events of transfers have
     it, and so has the record."""
@@ -76,7 +94,9 @@ class SetCallData(Command, frozen=True, kw_only=True):
 
 @command(
     "consult.start",
-    role="operator",
+    permission="call.control",
+    of="call_id",
+    own="agent.work",
     result=views.ConsultView,
     errors=(NoSuchCall, NoSuchLeg, WrongState, NoRoute, InvalidValue),
 )
@@ -95,14 +115,28 @@ class ConsultStart(Command, frozen=True, kw_only=True):
     """How long `to` may ring; 0 = as configured."""
 
 
-@command("consult.cancel", role="operator", result=views.CallView, errors=(NoSuchConsult,))
+@command(
+    "consult.cancel",
+    permission="call.control",
+    of="consult_id",
+    own="agent.work",
+    result=views.CallView,
+    errors=(NoSuchConsult,),
+)
 class ConsultCancel(Command, frozen=True, kw_only=True):
     """Ends the consultation: the consulted leg is dropped, the others are back."""
 
     consult_id: Id
 
 
-@command("consult.complete", role="operator", result=views.CallView, errors=(NoSuchConsult, WrongState))
+@command(
+    "consult.complete",
+    permission="call.control",
+    of="consult_id",
+    own="agent.work",
+    result=views.CallView,
+    errors=(NoSuchConsult, WrongState),
+)
 class ConsultComplete(Command, frozen=True, kw_only=True):
     """Attended transfer: the consulting leg leaves, the consulted one takes its place. One that still rings goes on
     ringing, and the others hear ringback."""
@@ -110,14 +144,28 @@ class ConsultComplete(Command, frozen=True, kw_only=True):
     consult_id: Id
 
 
-@command("consult.swap", role="operator", result=views.CallView, errors=(NoSuchConsult, WrongState))
+@command(
+    "consult.swap",
+    permission="call.control",
+    of="consult_id",
+    own="agent.work",
+    result=views.CallView,
+    errors=(NoSuchConsult, WrongState),
+)
 class ConsultSwap(Command, frozen=True, kw_only=True):
     """Changes between the others and who is consulted; whoever is left hears music."""
 
     consult_id: Id
 
 
-@command("consult.merge", role="operator", result=views.CallView, errors=(NoSuchConsult, WrongState))
+@command(
+    "consult.merge",
+    permission="call.control",
+    of="consult_id",
+    own="agent.work",
+    result=views.CallView,
+    errors=(NoSuchConsult, WrongState),
+)
 class ConsultMerge(Command, frozen=True, kw_only=True):
     """Brings all together: everybody hears everybody. A party is dropped with `call.hangup`."""
 

@@ -128,6 +128,16 @@ class NotWaiting(ApiError):
     """The agent does not wait for calls; `data.reason` is disabled, not_registered, do_not_disturb, ringing or busy."""
 
 
+@error(-32060, "no_such_role")
+class NoSuchRole(ApiError):
+    """There is no role of that name."""
+
+
+@error(-32061, "in_use")
+class InUse(ApiError):
+    """Others need it, so it cannot be removed or changed like this; `data.users` names some of them."""
+
+
 @error(-32030, "no_such_consult")
 class NoSuchConsult(ApiError):
     """There is no consultation with that id, or it is over."""

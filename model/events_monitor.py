@@ -10,7 +10,7 @@ class _MonitorEvent(Event, frozen=True, kw_only=True):
     """His extension."""
 
 
-@event("monitor.started")
+@event("monitor.started", permission="monitor.listen")
 class MonitorStarted(_MonitorEvent, frozen=True, kw_only=True):
     """A supervisor answered and is on the call. Nobody on it was told."""
 
@@ -24,7 +24,7 @@ class MonitorStarted(_MonitorEvent, frozen=True, kw_only=True):
     """full or listen_only."""
 
 
-@event("monitor.changed")
+@event("monitor.changed", permission="monitor.listen")
 class MonitorChanged(_MonitorEvent, frozen=True, kw_only=True):
     """What he is heard by changed, or whom he supervises (the call went to another agent)."""
 
@@ -34,7 +34,7 @@ class MonitorChanged(_MonitorEvent, frozen=True, kw_only=True):
     agent_audio: str = "full"
 
 
-@event("monitor.ended")
+@event("monitor.ended", permission="monitor.listen")
 class MonitorEnded(_MonitorEvent, frozen=True, kw_only=True):
     """He is off the call, or never answered."""
 

@@ -1,4 +1,4 @@
-"""Events about strangers at the SIP ports."""
+"""Events about strangers at the SIP ports, and about who may do what."""
 
 from model.declare import Event, event
 
@@ -20,3 +20,14 @@ class SourceUnbanned(Event, frozen=True, kw_only=True):
 
     address: str
     port: int = 0
+
+
+@event("role.changed", permission="role.view")
+class RoleChanged(Event, frozen=True, kw_only=True):
+    """What a role allows changed; it holds at once."""
+
+    role: str
+    change: str
+    """added, updated or removed."""
+    by: str
+    """User of the control API."""

@@ -362,6 +362,8 @@ class LoggedIn(View, frozen=True, kw_only=True):
     role: str
     node: str
     version: str
+    agent_id: str = ""
+    """The agent this user is; empty: nobody's."""
 
 
 class DrainState(View, frozen=True, kw_only=True):

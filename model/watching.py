@@ -62,7 +62,13 @@ class MessageSent(Struct, frozen=True, kw_only=True):
     """Phones of the extension it was sent to."""
 
 
-@command("mailbox.set", role="operator", result=MailboxView, errors=(NoSuchExtension, StorageUnavailable, InvalidValue))
+@command(
+    "mailbox.set",
+    permission="extension.control",
+    of="extension",
+    result=MailboxView,
+    errors=(NoSuchExtension, StorageUnavailable, InvalidValue),
+)
 class SetMailbox(Command, frozen=True, kw_only=True):
     """Says how many messages wait for an extension; its phones show it at once (message waiting lamp)."""
 
@@ -76,14 +82,28 @@ class SetMailbox(Command, frozen=True, kw_only=True):
     """Of `old`."""
 
 
-@command("mailbox.get", role="viewer", result=MailboxView, errors=(NoSuchExtension,))
+@command(
+    "mailbox.get",
+    permission="extension.view",
+    of="extension",
+    own="agent.work",
+    result=MailboxView,
+    errors=(NoSuchExtension,),
+)
 class GetMailbox(Command, frozen=True, kw_only=True):
     """How many messages wait for an extension."""
 
     extension: ExtensionNumber
 
 
-@command("presence.set", role="operator", result=PresenceView, errors=(NoSuchExtension, StorageUnavailable))
+@command(
+    "presence.set",
+    permission="extension.control",
+    of="extension",
+    own="agent.work",
+    result=PresenceView,
+    errors=(NoSuchExtension, StorageUnavailable),
+)
 class SetPresence(Command, frozen=True, kw_only=True):
     """Says what an extension's user is doing; watchers are told at once. Kept until it is set again.
 
@@ -97,14 +117,21 @@ class SetPresence(Command, frozen=True, kw_only=True):
     """Shown beside it."""
 
 
-@command("presence.get", role="viewer", result=PresenceView, errors=(NoSuchExtension,))
+@command(
+    "presence.get",
+    permission="extension.view",
+    of="extension",
+    own="agent.work",
+    result=PresenceView,
+    errors=(NoSuchExtension,),
+)
 class GetPresence(Command, frozen=True, kw_only=True):
     """Whether somebody can be reached, and what they do."""
 
     extension: ExtensionNumber
 
 
-@command("subscription.list", role="viewer", result=SubscriptionList)
+@command("subscription.list", permission="switch.view", result=SubscriptionList)
 class ListSubscriptions(Command, frozen=True, kw_only=True):
     """Which phones watch what."""
 
@@ -115,7 +142,7 @@ class ListSubscriptions(Command, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 1000
 
 
-@command("message.send", role="operator", result=MessageSent, errors=(NoSuchExtension, NotReachable))
+@command("message.send", permission="message.send", result=MessageSent, errors=(NoSuchExtension, NotReachable))
 class SendMessage(Command, frozen=True, kw_only=True):
     """Sends a text to the phones of an extension (SIP MESSAGE). `message.delivered` or `message.failed` follow."""
 

@@ -121,7 +121,21 @@ class ExtensionState(msgspec.Struct, frozen=True, kw_only=True):
     updated_utc: float = 0.0
 
 
-Entry = TypeVar("Entry", bound=Extension | ExtensionServices | ExtensionState | Trunk | AccessNumber)
+class StoredRole(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody may do, and of whom (`model.roles.Role`)."""
+
+    name: str
+    title: str = ""
+    base: str = ""
+    permissions: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    agent_groups: tuple[str, ...] = ()
+    source: str = ""
+    created_utc: float = 0.0
+    updated_utc: float = 0.0
+
+
+Entry = TypeVar("Entry", bound=Extension | ExtensionServices | ExtensionState | Trunk | AccessNumber | StoredRole)
 
 
 class Kind(NamedTuple):
@@ -137,6 +151,7 @@ KINDS: dict[type, Kind] = {
     ExtensionServices: Kind("services of extension", "number", schema.extension_services),
     Trunk: Kind("trunk", "name", schema.trunks),
     AccessNumber: Kind("access number", "number", schema.access_numbers),
+    StoredRole: Kind("role", "name", schema.roles),
     ExtensionState: Kind("extension state", "number", schema.extension_states),
 }
 
@@ -233,11 +248,13 @@ class Directory(Generic[Entry]):
         return self._kind(**values)
 
 
-_LISTS = {"codecs", "accept_from"}
-"""Kept as text with commas: neither holds one, and no query looks inside."""
+_LISTS = {"codecs", "accept_from", "permissions", "queues", "agent_groups"}
+"""Kept as text with commas: none holds one, and no query looks inside."""
 
 
-def _values(entry: Extension | ExtensionServices | ExtensionState | Trunk | AccessNumber) -> dict[str, Any]:
+def _values(
+    entry: Extension | ExtensionServices | ExtensionState | Trunk | AccessNumber | StoredRole,
+) -> dict[str, Any]:
     values = msgspec.structs.asdict(entry)
     for name in _LISTS & values.keys():
         values[name] = ",".join(values[name])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from model.records import CallRecord, RecordingRecord
 from storage.calls import CallTotals, GroupBy, StoredCall
-from storage.directory import AccessNumber, Entry, Extension, ExtensionServices, ExtensionState, Trunk
+from storage.directory import AccessNumber, Entry, Extension, ExtensionServices, ExtensionState, StoredRole, Trunk
 from storage.filters import CallFilter, Page, RecordingFilter
 from storage.recordings import StoredRecording
 from storage.rows import Record
@@ -66,6 +66,8 @@ class AnyStorage(Protocol):
     def trunks(self) -> EntryBook[Trunk]: ...
     @property
     def access_numbers(self) -> EntryBook[AccessNumber]: ...
+    @property
+    def roles(self) -> EntryBook[StoredRole]: ...
     @property
     def extension_states(self) -> EntryBook[ExtensionState]: ...
     @property

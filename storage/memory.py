@@ -12,7 +12,16 @@ import msgspec
 
 from model.records import CallRecord, RecordingRecord
 from storage.calls import CallTotals, GroupBy, StoredCall
-from storage.directory import KINDS, AccessNumber, Entry, Extension, ExtensionServices, ExtensionState, Trunk
+from storage.directory import (
+    KINDS,
+    AccessNumber,
+    Entry,
+    Extension,
+    ExtensionServices,
+    ExtensionState,
+    StoredRole,
+    Trunk,
+)
 from storage.errors import ClosedError, DuplicateError, InUseError, NotFoundError
 from storage.filters import (
     MAX_PAGE,
@@ -47,6 +56,7 @@ class MemoryStorage:
         self.extension_services: MemoryEntries[ExtensionServices] = MemoryEntries(ExtensionServices, wall)
         self.access_numbers: MemoryEntries[AccessNumber] = MemoryEntries(AccessNumber, wall)
         self.extension_states: MemoryEntries[ExtensionState] = MemoryEntries(ExtensionState, wall)
+        self.roles: MemoryEntries[StoredRole] = MemoryEntries(StoredRole, wall)
         self.trunks: MemoryEntries[Trunk] = MemoryEntries(Trunk, wall, self.access_numbers)
         self.state = WriterState()
         self._wall = wall

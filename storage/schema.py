@@ -107,6 +107,22 @@ extension_services = Table(
     PrimaryKeyConstraint("domain", "number"),
 )
 
+roles = Table(
+    "roles",
+    metadata,
+    _text("domain"),
+    _text("name", is_key=True),
+    _text("title"),
+    _text("base"),
+    _text("permissions"),
+    _text("queues"),
+    _text("agent_groups"),
+    _text("source"),
+    _float("created_utc"),
+    _float("updated_utc"),
+    PrimaryKeyConstraint("domain", "name"),
+)
+
 trunks = Table(
     "trunks",
     metadata,

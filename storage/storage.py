@@ -8,7 +8,7 @@ from pathlib import Path
 
 from storage.calls import CallQueries
 from storage.database import Database
-from storage.directory import AccessNumber, Directory, Extension, ExtensionServices, ExtensionState, Trunk
+from storage.directory import AccessNumber, Directory, Extension, ExtensionServices, ExtensionState, StoredRole, Trunk
 from storage.errors import UnavailableError
 from storage.recordings import RecordingQueries
 from storage.rows import Record
@@ -36,6 +36,7 @@ class Storage:
         self.recordings = RecordingQueries(database)
         self.extensions: Directory[Extension] = Directory(Extension, database, wall=wall)
         self.extension_services: Directory[ExtensionServices] = Directory(ExtensionServices, database, wall=wall)
+        self.roles: Directory[StoredRole] = Directory(StoredRole, database, wall=wall)
         self.trunks: Directory[Trunk] = Directory(Trunk, database, wall=wall)
         self.access_numbers: Directory[AccessNumber] = Directory(AccessNumber, database, wall=wall)
         self.extension_states: Directory[ExtensionState] = Directory(ExtensionState, database, wall=wall)

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from control.auth import ApiUser, TokenTable
+from control.gate import Gate
 from control.hub import EventHub
+from control.role_book import RoleBook
 from control.server import ControlServer
 from media.client import MediaClient
 from model import errors, events, media
@@ -22,6 +23,7 @@ from sip.net.transports import Transports
 from sip.net.websocket import WebSocketConfig
 from storage.storage import Storage
 from storage.writer import WriterLimits, WriterState
+from switch.access import load_roles, token_table
 from switch.commands import make_handlers
 from switch.config import Config
 from switch.core import Core, assemble
@@ -32,6 +34,7 @@ from switch.lag import LagMeter
 from switch.listening import UnusableError, make_listeners, make_resolver, tls_of
 from switch.media_pool import MediaPool, WorkerNotes
 from switch.outbound_history import recall_usage
+from switch.reach import Reaches
 from switch.recovery import recover, recover_after_start
 from switch.registrations import Registrations
 from switch.runtime import Outside, Runtime
@@ -61,6 +64,8 @@ class App:
     transports: Transports
     control: ControlServer
     core: Core
+    roles: RoleBook
+    gate: Gate
     services: ServicesDesk
 
     def __init__(self, config: Config) -> None:
@@ -147,7 +152,12 @@ class App:
         outside.send = app.transports.send
         directory.peer_names = app.transports.peer_names
         app.trunks.use_transports(app.transports)
-        app.control = ControlServer(make_handlers(app), _token_table(config).authenticate, app.hub, version=VERSION)
+        app.roles = await load_roles(config, app.storage, directory.agent_roles)
+        app.gate = Gate(app.roles, Reaches(core.calls, directory, core.floor))
+        app.roles_changed()
+        app.control = ControlServer(
+            make_handlers(app), token_table(config).authenticate, app.hub, app.gate, version=VERSION
+        )
         await app.control.start(sockets=[control_socket])
         app._own(app.trunks.keep_resolved())
         app._own(app._keep_time(core.env))
@@ -210,6 +220,10 @@ class App:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.runtime.counters.unhandled_errors += 1
             log.error("x a task of the switch ended", exc_info=error)
+
+    def roles_changed(self) -> None:
+        """Events are asked whom they concern only while somebody may not see them all."""
+        self.hub.track(None if self.roles.may_all_see_everything() else self.gate.reach_of_event)
 
     # -- media workers -------------------------------------------------------------------------------------------------
 
@@ -361,11 +375,3 @@ async def _until(is_so: Callable[[], bool]) -> None:
     """Looks ten times a second; only a drain waits like this."""
     while not is_so():  # noqa: ASYNC110
         await asyncio.sleep(0.1)
-
-
-def _token_table(config: Config) -> TokenTable:
-    users = [ApiUser(name=user.name, role=user.role, token_hash=user.token_hash) for user in config.control.user]
-    try:
-        return TokenTable(users)
-    except ValueError as error:
-        raise UnusableError(f"control.user: {error}") from None

@@ -14,6 +14,7 @@ from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connec
 from switch.cli_conference import add_conferences
 from switch.cli_originate import call_originate
 from switch.cli_parking import add_parking
+from switch.cli_roles import add_roles
 from switch.cli_security import add_security
 from switch.cli_services import add_services
 from switch.cli_supervision import add_supervision
@@ -39,6 +40,7 @@ add_transfers(app, call_app)
 add_supervision(app, call_app)
 add_conferences(app)
 add_security(app)
+add_roles(app)
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")]
 Cursor = Annotated[str, typer.Option(help="The page after this one.")]

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from model.agents import Agent, AgentGroup, AgentRules
 from model.queues import AcdRules, Queue
+from model.roles import Role
 from switch.config_conference import Conference
 from switch.config_features import FeatureCodes, Parking
 from switch.config_nat import Nat
@@ -237,10 +238,15 @@ class User(Section, frozen=True):
     role: Annotated[
         str,
         Meta(
-            pattern=r"^(viewer|operator|supervisor|administrator)$",
-            description="viewer, operator, supervisor or administrator.",
+            pattern=r"^[A-Za-z0-9_.-]{0,64}$",
+            description="Name of a `[[role]]`, or agent, viewer, operator, supervisor, administrator. Empty: the role "
+            "of `agent`; without an agent: operator.",
         ),
-    ] = "operator"
+    ] = ""
+    agent: Annotated[
+        str,
+        Meta(pattern=r"^[A-Za-z0-9_.-]{0,32}$", description="Id of the agent this user is; empty: nobody's."),
+    ] = ""
 
 
 class Control(Section, frozen=True):
@@ -371,6 +377,7 @@ class Config(Section, frozen=True):
     queue: tuple[Queue, ...] = ()
     agent_group: tuple[AgentGroup, ...] = ()
     agent: tuple[Agent, ...] = ()
+    role: tuple[Role, ...] = ()
     path: str = ""
     """Where it was read from; never in the file."""
 

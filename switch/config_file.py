@@ -11,6 +11,7 @@ import msgspec
 
 from model.agents import Agent, AgentGroup, AgentRules, Membership, NotReadyReason
 from model.queues import Callback, Queue, QueueLimits, QueueSound, RelaxStep, Satisfaction, WrapUp
+from model.roles import BUILT_IN_ROLES, Role, RoleFault, compile_rights
 from sip.codecs import CODECS
 from sip.media_terms import PTIMES_MS
 from sip.sdes import KEY_BYTES
@@ -95,6 +96,7 @@ _LISTS: dict[str, type[Section]] = {
     "queue": Queue,
     "agent_group": AgentGroup,
     "agent": Agent,
+    "role": Role,
 }
 
 
@@ -171,9 +173,22 @@ def _check(config: Config, text: str, path: str) -> None:
             raise wrong([*problem[0]], problem[1])
     check_unique("extension", [e.number for e in config.extension], wrong)
     check_trunks(config, wrong)
+    _check_roles(config, wrong)
     taken = {e.number for e in config.extension} | set(config.numbering.emergency) | set(config.parking.orbit_numbers())
     check_conferences(config.conference, taken, wrong)
     check_centre(config, wrong)
+
+
+def _check_roles(config: Config, wrong: Callable[[list[str | int], str], ConfigError]) -> None:
+    known = set(BUILT_IN_ROLES)
+    for i, role in enumerate(config.role):
+        if role.name in known:
+            raise wrong(["role", i, "name"], f'"{role.name}" is there already')
+        try:
+            compile_rights(role)
+        except RoleFault as fault:
+            raise wrong(["role", i, fault.field], str(fault)) from None
+        known.add(role.name)
 
 
 def _check_media(config: Config, wrong: Callable[[list[str | int], str], ConfigError]) -> None:

@@ -91,6 +91,10 @@ class Directory:
         for number in config.access_number:
             self.add_access_number(number)
 
+    def agent_roles(self) -> dict[str, str]:
+        """Agent → his one role (RBAC-01)."""
+        return {agent_id: agent.role for agent_id, agent in self.agents.items()}
+
     def add_access_number(self, number: AccessNumber) -> None:
         self.access_numbers[(number.trunk, number.number)] = number
         full = e164(number.number, self.config.numbering.region)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from control.auth import hash_token, new_token
+from model.roles import Role
 from switch.config import Config, Control, Extension, User
 from switch.config_trunks import Campaign, GroupMember, NumberRule, Trunk, TrunkGroup
 
@@ -72,6 +73,7 @@ def configuration_text(token_hash: str, n_extensions: int) -> str:
             lines += [f"# {text}", f"# {name} = {_toml(default)}"]
         lines.append("")
     lines += ["[[control.user]]", 'name = "admin"', f'token_hash = "{token_hash}"', 'role = "administrator"', ""]
+    lines += [f"# {Role.__doc__} All keys (docs/permissions.md):", *_commented(Role), ""]
     lines += [f"# {Extension.__doc__} All keys:", *_commented(Extension), ""]
     for number in range(1001, 1001 + n_extensions):
         lines += ["[[extension]]", f'number = "{number}"', f'password = "{new_password()}"', ""]

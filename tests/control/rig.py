@@ -9,7 +9,9 @@ import msgspec
 import uvloop
 
 from control.auth import ApiUser, FailureTable, TokenTable, hash_token, new_token
+from control.gate import NOBODY, Gate, Reach
 from control.hub import EventHub
+from control.role_book import RoleBook
 from control.server import BUILT_IN, ControlLimits, ControlServer
 from model import (
     commands,
@@ -18,6 +20,7 @@ from model import (
     commands_extensions,
     commands_monitor,
     commands_parking,
+    commands_roles,
     commands_security,
     commands_services,
     commands_trace,
@@ -111,8 +114,24 @@ ROOM = commands_conference.ConferenceView(
         )
     ],
 )
+ROLE = commands_roles.RoleView(
+    role="lead",
+    permissions=["call.*"],
+    all_permissions=["call.view"],
+    queues=["sales"],
+    agent_groups=[],
+    source="api",
+    n_users=1,
+)
 SAMPLES: dict[Any, Any] = {
     commands_monitor.MonitorView: MONITOR,
+    commands_roles.RoleView: ROLE,
+    commands_roles.RoleList: commands_roles.RoleList(roles=[ROLE]),
+    commands_roles.PermissionList: commands_roles.PermissionList(
+        permissions=[
+            commands_roles.PermissionView(permission="call.view", scope="agent_group", text="See", is_audited=False)
+        ]
+    ),
     commands_monitor.MonitorList: commands_monitor.MonitorList(monitors=[MONITOR]),
     commands_conference.ConferenceView: ROOM,
     commands_conference.ConferenceList: commands_conference.ConferenceList(conferences=[ROOM]),
@@ -228,6 +247,31 @@ class Handlers:
         raise errors.WrongState("cannot", state=object())
 
 
+class TableObjects:
+    """Agents, calls and queues as a table says; `reaches` is keyed by (kind, name)."""
+
+    def __init__(
+        self,
+        reaches: dict[tuple[str, str], Reach] | None = None,
+        queues: dict[str, frozenset[str]] | None = None,
+        roles: dict[str, str] | None = None,
+    ) -> None:
+        self.reaches = reaches or {}
+        self.queues = queues or {}
+        self.roles = roles or {}
+
+    def reach(self, kind: str, name: str) -> Reach:
+        if kind in ("group", "queue"):
+            return Reach(**{f"{kind}s": frozenset((name,))})
+        return self.reaches.get((kind, name), NOBODY)
+
+    def queues_of(self, agent_id: str) -> frozenset[str]:
+        return self.queues.get(agent_id, frozenset())
+
+    def role_of(self, agent_id: str) -> str:
+        return self.roles.get(agent_id, "")
+
+
 class Peer:
     """A connection that says and hears lines."""
 
@@ -286,13 +330,17 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(*, history: int = 1000, failures: FailureTable | None = None, **limits: Any) -> AsyncIterator[Rig]:
+async def running(
+    *, history: int = 1000, failures: FailureTable | None = None, gate: Gate | None = None, **limits: Any
+) -> AsyncIterator[Rig]:
     handlers = Handlers()
+    gate = gate or Gate(RoleBook(), TableObjects())
     hub = EventHub("node-1", history=history)
     server = ControlServer(
         handlers.table(),
         TokenTable(USERS).authenticate,
         hub,
+        gate,
         version="1.2.3",
         limits=ControlLimits(**limits),
         failures=FailureTable(**FAST_FAILURES) if failures is None else failures,

@@ -54,6 +54,7 @@ def test_login_says_who_one_is() -> None:
                 "role": "operator",
                 "node": "node-1",
                 "version": "1.2.3",
+                "agent_id": "",
             }
 
     run(test())

@@ -1,4 +1,4 @@
-"""Covers: declaring commands, events and errors; faulty declarations; roles; that all of ours are coherent.
+"""Covers: declaring commands, events and errors; faulty declarations; permissions; that all of ours are coherent.
 
 Does not cover decoding (tests/control/test_schema.py) and documentation (tests/test_api_docs.py).
 """
@@ -9,7 +9,7 @@ import pytest
 from model import declare, errors
 from model.catalogue import our_commands, our_events
 from model.causes import HangupCause
-from model.declare import COMMANDS, ERRORS, ROLES, ApiError, Command, Event, command, error, event, may_use
+from model.declare import COMMANDS, ERRORS, ApiError, Command, Event, command, error, event
 
 OUR_COMMANDS = our_commands()
 OUR_EVENTS = our_events()
@@ -38,7 +38,8 @@ def test_command_is_found_by_name_and_class(registry) -> None:
     command("thing.do", role="operator", result=str, errors=(errors.NoSuchCall,))(Thing)
     spec = registry.COMMANDS["thing.do"]
     assert spec is declare.command_spec(Thing)
-    assert (spec.role, spec.params, spec.result, spec.errors) == ("operator", Thing, str, (errors.NoSuchCall,))
+    assert (spec.permission, spec.params, spec.result) == ("switch.operate", Thing, str)
+    assert spec.errors == (errors.NoSuchCall,)
 
 
 def test_event_is_found_by_name_and_class(registry) -> None:
@@ -63,6 +64,36 @@ def test_faulty_or_taken_command_name_is_refused(registry, name) -> None:
 def test_unknown_role_is_refused(registry) -> None:
     with pytest.raises(TypeError, match="role"):
         command("thing.do", role="emperor", result=str)(Thing)
+
+
+@pytest.mark.parametrize(
+    ("faulty", "why"),
+    [
+        ({"permission": "call.fly"}, "no such permission"),
+        ({"permission": "call.control", "of": "call_id", "own": "agent.fly"}, "no such permission"),
+        ({"permission": "call.control"}, "has a scope"),
+        ({"permission": "call.control", "of": "queue"}, "'queue'"),
+        ({"permission": "call.view", "each": "calls"}, "no list"),
+        ({"permission": "trace.use", "also": ("mode", {})}, "no field 'mode'"),
+        ({"permission": "agent.manage", "of": "call_id", "grants": "role"}, "no field 'role'"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_faulty_access_is_refused(registry, faulty, why) -> None:
+    with pytest.raises(TypeError, match=why):
+        command("thing.do", result=str, **faulty)(Thing)
+
+
+def test_event_says_by_its_fields_whom_it_concerns(registry) -> None:
+    event("thing.happened")(Happened)
+    spec = declare.event_spec(Happened)
+    assert (spec.of, spec.permission, spec.is_told_to_own) == (("call_id",), "call.view", True)
+
+
+def test_event_with_a_permission_of_its_own_is_kept_from_whom_it_concerns(registry) -> None:
+    event("thing.happened", permission="monitor.listen")(Happened)
+    spec = declare.event_spec(Happened)
+    assert (spec.permission, spec.is_told_to_own) == ("monitor.listen", False)
 
 
 def test_command_without_documentation_is_refused(registry) -> None:
@@ -110,19 +141,6 @@ def test_error_says_its_summary_unless_told_more() -> None:
     assert str(errors.NoSuchCall()) == "There is no call with that id"
     problem = errors.WrongState("the call has ended", state="ended")
     assert (str(problem), problem.data, problem.code) == ("the call has ended", {"state": "ended"}, -32015)
-
-
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("needed", ROLES)
-def test_higher_roles_may_do_what_lower_ones_may(role, needed) -> None:
-    assert may_use(role, needed) == (ROLES.index(role) >= ROLES.index(needed))
-
-
-@pytest.mark.parametrize(
-    ("role", "needed", "may"), [("", "", True), ("", "viewer", False), ("emperor", "viewer", False)]
-)
-def test_nobody_may_do_what_needs_no_role(role, needed, may) -> None:
-    assert may_use(role, needed) is may
 
 
 @pytest.mark.parametrize("spec", OUR_COMMANDS, ids=lambda spec: spec.name)

@@ -4,15 +4,19 @@ import asyncio
 
 import pytest
 
-from control.auth import Caller
+from control.auth import ApiUser, Caller
+from control.gate import Gate
+from control.role_book import RoleBook
 from model import commands, commands_originate, errors, events, media
-from model.declare import Command
+from model.declare import Command, command_spec
 from switch.commands import make_handlers
+from switch.reach import Reaches
 from tests.harness.sim_switch import EXTENSIONS, HOST, TRUNKS, SimSwitch
 from tests.harness.simnet import SimNet
 from tests.harness.virtual_loop import run_virtual
 
 ROOT = Caller("root", "administrator")
+USERS = [ApiUser(name="root", role="administrator", token_hash=""), ApiUser(name="lea", role="lead", token_hash="")]
 
 
 class SimApp:
@@ -26,6 +30,8 @@ class SimApp:
         self.storage = switch.storage
         self.services = switch.services
         self.hub = self
+        self.roles = RoleBook(switch.config.role, USERS, self.core.directory.agent_roles)
+        self.gate = Gate(self.roles, Reaches(self.runtime.calls, self.core.directory, self.core.floor))
         self.published: list[object] = []
         self._handlers = make_handlers(self)  # type: ignore[arg-type]
 
@@ -42,9 +48,14 @@ class SimApp:
     def worker_name(self, index: int) -> str:
         return f"w{index}"
 
-    async def do(self, command: Command):
-        result = self._handlers[type(command)](command, ROOT)
-        return await result if asyncio.iscoroutine(result) else result
+    def roles_changed(self) -> None:
+        """Nobody is subscribed here."""
+
+    async def do(self, command: Command, caller: Caller = ROOT):
+        spec = command_spec(type(command))
+        self.gate.admit(caller, spec, command)
+        result = self._handlers[type(command)](command, caller)
+        return self.gate.sieve(caller, spec, await result if asyncio.iscoroutine(result) else result)
 
 
 def test_calls_are_placed_listed_and_ended_by_api():

@@ -325,7 +325,7 @@ def test_event_line_leaves_out_what_is_empty() -> None:
         ("status --token rbk_wrong", {}, "no such token"),
         ("status", {"RINGBACK_TOKEN": ""}, "no token"),
         ("status", {"RINGBACK_TOKEN": "", "RINGBACK_TOKEN_FILE": "/nonexistent"}, "/nonexistent"),
-        ("extension delete 1001", {"RINGBACK_TOKEN": TOKENS["viewer"]}, "needs the role administrator"),
+        ("extension delete 1001", {"RINGBACK_TOKEN": TOKENS["viewer"]}, "needs the permission extension.manage"),
     ],
 )
 def test_failure_is_one_line_and_exit_status_2(ringback, line, env, says) -> None:
