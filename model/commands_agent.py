@@ -79,7 +79,12 @@ class GetAgent(Command, frozen=True, kw_only=True):
 
 
 @command(
-    "agent.sign_in", permission="agent.control", of="agent_id", own="agent.work", result=AgentView, errors=(NoSuchAgent, NoSuchExtension, InvalidValue, WrongState)
+    "agent.sign_in",
+    permission="agent.control",
+    of="agent_id",
+    own="agent.work",
+    result=AgentView,
+    errors=(NoSuchAgent, NoSuchExtension, InvalidValue, WrongState),
 )
 class SignIn(Command, frozen=True, kw_only=True):
     """Signs an agent in at an extension, not ready at first. Where he was before he is signed out."""
@@ -91,14 +96,28 @@ class SignIn(Command, frozen=True, kw_only=True):
     """Where he sits; empty = his own."""
 
 
-@command("agent.sign_out", permission="agent.control", of="agent_id", own="agent.work", result=AgentView, errors=(NoSuchAgent,))
+@command(
+    "agent.sign_out",
+    permission="agent.control",
+    of="agent_id",
+    own="agent.work",
+    result=AgentView,
+    errors=(NoSuchAgent,),
+)
 class SignOut(Command, frozen=True, kw_only=True):
     """Signs an agent out; a call that is up goes on."""
 
     agent_id: AgentId
 
 
-@command("agent.ready", permission="agent.control", of="agent_id", own="agent.work", result=AgentView, errors=(NoSuchAgent, InvalidValue, WrongState))
+@command(
+    "agent.ready",
+    permission="agent.control",
+    of="agent_id",
+    own="agent.work",
+    result=AgentView,
+    errors=(NoSuchAgent, InvalidValue, WrongState),
+)
 class Ready(Command, frozen=True, kw_only=True):
     """Makes an agent available; while he is on a call, for afterwards. Ends after-call work that owes no code."""
 
@@ -107,7 +126,14 @@ class Ready(Command, frozen=True, kw_only=True):
     """outbound_only: only dials himself; auto_dial: takes calls of the predictive dialler alone."""
 
 
-@command("agent.not_ready", permission="agent.control", of="agent_id", own="agent.work", result=AgentView, errors=(NoSuchAgent, InvalidValue, WrongState))
+@command(
+    "agent.not_ready",
+    permission="agent.control",
+    of="agent_id",
+    own="agent.work",
+    result=AgentView,
+    errors=(NoSuchAgent, InvalidValue, WrongState),
+)
 class NotReady(Command, frozen=True, kw_only=True):
     """Makes an agent not ready; while he is on a call, for afterwards."""
 
@@ -116,14 +142,28 @@ class NotReady(Command, frozen=True, kw_only=True):
     """One of agents.reason in the configuration."""
 
 
-@command("agent.clear_next", permission="agent.control", of="agent_id", own="agent.work", result=AgentView, errors=(NoSuchAgent,))
+@command(
+    "agent.clear_next",
+    permission="agent.control",
+    of="agent_id",
+    own="agent.work",
+    result=AgentView,
+    errors=(NoSuchAgent,),
+)
 class ClearNext(Command, frozen=True, kw_only=True):
     """Forgets what the agent asked to be after the call."""
 
     agent_id: AgentId
 
 
-@command("agent.end_acw", permission="agent.control", of="agent_id", own="agent.work", result=AgentView, errors=(NoSuchAgent, InvalidValue, WrongState))
+@command(
+    "agent.end_acw",
+    permission="agent.control",
+    of="agent_id",
+    own="agent.work",
+    result=AgentView,
+    errors=(NoSuchAgent, InvalidValue, WrongState),
+)
 class EndAcw(Command, frozen=True, kw_only=True):
     """Ends after-call work."""
 
@@ -133,7 +173,14 @@ class EndAcw(Command, frozen=True, kw_only=True):
     note: Annotated[str, Meta(max_length=2000)] = ""
 
 
-@command("agent.extend_acw", permission="agent.control", of="agent_id", own="agent.work", result=AgentView, errors=(NoSuchAgent, WrongState))
+@command(
+    "agent.extend_acw",
+    permission="agent.control",
+    of="agent_id",
+    own="agent.work",
+    result=AgentView,
+    errors=(NoSuchAgent, WrongState),
+)
 class ExtendAcw(Command, frozen=True, kw_only=True):
     """Gives an agent more time for after-call work."""
 
@@ -142,7 +189,13 @@ class ExtendAcw(Command, frozen=True, kw_only=True):
     """From now."""
 
 
-@command("agent.force", permission="agent.force_state", of="agent_id", result=AgentView, errors=(NoSuchAgent, InvalidValue, WrongState))
+@command(
+    "agent.force",
+    permission="agent.force_state",
+    of="agent_id",
+    result=AgentView,
+    errors=(NoSuchAgent, InvalidValue, WrongState),
+)
 class ForceState(Command, frozen=True, kw_only=True):
     """A supervisor makes an agent ready, not ready, or signs him out (SUP-08)."""
 

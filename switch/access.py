@@ -35,10 +35,11 @@ def token_table(config: Config) -> TokenTable:
         raise UnusableError(f"control.user: {error}") from None
 
 
-async def load_roles(
-    config: Config, storage: AnyStorage, agent_roles: Callable[[], dict[str, str]]
-) -> RoleBook:
-    """Roles of the file and of the API; `agent_roles`: agent → his role. A user whose role is gone may do nothing, and the log says so."""
+async def load_roles(config: Config, storage: AnyStorage, agent_roles: Callable[[], dict[str, str]]) -> RoleBook:
+    """Roles of the file and of the API; `agent_roles`: agent → his role.
+
+    Who has a role that is gone may do nothing, and the log says so.
+    """
     users = api_users(config)
     roles = RoleBook(config.role, users, agent_roles)
     fixed = {entry.role.name for entry in roles.all()}

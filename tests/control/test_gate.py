@@ -57,7 +57,8 @@ LEAST = {name: role for role, names in LEAST_ROLE.items() for name in names.spli
 LEAST_BY_PERMISSION = {
     "viewer": "agent.view call.view conference.view extension.view phone.view_full queue.view switch.view",
     "operator": """
-        agent.control call.control call.dial_external call.history call.originate call.secure conference.control extension.control
+        agent.control
+        call.control call.dial_external call.history call.originate call.secure conference.control extension.control
         message.send recording.view recording.play recording.control security.view switch.operate
     """,
     "supervisor": """
