@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINES_PER_TURN = 32
+_DENIALS = (errors.PermissionDenied, errors.SupervisionDenied)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -241,6 +242,12 @@ class Connection(asyncio.Protocol):
             raise errors.NotAuthenticated("log in first: auth.login with your token")
         spec = schema.find_command(request.method)
         command = schema.parse_params(spec, request.params)
+        try:
+            self._carry_out(request, spec, command)
+        except ApiError as problem:
+            self.refuse(request.id, problem, spec, command)
+
+    def _carry_out(self, request: schema.Request, spec: CommandSpec, command: Command) -> None:
         if self.caller is not None:
             self._server.gate.admit(self.caller, spec, command)
         match command:
@@ -271,9 +278,19 @@ class Connection(asyncio.Protocol):
         if request_id is not msgspec.UNSET:
             self._write(render_result(request_id, result))
 
-    def refuse(self, request_id: int | str | msgspec.UnsetType | None, problem: ApiError) -> None:
-        """Sends an error; nothing for a notification."""
+    def refuse(
+        self,
+        request_id: int | str | msgspec.UnsetType | None,
+        problem: ApiError,
+        spec: CommandSpec | None = None,
+        command: Command | None = None,
+    ) -> None:
+        """Sends an error; nothing for a notification. What was not allowed raises the alarm."""
         self._server.stats.refused += 1
+        audit, caller = self._server.audit, self.caller
+        if audit is not None and caller is not None and spec is not None and isinstance(problem, _DENIALS):
+            role = self._server.gate.rights(caller).role
+            audit.denied(caller, role, spec.name, problem.message, kind="permission", command=command)
         if request_id is not msgspec.UNSET:
             self._write(render_error(request_id, problem))
 
@@ -301,6 +318,8 @@ class Connection(asyncio.Protocol):
         delay_s, is_over = server.failures.failed(self.source, loop.time())
         server.stats.logins_failed += 1
         log.warning("! login refused source=%s reason=unknown-token", self.address)
+        if server.audit is not None:
+            server.audit.denied(Caller("", "", self.address), "", "auth.login", "unknown token", kind="token")
         problem: ApiError = errors.NotAuthenticated("no such token")
         if is_over:
             delay_s = 0.0

@@ -12,13 +12,14 @@ from typing import Any
 
 import msgspec
 
+from control.audit import AuditTrail
 from control.auth import ApiUser, Caller, FailureTable
 from control.connection import Connection
 from control.gate import Gate
 from control.hub import EventHub
 from model import commands, errors
 from model.catalogue import our_commands
-from model.declare import ApiError, Command, CommandSpec
+from model.declare import COMMANDS, ApiError, Command, CommandSpec
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ class ControlServer:
         hub: EventHub,
         gate: Gate,
         *,
+        audit: AuditTrail | None = None,
         version: str = "",
         limits: ControlLimits | None = None,
         failures: FailureTable | None = None,
@@ -108,6 +110,7 @@ class ControlServer:
         self.authenticate = authenticate
         self.hub = hub
         self.gate = gate
+        self.audit = audit
         self.version = version
         self.limits = ControlLimits() if limits is None else limits
         self.failures = FailureTable() if failures is None else failures
@@ -212,9 +215,15 @@ class ControlServer:
         """Hands a command to its handler; True when it goes on in a task and `connection.finished` will be called."""
         assert connection.caller is not None
         try:
-            result = self._handlers[type(command)](command, connection.caller)
+            result: Any
+            if self.audit is not None and spec.is_audited:
+                result = self._audited(self.audit, command, connection.caller, spec)
+            else:
+                result = self._handlers[type(command)](command, connection.caller)
             if inspect.isawaitable(result):
-                task = asyncio.get_running_loop().create_task(self._await(connection, request_id, spec, result))
+                task = asyncio.get_running_loop().create_task(
+                    self._await(connection, request_id, spec, command, result)
+                )
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 return True
@@ -230,6 +239,7 @@ class ControlServer:
         connection: Connection,
         request_id: int | str | msgspec.UnsetType | None,
         spec: CommandSpec,
+        command: Command,
         result: Awaitable[Any],
     ) -> None:
         """Finishes a command; it goes on when the client leaves, since half a change would be worse."""
@@ -239,7 +249,7 @@ class ControlServer:
                 value = await result
             connection.answer(request_id, self.gate.sieve(connection.caller, spec, value))
         except ApiError as problem:
-            connection.refuse(request_id, problem)
+            connection.refuse(request_id, problem, spec, command)
         except Exception as problem:  # the edge of a request: the fault ends here
             if isinstance(problem, TimeoutError) and patience.expired():
                 refusal: ApiError = errors.CommandTimedOut(f"{spec.name} took over {self.limits.command_s:g} s")
@@ -248,6 +258,40 @@ class ControlServer:
             connection.refuse(request_id, refusal)
         finally:
             connection.finished()
+
+    async def _audited(self, audit: AuditTrail, command: Command, caller: Caller, spec: CommandSpec) -> Any:
+        """Carries out a command and notes it, with what was there before and after where something was changed."""
+        role = self.gate.rights(caller).role
+        old = await self._look(command, caller, spec)
+        try:
+            result = self._handlers[type(command)](command, caller)
+            result = self.gate.sieve(caller, spec, await result if inspect.isawaitable(result) else result)
+        except (errors.PermissionDenied, errors.SupervisionDenied):
+            # Told as an illegal operation where it is refused.
+            raise
+        except Exception as problem:
+            # Also what nobody foresaw may have been done in part.
+            reason = str(problem) if isinstance(problem, ApiError) else type(problem).__name__
+            audit.did(caller, role, spec, command, problem=reason)
+            raise
+        audit.did(caller, role, spec, command, old=old, new=await self._look(command, caller, spec))
+        return result
+
+    async def _look(self, command: Command, caller: Caller, spec: CommandSpec) -> Any:
+        """What a command that changes settings or states changes, as "noun.get" shows it; None: nothing to be shown."""
+        if not spec.permission.endswith((".manage", ".force_state")):
+            return None
+        getter = COMMANDS.get(f"{spec.name.partition('.')[0]}.get")
+        fields = getter.params.__struct_fields__ if getter is not None else ()
+        if getter is None or not all(hasattr(command, field) for field in fields):
+            return None
+        try:
+            shown = self._handlers[getter.params](
+                getter.params(**{field: getattr(command, field) for field in fields}), caller
+            )
+            return await shown if inspect.isawaitable(shown) else shown
+        except ApiError:
+            return None
 
     def _internal_error(self, connection: Connection, spec: CommandSpec, problem: Exception) -> errors.InternalError:
         incident = secrets.token_hex(6)

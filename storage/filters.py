@@ -59,6 +59,18 @@ class RecordingFilter(Filter, frozen=True, kw_only=True):
     is_important: bool | None = None
 
 
+class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be asked of the audit log."""
+
+    start_utc: float = 0.0
+    end_utc: float = 0.0
+    who: str = ""
+    action: str = ""
+    """Ends it in a dot: all that begin so."""
+    subject: str = ""
+    outcome: str = ""
+
+
 _EQUAL = ("extension", "agent_id", "trunk", "direction", "access_number", "hangup_cause", "call_id", "state")
 
 

@@ -3,13 +3,14 @@
 The classes of the database say what each function raises.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from model.audit import AuditRecord
 from model.records import CallRecord, RecordingRecord
 from storage.calls import CallTotals, GroupBy, StoredCall
 from storage.directory import AccessNumber, Entry, Extension, ExtensionServices, ExtensionState, StoredRole, Trunk
-from storage.filters import CallFilter, Page, RecordingFilter
+from storage.filters import AuditFilter, CallFilter, Page, RecordingFilter
 from storage.recordings import StoredRecording
 from storage.rows import Record
 from storage.writer import WriterState
@@ -42,6 +43,12 @@ class RecordingBook(Protocol):
     async def delete(self, recording_id: str) -> RecordingRecord: ...
 
 
+class AuditBook(Protocol):
+    async def head(self) -> tuple[int, str]: ...
+    async def find(self, criteria: AuditFilter, *, after: str = "", limit: int = 50) -> Page[AuditRecord]: ...
+    def pages(self) -> AsyncIterator[list[AuditRecord]]: ...
+
+
 class EntryBook(Protocol[Entry]):
     async def add(self, entry: Entry) -> Entry: ...
     async def get(self, key: str) -> Entry: ...
@@ -56,6 +63,8 @@ class AnyStorage(Protocol):
 
     @property
     def calls(self) -> CallBook: ...
+    @property
+    def audit(self) -> AuditBook: ...
     @property
     def recordings(self) -> RecordingBook: ...
     @property

@@ -5,12 +5,14 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Generic, get_args
 
 import msgspec
 
+from model.audit import FIRST_HASH, AuditRecord
 from model.records import CallRecord, RecordingRecord
+from storage.audit import parse_seq
 from storage.calls import CallTotals, GroupBy, StoredCall
 from storage.directory import (
     KINDS,
@@ -25,6 +27,7 @@ from storage.directory import (
 from storage.errors import ClosedError, DuplicateError, InUseError, NotFoundError
 from storage.filters import (
     MAX_PAGE,
+    AuditFilter,
     CallFilter,
     Filter,
     Page,
@@ -52,6 +55,7 @@ class MemoryStorage:
         self.calls = MemoryCalls()
         self.recordings = MemoryRecordings()
         self.calls.recordings = self.recordings
+        self.audit = MemoryAudit()
         self.extensions: MemoryEntries[Extension] = MemoryEntries(Extension, wall)
         self.extension_services: MemoryEntries[ExtensionServices] = MemoryEntries(ExtensionServices, wall)
         self.access_numbers: MemoryEntries[AccessNumber] = MemoryEntries(AccessNumber, wall)
@@ -103,6 +107,8 @@ class MemoryStorage:
         for record in self._waiting:
             if isinstance(record, CallRecord):
                 self.calls.rows[record.call_id] = record
+            elif isinstance(record, AuditRecord):
+                self.audit.rows.setdefault(record.seq, record)
             else:
                 self.recordings.write(record)
         written = self.state.written + len(self._waiting)
@@ -208,6 +214,36 @@ class MemoryRecordings:
         row = await self.get(recording_id)
         del self.rows[recording_id]
         return row.recording
+
+
+class MemoryAudit:
+    def __init__(self) -> None:
+        self.rows: dict[int, AuditRecord] = {}
+
+    async def head(self) -> tuple[int, str]:
+        last = max(self.rows, default=0)
+        return (last, self.rows[last].hash) if last else (0, FIRST_HASH)
+
+    async def find(self, criteria: AuditFilter, *, after: str = "", limit: int = 50) -> Page[AuditRecord]:
+        before = parse_seq(after) if after else float("inf")
+        found = [
+            row
+            for seq, row in sorted(self.rows.items(), reverse=True)
+            if seq < before
+            and row.at_utc >= criteria.start_utc
+            and (not criteria.end_utc or row.at_utc < criteria.end_utc)
+            and (
+                row.action.startswith(criteria.action)
+                if criteria.action.endswith(".")
+                else criteria.action in ("", row.action)
+            )
+            and all(getattr(criteria, name) in ("", getattr(row, name)) for name in ("who", "subject", "outcome"))
+        ]
+        return Page(found[:limit], str(found[limit - 1].seq) if len(found) > limit else "")
+
+    async def pages(self) -> AsyncIterator[list[AuditRecord]]:
+        if self.rows:
+            yield [self.rows[seq] for seq in sorted(self.rows)]
 
 
 class MemoryEntries(Generic[Entry]):

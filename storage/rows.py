@@ -9,14 +9,19 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec.structs import astuple
 
+from model.audit import AuditRecord
 from model.records import CallRecord, LegRecord, RecordingRecord, SegmentRecord
 from storage import schema
-from storage.upsert import Row, Statement, delete_by, insert, upsert
+from storage.upsert import Row, Statement, delete_by, insert, insert_new, upsert
 
-Record = CallRecord | RecordingRecord
+Record = CallRecord | RecordingRecord | AuditRecord
 """What `Writer.put` takes."""
 
-RECORD_TYPES: dict[str, type[Record]] = {"CallRecord": CallRecord, "RecordingRecord": RecordingRecord}
+RECORD_TYPES: dict[str, type[Record]] = {
+    "CallRecord": CallRecord,
+    "RecordingRecord": RecordingRecord,
+    "AuditRecord": AuditRecord,
+}
 
 
 def _fields(record: type[msgspec.Struct], *without: str) -> list[str]:
@@ -29,12 +34,15 @@ LEG_COLUMNS = ["position", *_fields(LegRecord)]
 SEGMENT_COLUMNS = ["position", *_fields(SegmentRecord)]
 RECORDING_COLUMNS = _fields(RecordingRecord) + _REVERSED
 
+AUDIT_COLUMNS = _fields(AuditRecord)
+
 _UPSERT_CALLS = upsert(schema.calls, CALL_COLUMNS)
 _DELETE_LEGS = delete_by(schema.legs, "call_id")
 _DELETE_SEGMENTS = delete_by(schema.segments, "call_id")
 _INSERT_LEGS = insert(schema.legs, LEG_COLUMNS)
 _INSERT_SEGMENTS = insert(schema.segments, SEGMENT_COLUMNS)
 _UPSERT_RECORDINGS = upsert(schema.recordings, RECORDING_COLUMNS)
+_INSERT_AUDIT = insert_new(schema.audit_log, AUDIT_COLUMNS)
 
 _encode = msgspec.json.Encoder().encode
 _N_BEHIND_CALL = 2
@@ -43,16 +51,25 @@ _LISTS = tuple(map(RECORDING_COLUMNS.index, ("pauses", "speech_s", "silent_becau
 
 def describe(record: Record) -> str:
     """Kind and id, for the log: no numbers, no names."""
-    return f"call {record.call_id}" if isinstance(record, CallRecord) else f"recording {record.recording_id}"
+    match record:
+        case CallRecord():
+            return f"call {record.call_id}"
+        case AuditRecord():
+            return f"audit row {record.seq}"
+        case _:
+            return f"recording {record.recording_id}"
 
 
 def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
     """The statements that write `records`, in order, each with its rows."""
     calls: dict[str, CallRecord] = {}
     recordings: dict[str, RecordingRecord] = {}
+    audit: list[Row] = []
     for record in records:
         if type(record) is CallRecord:
             calls[record.call_id] = record
+        elif type(record) is AuditRecord:
+            audit.append(astuple(record))
         else:
             assert type(record) is RecordingRecord
             recordings[record.recording_id] = record
@@ -70,6 +87,8 @@ def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
         ]
     if recordings:
         statements.append((_UPSERT_RECORDINGS, [_recording_row(r) for r in recordings.values()]))
+    if audit:
+        statements.append((_INSERT_AUDIT, audit))
     return statements
 
 

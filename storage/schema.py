@@ -266,6 +266,31 @@ segments = Table(
     sqlite_with_rowid=False,
 )
 
+# Rows are only ever added; each holds the hash of the one before it (model/audit.py).
+audit_log = Table(
+    "audit_log",
+    metadata,
+    _int("seq"),
+    _float("at_utc"),
+    _text("who"),
+    _text("role"),
+    _text("agent_id"),
+    _text("address"),
+    _text("action"),
+    _text("subject"),
+    _text("outcome"),
+    _text("reason"),
+    _text("params"),
+    _text("old_value"),
+    _text("new_value"),
+    _int("n_times"),
+    _text("previous_hash"),
+    _text("hash"),
+    _text("domain"),
+    PrimaryKeyConstraint("seq"),
+    Index("ix_audit_log_at", "at_utc"),
+)
+
 # No foreign key to `calls`: a recording is noted when it begins, its call when it has ended, or never after a crash.
 recordings = Table(
     "recordings",

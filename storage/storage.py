@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from storage.audit import AuditQueries
 from storage.calls import CallQueries
 from storage.database import Database
 from storage.directory import AccessNumber, Directory, Extension, ExtensionServices, ExtensionState, StoredRole, Trunk
@@ -34,6 +35,7 @@ class Storage:
         self._is_taking_up = False
         self.calls = CallQueries(database)
         self.recordings = RecordingQueries(database)
+        self.audit = AuditQueries(database)
         self.extensions: Directory[Extension] = Directory(Extension, database, wall=wall)
         self.extension_services: Directory[ExtensionServices] = Directory(ExtensionServices, database, wall=wall)
         self.roles: Directory[StoredRole] = Directory(StoredRole, database, wall=wall)

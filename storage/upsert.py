@@ -39,6 +39,13 @@ def insert(table: Table, columns: Sequence[str]) -> Statement:
     return Statement(f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ", len(columns), "")
 
 
+def insert_new(table: Table, columns: Sequence[str]) -> Statement:
+    """An INSERT that leaves a row alone that is there already: what is written twice stays as it was."""
+    key = ", ".join(column.name for column in table.primary_key)
+    head = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES "
+    return Statement(head, len(columns), f" ON CONFLICT ({key}) DO NOTHING")
+
+
 def upsert(table: Table, columns: Sequence[str]) -> Statement:
     """An INSERT that replaces `columns` of the row that has the same primary key; other columns stay as they are."""
     key = [column.name for column in table.primary_key]

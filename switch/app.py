@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from control.audit import AuditTrail
 from control.gate import Gate
 from control.hub import EventHub
 from control.role_book import RoleBook
@@ -66,6 +67,7 @@ class App:
     core: Core
     roles: RoleBook
     gate: Gate
+    audit: AuditTrail
     services: ServicesDesk
 
     def __init__(self, config: Config) -> None:
@@ -155,8 +157,14 @@ class App:
         app.roles = await load_roles(config, app.storage, directory.agent_roles)
         app.gate = Gate(app.roles, Reaches(core.calls, directory, core.floor))
         app.roles_changed()
+        app.audit = AuditTrail(app.storage.put, app.hub.publish, time.time, await app.storage.audit.head())
         app.control = ControlServer(
-            make_handlers(app), token_table(config).authenticate, app.hub, app.gate, version=VERSION
+            make_handlers(app),
+            token_table(config).authenticate,
+            app.hub,
+            app.gate,
+            audit=app.audit,
+            version=VERSION,
         )
         await app.control.start(sockets=[control_socket])
         app._own(app.trunks.keep_resolved())

@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -90,3 +91,12 @@ def fail(message: str) -> NoReturn:
     """Ends the command with one line on standard error and exit status 2."""
     print(f"ringback: {message}", file=sys.stderr)
     raise typer.Exit(2)
+
+
+def utc_of(text: str) -> float:
+    if not text:
+        return 0.0
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        fail(f'"{text}" is no instant: write 2026-11-22 or 2026-11-22T14:30')

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -10,7 +9,8 @@ import typer
 from rich.console import RenderableType
 
 from switch import cli_tables as tables
-from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, fail
+from switch.cli_audit import add_audit
+from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, utc_of
 from switch.cli_conference import add_conferences
 from switch.cli_originate import call_originate
 from switch.cli_parking import add_parking
@@ -41,6 +41,7 @@ add_supervision(app, call_app)
 add_conferences(app)
 add_security(app)
 add_roles(app)
+add_audit(app)
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")]
 Cursor = Annotated[str, typer.Option(help="The page after this one.")]
@@ -160,8 +161,8 @@ def call_history(
 ) -> None:
     """Records of past calls, latest first."""
     params = {
-        "start_utc": _utc(since),
-        "end_utc": _utc(until),
+        "start_utc": utc_of(since),
+        "end_utc": utc_of(until),
         "number": number,
         "is_suffix": suffix,
         "extension": extension,
@@ -192,8 +193,8 @@ def recording_list(
 ) -> None:
     """Recordings, latest first."""
     params = {
-        "start_utc": _utc(since),
-        "end_utc": _utc(until),
+        "start_utc": utc_of(since),
+        "end_utc": utc_of(until),
         "number": number,
         "is_suffix": suffix,
         "extension": extension,
@@ -376,12 +377,3 @@ def events(
             print(line, flush=True)
             if n == count:
                 return
-
-
-def _utc(text: str) -> float:
-    if not text:
-        return 0.0
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        fail(f'"{text}" is no instant: write 2026-11-22 or 2026-11-22T14:30')

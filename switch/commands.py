@@ -17,6 +17,7 @@ from storage.filters import CallFilter, RecordingFilter
 from switch import (
     agent_commands,
     audio_commands,
+    audit_commands,
     conference_commands,
     extensions_admin,
     parking_commands,
@@ -75,6 +76,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         **agent_commands.make_handlers(app),
         **conference_commands.make_handlers(app),
         **supervision_commands.make_handlers(app, handlers),
+        **audit_commands.make_handlers(app),
         **roles_admin.make_handlers(app),
         **security_commands.make_handlers(app),
         **trace_commands.make_handlers(app),

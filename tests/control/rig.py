@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+from control.audit import AuditTrail
 from control.auth import ApiUser, FailureTable, TokenTable, hash_token, new_token
 from control.gate import NOBODY, Gate, Reach
 from control.hub import EventHub
@@ -16,6 +17,7 @@ from control.server import BUILT_IN, ControlLimits, ControlServer
 from model import (
     commands,
     commands_audio,
+    commands_audit,
     commands_conference,
     commands_extensions,
     commands_monitor,
@@ -27,6 +29,7 @@ from model import (
     errors,
     views,
 )
+from model.audit import FIRST_HASH, AuditRecord, seal
 from model.catalogue import our_commands
 from model.declare import Command, command_spec
 from model.media import LegStatistics
@@ -114,6 +117,20 @@ ROOM = commands_conference.ConferenceView(
         )
     ],
 )
+AUDITED = seal(
+    AuditRecord(
+        seq=2,
+        at_utc=1_700_000_000.0,
+        who="lea",
+        role="lead",
+        address="10.0.0.9:4000",
+        action="extension.delete",
+        subject="1001",
+        outcome="denied",
+        reason="needs the permission extension.manage",
+    ),
+    FIRST_HASH,
+)
 ROLE = commands_roles.RoleView(
     role="lead",
     permissions=["call.*"],
@@ -126,6 +143,10 @@ ROLE = commands_roles.RoleView(
 SAMPLES: dict[Any, Any] = {
     commands_monitor.MonitorView: MONITOR,
     commands_roles.RoleView: ROLE,
+    commands_audit.AuditList: commands_audit.AuditList(records=[AUDITED], cursor="1"),
+    commands_audit.AuditState: commands_audit.AuditState(
+        is_whole=False, n_rows=4, last_hash="00ff", fault_seq=5, fault="row 5 was changed"
+    ),
     commands_roles.RoleList: commands_roles.RoleList(roles=[ROLE]),
     commands_roles.PermissionList: commands_roles.PermissionList(
         permissions=[
@@ -331,7 +352,12 @@ class Rig:
 
 @asynccontextmanager
 async def running(
-    *, history: int = 1000, failures: FailureTable | None = None, gate: Gate | None = None, **limits: Any
+    *,
+    history: int = 1000,
+    failures: FailureTable | None = None,
+    gate: Gate | None = None,
+    audit: AuditTrail | None = None,
+    **limits: Any,
 ) -> AsyncIterator[Rig]:
     handlers = Handlers()
     gate = gate or Gate(RoleBook(), TableObjects())
@@ -341,6 +367,7 @@ async def running(
         TokenTable(USERS).authenticate,
         hub,
         gate,
+        audit=audit,
         version="1.2.3",
         limits=ControlLimits(**limits),
         failures=FailureTable(**FAST_FAILURES) if failures is None else failures,

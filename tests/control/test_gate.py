@@ -48,7 +48,7 @@ LEAST_ROLE = {
     """,
     "administrator": """
         system.drain extension.create extension.update extension.delete node.reload_tls role.add role.update
-        role.remove
+        role.remove audit.list audit.verify
     """,
 }
 """Each may do what those before may, too."""

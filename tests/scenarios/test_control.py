@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from control.audit import AuditTrail
 from control.auth import ApiUser, Caller
 from control.gate import Gate
 from control.role_book import RoleBook
@@ -33,6 +34,7 @@ class SimApp:
         self.roles = RoleBook(switch.config.role, USERS, self.core.directory.agent_roles)
         self.gate = Gate(self.roles, Reaches(self.runtime.calls, self.core.directory, self.core.floor))
         self.published: list[object] = []
+        self.audit = AuditTrail(self.storage.put, self.publish, switch.wall)
         self._handlers = make_handlers(self)  # type: ignore[arg-type]
 
     def publish(self, event: object) -> None:

@@ -349,3 +349,15 @@ def test_token_is_found_in_its_file(ringback, tmp_path, place) -> None:
     result = ringback("trunk", "list", env=env)
     assert result.exit_code == 2
     assert "chmod 600" in result.stderr
+
+
+def test_the_audit_log_is_shown(ringback) -> None:
+    result = ringback("audit", "list")
+    assert result.exit_code == 0
+    assert "extension.delete" in result.stdout
+    assert "denied" in result.stdout
+
+
+def test_a_broken_audit_log_is_exit_status_1(ringback) -> None:
+    result = ringback("audit", "verify")
+    assert (result.exit_code, result.stdout) == (1, "BROKEN: row 5 was changed\n")
