@@ -35,8 +35,8 @@ def tone(hz: float) -> bytes:
 class Line:
     """One call's audio at one phone."""
 
-    def __init__(self, clock: "Clock", payload: bytes, randomness: random.Random) -> None:
-        self._sockets = open_pair(HOST)
+    def __init__(self, clock: "Clock", payload: bytes, randomness: random.Random, host: str = HOST) -> None:
+        self._sockets = open_pair(host)
         self.address: tuple[str, int] = self._sockets[0].getsockname()[:2]
         self.statistics = LineStatistics()
         self.arrived: list[tuple[float, int, int, int]] = []

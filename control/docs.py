@@ -143,6 +143,8 @@ def _type_name(info: msgspec.inspect.Type) -> str:
             return _bounded("number", info.ge, info.le)
         case msgspec.inspect.BoolType():
             return "boolean"
+        case msgspec.inspect.AnyType():
+            return "any value"
         case msgspec.inspect.BytesType():
             return "string (base64)"
         case msgspec.inspect.NoneType():

@@ -65,11 +65,17 @@ class EventHub:
         self._subscribers: dict[Sink, _Subscriber] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._unflushed = 0
+        self._kept: frozenset[type[Event]] = frozenset()
+        self._keep: Callable[[Event, int, float], None] = lambda event, seq, at_utc: None
         self.stats = HubStats()
 
     def track(self, reach_of: Callable[[Event, EventSpec], Reach] | None) -> None:
         """From now on it is noted of each event whom it concerns; None: there is nobody who may not see all."""
         self._log.reach_of = reach_of
+
+    def keep(self, kinds: frozenset[type[Event]], keep: Callable[[Event, int, float], None]) -> None:
+        """Hands each event of these kinds over with its number and instant (UTC), before anybody is told."""
+        self._kept, self._keep = kinds, keep
 
     @property
     def node(self) -> str:
@@ -87,7 +93,10 @@ class EventHub:
 
     def publish(self, event: Event) -> None:
         """Numbers and keeps the event; subscribers get it within 50 ms."""
-        self._unflushed += self._log.publish(event, self._wall())
+        at_utc = self._wall()
+        if type(event) in self._kept:
+            self._keep(event, self._log.next_seq, at_utc)
+        self._unflushed += self._log.publish(event, at_utc)
         self.stats.published += 1
         if self._subscribers:
             if self._unflushed >= FLUSH_AT_BYTES:

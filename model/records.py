@@ -123,3 +123,19 @@ class RecordingRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """wav or mp3: what is wanted while `state` is recording or encoding, afterwards what the file is"""
     silent_because: list[str] = []
     """Per channel: why it is silent although somebody spoke; empty when nothing is."""
+
+
+class EventRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """An event of the contact centre as it was told: the log that figures are computed from."""
+
+    node: str
+    seq: int
+    """As in the envelope: grows, also from one start of the switch to the next."""
+    at_utc: float
+    """As in the envelope."""
+    name: str
+    call_id: str = ""
+    queue: str = ""
+    agent_id: str = ""
+    body: str = ""
+    """All fields, as JSON."""

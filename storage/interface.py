@@ -10,6 +10,7 @@ from model.audit import AuditRecord
 from model.records import CallRecord, RecordingRecord
 from storage.calls import CallTotals, GroupBy, StoredCall
 from storage.directory import AccessNumber, Entry, Extension, ExtensionServices, ExtensionState, StoredRole, Trunk
+from storage.event_log import EventBook
 from storage.filters import AuditFilter, CallFilter, Page, RecordingFilter
 from storage.recordings import StoredRecording
 from storage.rows import Record
@@ -67,6 +68,8 @@ class AnyStorage(Protocol):
     def audit(self) -> AuditBook: ...
     @property
     def recordings(self) -> RecordingBook: ...
+    @property
+    def events(self) -> EventBook: ...
     @property
     def extension_services(self) -> EntryBook[ExtensionServices]: ...
     @property

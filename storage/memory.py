@@ -11,7 +11,7 @@ from typing import Any, Generic, get_args
 import msgspec
 
 from model.audit import FIRST_HASH, AuditRecord
-from model.records import CallRecord, RecordingRecord
+from model.records import CallRecord, EventRecord, RecordingRecord
 from storage.audit import parse_seq
 from storage.calls import CallTotals, GroupBy, StoredCall
 from storage.directory import (
@@ -25,6 +25,7 @@ from storage.directory import (
     Trunk,
 )
 from storage.errors import ClosedError, DuplicateError, InUseError, NotFoundError
+from storage.event_log import EventFilter, check_limit, page_of, parse_place
 from storage.filters import (
     MAX_PAGE,
     AuditFilter,
@@ -56,6 +57,7 @@ class MemoryStorage:
         self.recordings = MemoryRecordings()
         self.calls.recordings = self.recordings
         self.audit = MemoryAudit()
+        self.events = MemoryEvents()
         self.extensions: MemoryEntries[Extension] = MemoryEntries(Extension, wall)
         self.extension_services: MemoryEntries[ExtensionServices] = MemoryEntries(ExtensionServices, wall)
         self.access_numbers: MemoryEntries[AccessNumber] = MemoryEntries(AccessNumber, wall)
@@ -109,6 +111,8 @@ class MemoryStorage:
                 self.calls.rows[record.call_id] = record
             elif isinstance(record, AuditRecord):
                 self.audit.rows.setdefault(record.seq, record)
+            elif isinstance(record, EventRecord):
+                self.events.rows[record.node, record.seq] = record
             else:
                 self.recordings.write(record)
         written = self.state.written + len(self._waiting)
@@ -121,6 +125,32 @@ class MemoryStorage:
         is_news = (before.error, before.is_congested) != (self.state.error, self.state.is_congested)
         if is_news and self._on_state_change is not None:
             self._on_state_change(self.state)
+
+
+class MemoryEvents:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, int], EventRecord] = {}
+
+    async def find(self, criteria: EventFilter | None = None, *, after: str = "", limit: int = 50) -> Page[EventRecord]:
+        criteria = criteria or EventFilter()
+        check_limit(limit)
+        place = parse_place(after) if after else (-1.0, -1)
+        found = [
+            row
+            for row in sorted(self.rows.values(), key=lambda row: (row.at_utc, row.seq))
+            if (row.at_utc, row.seq) > place
+            and row.at_utc >= criteria.start_utc
+            and (not criteria.end_utc or row.at_utc < criteria.end_utc)
+            and (not criteria.names or row.name in criteria.names)
+            and all(getattr(criteria, name) in ("", getattr(row, name)) for name in ("queue", "agent_id", "call_id"))
+        ]
+        return page_of(found[: limit + 1], limit)
+
+    async def forget_before(self, instant_utc: float) -> int:
+        old = [key for key, row in self.rows.items() if row.at_utc < instant_utc]
+        for key in old:
+            del self.rows[key]
+        return len(old)
 
 
 class MemoryCalls:

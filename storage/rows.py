@@ -10,17 +10,18 @@ import msgspec
 from msgspec.structs import astuple
 
 from model.audit import AuditRecord
-from model.records import CallRecord, LegRecord, RecordingRecord, SegmentRecord
+from model.records import CallRecord, EventRecord, LegRecord, RecordingRecord, SegmentRecord
 from storage import schema
 from storage.upsert import Row, Statement, delete_by, insert, insert_new, upsert
 
-Record = CallRecord | RecordingRecord | AuditRecord
+Record = CallRecord | RecordingRecord | EventRecord | AuditRecord
 """What `Writer.put` takes."""
 
 RECORD_TYPES: dict[str, type[Record]] = {
     "CallRecord": CallRecord,
     "RecordingRecord": RecordingRecord,
     "AuditRecord": AuditRecord,
+    "EventRecord": EventRecord,
 }
 
 
@@ -33,6 +34,7 @@ CALL_COLUMNS = _fields(CallRecord, "legs", "segments") + _REVERSED
 LEG_COLUMNS = ["position", *_fields(LegRecord)]
 SEGMENT_COLUMNS = ["position", *_fields(SegmentRecord)]
 RECORDING_COLUMNS = _fields(RecordingRecord) + _REVERSED
+EVENT_COLUMNS = _fields(EventRecord)
 
 AUDIT_COLUMNS = _fields(AuditRecord)
 
@@ -44,6 +46,8 @@ _INSERT_SEGMENTS = insert(schema.segments, SEGMENT_COLUMNS)
 _UPSERT_RECORDINGS = upsert(schema.recordings, RECORDING_COLUMNS)
 _INSERT_AUDIT = insert_new(schema.audit_log, AUDIT_COLUMNS)
 
+_UPSERT_EVENTS = upsert(schema.event_log, EVENT_COLUMNS)
+
 _encode = msgspec.json.Encoder().encode
 _N_BEHIND_CALL = 2
 _LISTS = tuple(map(RECORDING_COLUMNS.index, ("pauses", "speech_s", "silent_because")))
@@ -54,6 +58,8 @@ def describe(record: Record) -> str:
     match record:
         case CallRecord():
             return f"call {record.call_id}"
+        case EventRecord():
+            return f"event {record.seq} {record.name}"
         case AuditRecord():
             return f"audit row {record.seq}"
         case _:
@@ -64,10 +70,13 @@ def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
     """The statements that write `records`, in order, each with its rows."""
     calls: dict[str, CallRecord] = {}
     recordings: dict[str, RecordingRecord] = {}
+    events: dict[tuple[str, int], EventRecord] = {}
     audit: list[Row] = []
     for record in records:
         if type(record) is CallRecord:
             calls[record.call_id] = record
+        elif type(record) is EventRecord:
+            events[record.node, record.seq] = record
         elif type(record) is AuditRecord:
             audit.append(astuple(record))
         else:
@@ -89,6 +98,8 @@ def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
         statements.append((_UPSERT_RECORDINGS, [_recording_row(r) for r in recordings.values()]))
     if audit:
         statements.append((_INSERT_AUDIT, audit))
+    if events:
+        statements.append((_UPSERT_EVENTS, [astuple(event) for event in events.values()]))
     return statements
 
 

@@ -338,3 +338,20 @@ recordings = Table(
     ),
     Index("ix_recordings_important", "domain", "is_important", "started_utc"),
 )
+
+# Told in the order of `seq`; what it is asked for is always a stretch of time.
+event_log = Table(
+    "event_log",
+    metadata,
+    _text("node", is_key=True),
+    Column("seq", BigInteger(), nullable=False),
+    _float("at_utc"),
+    _text("name"),
+    _text("call_id"),
+    _text("queue"),
+    _text("agent_id"),
+    _text("body"),
+    PrimaryKeyConstraint("node", "seq"),
+)
+Index("ix_event_log_at", event_log.c.at_utc)
+Index("ix_event_log_call", event_log.c.call_id, event_log.c.seq)

@@ -11,6 +11,7 @@ from storage.calls import CallQueries
 from storage.database import Database
 from storage.directory import AccessNumber, Directory, Extension, ExtensionServices, ExtensionState, StoredRole, Trunk
 from storage.errors import UnavailableError
+from storage.event_log import EventQueries
 from storage.recordings import RecordingQueries
 from storage.rows import Record
 from storage.sinks import PostgresSink, Sink, SqliteSink
@@ -36,6 +37,7 @@ class Storage:
         self.calls = CallQueries(database)
         self.recordings = RecordingQueries(database)
         self.audit = AuditQueries(database)
+        self.events = EventQueries(database)
         self.extensions: Directory[Extension] = Directory(Extension, database, wall=wall)
         self.extension_services: Directory[ExtensionServices] = Directory(ExtensionServices, database, wall=wall)
         self.roles: Directory[StoredRole] = Directory(StoredRole, database, wall=wall)

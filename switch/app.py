@@ -30,6 +30,7 @@ from switch.config import Config
 from switch.core import Core, assemble
 from switch.directory import Directory, extension_entries
 from switch.environment import Environment
+from switch.event_log import keep_events
 from switch.extensions_admin import entry_of, hash_password
 from switch.lag import LagMeter
 from switch.listening import UnusableError, make_listeners, make_resolver, tls_of
@@ -101,6 +102,7 @@ class App:
             limits=WriterLimits(max_backlog=config.storage.max_backlog),
             on_state_change=app._storage_changed,
         )
+        keep_events(app.hub, app.storage.put)
         directory = await app._load_directory()
         await recall_usage(app.storage, directory.outbound, time.time())
         listeners = make_listeners(config)

@@ -39,14 +39,14 @@ class SwitchProcess:
             )  # fmt: skip
         return cls(process, setting)
 
-    async def connect(self) -> ControlClient:
+    async def connect(self, host: str = HOST) -> ControlClient:
         """A logged-in control connection, as soon as the switch answers. Raises DemoError."""
         deadline = asyncio.get_running_loop().time() + _START_S
         while True:
             if self._process.returncode is not None:
                 raise DemoError(f"the switch ended at once (status {self._process.returncode}): {self.last_words()}")
             try:
-                return await ControlClient.connect(HOST, self._setting.control_port, self._setting.token)
+                return await ControlClient.connect(host, self._setting.control_port, self._setting.token)
             except (ConnectionFailed, TimeoutError) as error:
                 # The supervisor listens before the switch is there: a connection may wait that nobody answers yet.
                 if asyncio.get_running_loop().time() > deadline:

@@ -143,9 +143,10 @@ def _answer(call: Call, leg: Leg, now: float, env: Environment) -> list[Action]:
 
 
 def _over(call: Call, reason: ExitReason, cause: HangupCause, side: str, now: float, env: Environment) -> Outcome:
+    # Last: an agent who was rung for it may be rung for the next call at once, and must have stopped ringing by then.
     leaves = TellCentre(call.call_id, CallLeaves(stay_of(call).entry_id, reason))
     outcome = releasing(call, cause, side, now, env)
-    return Outcome([leaves, *outcome.actions], outcome.next_phase)
+    return Outcome([*outcome.actions, leaves], outcome.next_phase)
 
 
 def _send_on(call: Call, sent: SentOn, now: float, env: Environment) -> Outcome:
