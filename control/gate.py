@@ -16,6 +16,7 @@ from model import errors
 from model.declare import EVENTS, OBJECT_FIELDS, RESULT, Command, CommandSpec, Event, EventSpec, named_by
 from model.records import CallRecord, RecordingRecord
 from model.roles import Rights
+from model.views import LegView
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -137,9 +138,12 @@ class Gate:
 
     def sieve(self, caller: Caller, spec: CommandSpec, result: Any) -> Any:
         """The result as the caller may see it. Raises PermissionDenied when it is of one thing that he may not see."""
+        rights = self.rights(caller)
+        if caller.agent and "monitor.listen" not in rights.permissions and isinstance(result, msgspec.Struct):
+            # Who is listened to must not notice (SUP-02).
+            result = _without_supervisors(result)
         if not (spec.each or RESULT in spec.of):
             return result
-        rights = self.rights(caller)
         if spec.permission in rights.unlimited:
             return result
         if not spec.each:
@@ -209,11 +213,14 @@ def _told() -> frozenset[str]:
 
 def _names(thing: Any) -> Iterable[tuple[str, str]]:
     """(kind, name) of all that a view or record names, inside of what it holds, too."""
-    if agent_id := getattr(thing, "agent_id", ""):
+    if isinstance(thing, RecordingRecord | CallRecord) and thing.agent_id:
         # Whoever sits at that phone now had no part in it.
-        yield "agent", agent_id
-        if isinstance(thing, RecordingRecord | CallRecord):
-            return
+        yield "agent", thing.agent_id
+        return
+    if isinstance(thing, RecordingRecord) and thing.extension:
+        # A supervisor's track belongs to him, not to whom he listened to.
+        yield "extension", thing.extension
+        return
     for field, kind in _object_fields(type(thing)):
         if kind and (name := getattr(thing, field)):
             yield kind, name
@@ -225,6 +232,26 @@ def _names(thing: Any) -> Iterable[tuple[str, str]]:
     # A leg says by two fields whose it is.
     if getattr(thing, "kind", "") == "extension" and (name := getattr(thing, "name", "")):
         yield "extension", name
+
+
+def _without_supervisors(thing: msgspec.Struct) -> msgspec.Struct:
+    """What an agent is shown of calls: without legs of supervisors."""
+    changes: dict[str, Any] = {}
+    for field, kind in _object_fields(type(thing)):
+        inner = None if kind else getattr(thing, field)
+        if isinstance(inner, msgspec.Struct):
+            shown: Any = _without_supervisors(inner)
+        elif isinstance(inner, list):
+            shown = [
+                _without_supervisors(each) if isinstance(each, msgspec.Struct) else each
+                for each in inner
+                if not (isinstance(each, LegView) and each.role == "supervisor")
+            ]
+        else:
+            continue
+        if shown != inner:
+            changes[field] = shown
+    return msgspec.structs.replace(thing, **changes) if changes else thing
 
 
 def _object_fields(cls: Any) -> tuple[tuple[str, str], ...]:

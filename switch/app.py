@@ -25,6 +25,7 @@ from sip.net.websocket import WebSocketConfig
 from storage.storage import Storage
 from storage.writer import WriterLimits, WriterState
 from switch.access import load_roles, token_table
+from switch.agent_rights import AgentRights
 from switch.commands import make_handlers
 from switch.config import Config
 from switch.core import Core, assemble
@@ -157,7 +158,9 @@ class App:
         directory.peer_names = app.transports.peer_names
         app.trunks.use_transports(app.transports)
         app.roles = await load_roles(config, app.storage, directory.agent_roles)
-        app.gate = Gate(app.roles, Reaches(core.calls, directory, core.floor))
+        reaches = Reaches(core.calls, directory, core.floor)
+        app.gate = Gate(app.roles, reaches)
+        AgentRights(app.roles, reaches, directory, core.floor)
         app.roles_changed()
         app.audit = AuditTrail(app.storage.put, app.hub.publish, time.time, await app.storage.audit.head())
         app.control = ControlServer(

@@ -76,6 +76,8 @@ class Directory:
         self.campaigns: dict[str, Campaign] = {campaign.name: campaign for campaign in config.campaign}
         self.queues: dict[str, Queue] = {queue.name: queue for queue in config.queue}
         self.agents: dict[str, Agent] = {agent.agent_id: agent for agent in config.agent}
+        self.may_supervise_by_role: Callable[[str, str], bool] = lambda seat, extension: False
+        """Whether the role of who sits at one extension lets him supervise another (switch.agent_rights)."""
         self.emergency = frozenset(config.numbering.emergency)
         self._by_source: dict[tuple[str, int], TrunkState] = {}
         self._by_stream: dict[tuple[str, str], TrunkState] = {}

@@ -5,6 +5,7 @@ what was called is kept per account in hours, so that a day is the last 24 hours
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
@@ -81,6 +82,8 @@ class OutboundPolicy:
         self._limits = limits
         self._region = region
         self.usage: dict[str, Usage] = {}
+        self.may_dial_external: Callable[[str], bool] = lambda extension: True
+        """Whether the role of who sits at an extension allows it (switch.agent_rights)."""
 
     def refusal(self, account: Account | None, number: str, wall: float) -> Barred | None:
         """Why `account` (None: the switch itself, on behalf of API or access number) may not call `number` now.
@@ -91,6 +94,9 @@ class OutboundPolicy:
         name = f"extension {account.number}" if account is not None else "the switch"
         if account is not None and not account.may_call_external:
             return Barred(HangupCause.OUTGOING_CALL_BARRED, f"{name} may not call by trunk")
+        if account is not None and not self.may_dial_external(account.number):
+            why = f"the role of the agent at {name} does not allow to dial external lines"
+            return Barred(HangupCause.OUTGOING_CALL_BARRED, why)
         may_call_abroad = account.may_call_international if account else self._limits.may_call_international
         why = self._closed(number, may_call_abroad)
         if why:

@@ -48,12 +48,15 @@ def may_supervise(directory: Directory, supervisor: str, agent: Leg) -> bool:
 
 
 def may_supervise_extension(directory: Directory, supervisor: str, number: str) -> bool:
-    """Whether the extension `supervisor` supervises the extension `number`."""
+    """Whether the extension `supervisor` supervises the extension `number`: by their settings, or by the role of the
+    agent who sits at the former."""
     entry, supervised = directory.extensions.get(supervisor), directory.extensions.get(number)
     if entry is None:
         return False
     group = supervised.supervision_group if supervised is not None else ""
-    return "*" in entry.supervises or (bool(group) and group in entry.supervises)
+    if "*" in entry.supervises or (group and group in entry.supervises):
+        return True
+    return directory.may_supervise_by_role(supervisor, number)
 
 
 def find_agent(call: Call, extension: str = "", leg_id: str = "") -> Leg | None:

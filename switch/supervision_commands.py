@@ -62,6 +62,9 @@ class SupervisionDesk:
             raise errors.WrongState(f"the audio of call {call.call_id} does not come by the switch", state="direct")
         if agent.kind == "extension" and agent.name == command.supervisor:
             raise errors.WrongState(f"extension {command.supervisor} is on this call himself", state=call.phase)
+        if agent.kind == "extension":
+            # The call may be in his scope for another party's sake.
+            self._app.gate.require(caller, "monitor.listen", "extension", agent.name)
         if not supervision.may_supervise(self._env.directory, command.supervisor, agent):
             raise errors.SupervisionDenied(f"extension {command.supervisor} may not supervise {agent.name}")
         if len(call.monitors) >= MAX_MONITORS:
@@ -137,6 +140,8 @@ class SupervisionDesk:
             agent = supervision.find_agent(call, leg_id=command.leg_id)
             if agent is None:
                 raise errors.NoSuchLeg(f"{command.leg_id or 'nobody'} does not talk in call {call.call_id}")
+            if agent.kind == "extension":
+                self._app.gate.require(caller, "call.dispatch", "extension", agent.name)
             order = Transfer(
                 call_id=call.call_id, leg_id=agent.leg_id, to=command.to, timeout_s=command.timeout_s, recall=False
             )

@@ -265,6 +265,27 @@ def test_a_stored_call_is_known_by_its_legs() -> None:
         GATE.sieve(ANN, spec, views.CallDetail(record=msgspec.structs.replace(record, extension="1002")))
 
 
+def test_a_supervisors_track_is_not_the_agents() -> None:
+    spec = COMMANDS["recording.list"]
+    track = RecordingRecord(
+        recording_id="t", call_id="of-sales", path="x_supervisor_1003_.wav", started_utc=1.0, extension="1003"
+    )
+    own = msgspec.structs.replace(track, recording_id="r", extension="1001")
+    shown = GATE.sieve(ANN, spec, views.RecordingList(recordings=[track, own]))
+    assert shown.recordings == [own]
+
+
+def test_an_agent_does_not_see_who_listens() -> None:
+    spec = COMMANDS["call.get"]
+    listened = call("of-sales", "1001", "1003")
+    listened.legs[1] = msgspec.structs.replace(listened.legs[1], role="supervisor")
+    seen = {
+        caller.user: [leg.name for leg in GATE.sieve(caller, spec, views.CallDetail(live=listened)).live.legs]
+        for caller in (ANN, LEADER, ROOT)
+    }
+    assert seen == {"ann": ["1001"], "lea": ["1001", "1003"], "root": ["1001", "1003"]}
+
+
 STATE = AgentStateChanged(
     agent_id="8001",
     group="sales",

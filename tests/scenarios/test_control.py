@@ -10,6 +10,7 @@ from control.gate import Gate
 from control.role_book import RoleBook
 from model import commands, commands_originate, errors, events, media
 from model.declare import Command, command_spec
+from switch.agent_rights import AgentRights
 from switch.commands import make_handlers
 from switch.reach import Reaches
 from tests.harness.sim_switch import EXTENSIONS, HOST, TRUNKS, SimSwitch
@@ -32,7 +33,9 @@ class SimApp:
         self.services = switch.services
         self.hub = self
         self.roles = RoleBook(switch.config.role, USERS, self.core.directory.agent_roles)
-        self.gate = Gate(self.roles, Reaches(self.runtime.calls, self.core.directory, self.core.floor))
+        reaches = Reaches(self.runtime.calls, self.core.directory, self.core.floor)
+        self.gate = Gate(self.roles, reaches)
+        AgentRights(self.roles, reaches, self.core.directory, self.core.floor)
         self.published: list[object] = []
         self.audit = AuditTrail(self.storage.put, self.publish, switch.wall)
         self._handlers = make_handlers(self)  # type: ignore[arg-type]

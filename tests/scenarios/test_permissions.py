@@ -8,13 +8,14 @@ import pytest
 
 from control.auth import Caller
 from model import commands, commands_extensions, commands_originate, errors, events
+from model.commands_agent import ListAgents, SignIn
 from model.commands_monitor import ListMonitors, StartMonitor, StopMonitor
 from model.commands_roles import AddRole, GetRole, ListPermissions, ListRoles, RemoveRole, UpdateRole
 from model.declare import event_spec
 from model.events_security import RoleChanged
 from model.permissions import PERMISSIONS
 from switch.roles_admin import role_of
-from tests.harness.sim_switch import SimSwitch
+from tests.harness.sim_switch import TRUNKS, SimSwitch
 from tests.harness.simnet import SimNet
 from tests.harness.virtual_loop import run_virtual
 from tests.scenarios.test_control import SimApp
@@ -188,6 +189,91 @@ def test_nobody_gives_or_takes_more_than_he_has_and_somebody_must_go_on_managing
         for beyond in (UpdateRole(role="boss", permissions=()), RemoveRole(role="boss")):
             with pytest.raises(errors.PermissionDenied):
                 await app.do(beyond, clerk)
+        await switch.close()
+
+    run_virtual(main())
+
+
+AGENTS = (
+    EXTENSIONS
+    + TRUNKS.replace('to = "1001"', 'to = "1002"')
+    + """
+[[agent_group]]
+name = "inbound"
+
+[[role]]
+name = "trainee"
+permissions = ["agent.work"]
+
+[[role]]
+name = "trainer"
+base = "supervisor"
+agent_groups = ["inbound"]
+
+[[agent]]
+agent_id = "8001"
+group = "inbound"
+role = "trainee"
+
+[[agent]]
+agent_id = "8002"
+group = "inbound"
+
+[[agent]]
+agent_id = "8005"
+role = "trainer"
+"""
+)
+
+
+@pytest.mark.parametrize(("agent_id", "status"), [("8001", 403), ("8002", 200), ("", 200)])
+def test_rbac_07_who_may_not_dial_external_lines_gets_403(agent_id, status):
+    async def main():
+        switch = SimSwitch(SimNet(), AGENTS)
+        app = SimApp(switch)
+        carrier = switch.carrier(answer_after_s=1.0)
+        phone = await switch.phone("1001", answer_after_s=1.0)
+        if agent_id:
+            await app.do(SignIn(agent_id=agent_id, extension="1001"))
+        phone.call("913800138000")
+        if status == 200:
+            await phone.wait("answered")
+            (live,) = switch.core.runtime.calls.calls
+            await app.do(commands.Hangup(call_id=live))
+        else:
+            assert (await phone.wait("ended")).status == status
+            assert (await switch.cdr()).hangup_cause == "OUTGOING_CALL_BARRED"
+            await app.do(commands_originate.Originate(from_="1001", to="913800138000"))
+            await switch.until(lambda: len(switch.cdrs) == 2)
+            assert switch.cdrs[1].hangup_cause == "OUTGOING_CALL_BARRED"
+            assert carrier.events == []
+        await switch.close()
+
+    run_virtual(main())
+
+
+def test_an_agents_group_decides_wherever_he_sits():
+    async def main():
+        switch = SimSwitch(SimNet(), AGENTS)
+        app = SimApp(switch)
+        tom = Caller("tom", "", agent="8005")
+        ann = Caller("ann", "", agent="8001")
+        await app.do(SignIn(agent_id="8005", extension="1005"), tom)
+        await app.do(SignIn(agent_id="8001", extension="1004"), ann)
+        with pytest.raises(errors.PermissionDenied):
+            await app.do(SignIn(agent_id="8002", extension="1002"), ann)
+        await switch.phone("1005", answer_after_s=1.0)
+        mine = await talking(switch, "1004", "1002")
+        # 1005 is nobody's supervisor by its settings, but 8005 is 8001's, and not of who is at 1002.
+        await app.do(StartMonitor(supervisor="1005", extension="1004"), tom)
+        with pytest.raises(errors.PermissionDenied):
+            await app.do(StartMonitor(supervisor="1005", call_id=mine, extension="1002"), tom)
+        with pytest.raises(errors.PermissionDenied):
+            await app.do(StartMonitor(supervisor="1004", call_id=mine), ann)
+        assert [each.agent_id for each in (await app.do(ListAgents(), tom)).agents] == ["8001", "8002", "8005"]
+        assert [each.agent_id for each in (await app.do(ListAgents(), ann)).agents] == ["8001"]
+        assert [each.call_id for each in (await app.do(commands.ListCalls(), ann)).calls] == [mine]
+        await app.do(commands.Hangup(call_id=mine), ann)
         await switch.close()
 
     run_virtual(main())
