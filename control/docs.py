@@ -107,9 +107,16 @@ def _field_table(kind: type[msgspec.Struct], heading: str) -> str:
     texts = field_docs(kind)
     lines = [f"| {heading} | Type | Default | |", "| --- | --- | --- | --- |"]
     for field in info.fields:
-        text = _with_unit(field.name, texts.get(field.name, ""))
+        text = _with_unit(field.name, texts.get(field.name, "") or _description(field.type))
         lines.append(f"| `{field.encode_name}` | {_type_name(field.type)} | {_default(field)} | {_cell(text)} |")
     return "\n".join(lines)
+
+
+def _description(info: msgspec.inspect.Type) -> str:
+    """What is said of a setting beside its type."""
+    if isinstance(info, msgspec.inspect.Metadata):
+        return str((info.extra_json_schema or {}).get("description", ""))
+    return ""
 
 
 def _with_unit(name: str, text: str) -> str:
@@ -195,8 +202,10 @@ def _result_types() -> Iterable[type[Any]]:
                     found[info.cls] = None
                     for field in info.fields:
                         visit(field.type)
-            case msgspec.inspect.ListType():
+            case msgspec.inspect.ListType() | msgspec.inspect.VarTupleType():
                 visit(info.item_type)
+            case msgspec.inspect.Metadata():
+                visit(info.type)
             case msgspec.inspect.DictType():
                 visit(info.value_type)
             case msgspec.inspect.UnionType():

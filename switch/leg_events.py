@@ -2,6 +2,7 @@
 
 import msgspec
 
+from acd.inputs import EntryPlace
 from model.causes import HangupCause
 from sip.refer import Replaces
 from switch.call import Collecting
@@ -327,6 +328,13 @@ class SentOn(_CallEvent, frozen=True):
     n_hops: int
 
 
+class MoveToQueue(_CallEvent, frozen=True):
+    """A supervisor moves the waiting call to another queue; leg_id is empty."""
+
+    queue: str
+    place: EntryPlace
+
+
 class TellPlace(_CallEvent, frozen=True):
     """The caller shall hear his place; leg_id is empty."""
 
@@ -386,6 +394,7 @@ CallEvent = (
     | WithdrawAgent
     | ConnectAgent
     | SentOn
+    | MoveToQueue
     | TellPlace
     | RecordCall
     | ServicesChanged

@@ -22,6 +22,7 @@ from switch.leg_events import (
     LegHungUp,
     LegRinging,
     LegSilent,
+    MoveToQueue,
     Release,
     RingAgent,
     SentOn,
@@ -74,6 +75,8 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return _connect(call, offer_id, agent_id, now, env)
         case SentOn() if event.entry_id == stay_of(call).entry_id:
             return _send_on(call, event, now, env)
+        case MoveToQueue(queue=queue, place=place):
+            return stay(_enter_queue(call, queue, place))
         case LegHungUp(cause=cause) if leg is not None:
             leg_left(leg, cause, now, env)
             return _over(call, "abandoned", cause, "caller", now, env)

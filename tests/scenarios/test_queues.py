@@ -11,7 +11,8 @@ import pytest
 from model import events, media
 from model.causes import HangupCause
 from model.commands_agent import EndAcw, ForceState, GetAgent, ListAgents, NotReady, Ready, SignIn, SignOut
-from model.errors import NoSuchAgent, WrongState
+from model.commands_queue import Explain, GetQueue, ListQueues, ListWaiting, MoveCall, RaiseCall, SetQueueState
+from model.errors import NoSuchAgent, NoSuchEntry, NoSuchQueue, WrongState
 from model.events_agent import AgentCallEnded, AgentStateChanged
 from model.events_queue import OfferMade, OfferMissed, QueueEntered, QueueLeft
 from tests.harness.sim_switch import EXTENSIONS, SimSwitch
@@ -374,6 +375,62 @@ def test_commands_that_make_no_sense():
             await centre.app.do(EndAcw(agent_id="a1"))
         found = await centre.app.do(ListAgents(queue="sales"))
         assert found.n_by_state == {"available": 1, "offline": 1}
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_what_supervisors_see_and_do_with_waiting_calls():
+    async def main():
+        centre = Centre()
+        for n in range(4):
+            centre.caller(caller=str(n))
+            await asyncio.sleep(2.0)
+        shown = await centre.app.do(ListWaiting(queue="sales"))
+        assert [(each.caller, each.position, each.customer_type) for each in shown.calls] == [
+            (str(n), n + 1, "normal") for n in range(4)
+        ]
+        assert [round(each.waited_s) for each in shown.calls] == [8, 6, 4, 2]
+        assert {each.dialed for each in shown.calls} == {"4001"}
+        page = await centre.app.do(ListWaiting(queue="sales", limit=3))
+        rest = await centre.app.do(ListWaiting(queue="sales", limit=3, cursor=page.cursor))
+        assert [each.caller for each in page.calls + rest.calls] == ["0", "1", "2", "3"]
+        assert (page.n_waiting, rest.cursor) == (4, "")
+        calls = {each.caller: each.call_id for each in shown.calls}
+        raised = await centre.app.do(RaiseCall(queue="sales", call_id=calls["3"], is_first=True))
+        assert (raised.position, raised.customer_type) == (1, "first")
+        await centre.app.do(RaiseCall(queue="sales", call_id=calls["2"], priority=1))
+        standing = await centre.app.do(Explain(queue="sales", call_id=calls["0"]))
+        assert (standing.call.position, len(standing.before_it)) == (3, 2)
+        assert standing.agents == {}
+        await centre.app.do(MoveCall(queue="sales", call_id=calls["1"], to="all"))
+        with pytest.raises(NoSuchEntry, match="does not wait in queue sales"):
+            await centre.app.do(Explain(queue="sales", call_id=calls["1"]))
+        moved = await centre.app.do(ListWaiting(queue="all"))
+        assert [(each.caller, round(each.waited_s)) for each in moved.calls] == [("1", 6)]
+        with pytest.raises(NoSuchQueue):
+            await centre.app.do(MoveCall(queue="all", call_id=calls["1"], to="nowhere"))
+        views = {each.queue: each for each in (await centre.app.do(ListQueues())).queues}
+        assert (views["sales"].n_waiting, views["all"].n_waiting, views["sales"].n_agents) == (3, 1, 0)
+        assert views["sales"].n_by_state == {"offline": 2}
+        # Who was put first is the first to be served; the others are sent away.
+        phone = await centre.agent("a1", "1001")
+        incoming = await phone.wait("incoming")
+        assert incoming.number == "3"
+        await phone.wait("answered")
+        await asyncio.sleep(0.1)
+        view = await centre.app.do(GetQueue(queue="sales"))
+        assert (view.now.n_waiting, view.now.n_idle, view.now.n_agents) == (2, 0, 1)
+        closed = await centre.app.do(SetQueueState(queue="sales", state="closed"))
+        assert (closed.state, closed.n_waiting) == ("closed", 0)
+        refused = centre.caller(caller="5")
+        assert (await centre.carrier.wait("ended", call=refused.id)).status == 603
+        assert len(centre.carrier.agent.calls) == 2
+        phone.agent.hang_up(incoming.call)
+        await centre.app.do(SetQueueState(queue="all", state="closed"))
+        await asyncio.sleep(1.0)
+        reasons = sorted(each.reason for each in centre.of(QueueLeft))
+        assert reasons == ["closed", "closed", "closed", "closed", "connected", "transferred"]
         await centre.close()
 
     run_virtual(main())
