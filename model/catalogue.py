@@ -4,6 +4,7 @@ from types import ModuleType
 
 from model import (
     commands,
+    commands_access,
     commands_agent,
     commands_audio,
     commands_audit,
@@ -20,6 +21,7 @@ from model import (
     commands_trace,
     commands_transfer,
     events,
+    events_access,
     events_agent,
     events_audio,
     events_conference,
@@ -35,6 +37,7 @@ from model.declare import COMMANDS, EVENTS, CommandSpec, EventSpec
 
 _MODULES: tuple[ModuleType, ...] = (
     commands,
+    commands_access,
     commands_agent,
     commands_audio,
     commands_conference,
@@ -51,6 +54,7 @@ _MODULES: tuple[ModuleType, ...] = (
     commands_trace,
     commands_transfer,
     events,
+    events_access,
     events_agent,
     events_audio,
     events_conference,

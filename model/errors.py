@@ -128,6 +128,16 @@ class NotWaiting(ApiError):
     """The agent does not wait for calls; `data.reason` is disabled, not_registered, do_not_disturb, ringing or busy."""
 
 
+@error(-32053, "no_such_access_number")
+class NoSuchAccessNumber(ApiError):
+    """There is no such access number."""
+
+
+@error(-32054, "no_such_calendar")
+class NoSuchCalendar(ApiError):
+    """There is no calendar of that name."""
+
+
 @error(-32060, "no_such_role")
 class NoSuchRole(ApiError):
     """There is no role of that name."""

@@ -135,7 +135,21 @@ class StoredRole(msgspec.Struct, frozen=True, kw_only=True):
     updated_utc: float = 0.0
 
 
-Entry = TypeVar("Entry", bound=Extension | ExtensionServices | ExtensionState | Trunk | AccessNumber | StoredRole)
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """Something made by API that is kept whole."""
+
+    key: str
+    """"KIND:NAME", e.g. "calendar:office"."""
+    value: str = ""
+    """JSON."""
+    source: str = ""
+    created_utc: float = 0.0
+    updated_utc: float = 0.0
+
+
+Entry = TypeVar(
+    "Entry", bound=Extension | ExtensionServices | ExtensionState | Trunk | AccessNumber | StoredRole | Setting
+)
 
 
 class Kind(NamedTuple):
@@ -152,6 +166,7 @@ KINDS: dict[type, Kind] = {
     Trunk: Kind("trunk", "name", schema.trunks),
     AccessNumber: Kind("access number", "number", schema.access_numbers),
     StoredRole: Kind("role", "name", schema.roles),
+    Setting: Kind("setting", "key", schema.settings),
     ExtensionState: Kind("extension state", "number", schema.extension_states),
 }
 
@@ -253,7 +268,7 @@ _LISTS = {"codecs", "accept_from", "permissions", "queues", "agent_groups"}
 
 
 def _values(
-    entry: Extension | ExtensionServices | ExtensionState | Trunk | AccessNumber | StoredRole,
+    entry: Extension | ExtensionServices | ExtensionState | Trunk | AccessNumber | StoredRole | Setting,
 ) -> dict[str, Any]:
     values = msgspec.structs.asdict(entry)
     for name in _LISTS & values.keys():

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from model.audit import AuditRecord
 from model.records import CallRecord, RecordingRecord
 from storage.calls import CallTotals, GroupBy, StoredCall
-from storage.directory import AccessNumber, Entry, Extension, ExtensionServices, ExtensionState, StoredRole, Trunk
+from storage.directory import (
+    AccessNumber,
+    Entry,
+    Extension,
+    ExtensionServices,
+    ExtensionState,
+    Setting,
+    StoredRole,
+    Trunk,
+)
 from storage.event_log import EventBook
 from storage.filters import AuditFilter, CallFilter, Page, RecordingFilter
 from storage.recordings import StoredRecording
@@ -80,6 +89,8 @@ class AnyStorage(Protocol):
     def access_numbers(self) -> EntryBook[AccessNumber]: ...
     @property
     def roles(self) -> EntryBook[StoredRole]: ...
+    @property
+    def settings(self) -> EntryBook[Setting]: ...
     @property
     def extension_states(self) -> EntryBook[ExtensionState]: ...
     @property

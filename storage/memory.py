@@ -21,6 +21,7 @@ from storage.directory import (
     Extension,
     ExtensionServices,
     ExtensionState,
+    Setting,
     StoredRole,
     Trunk,
 )
@@ -62,6 +63,7 @@ class MemoryStorage:
         self.extension_services: MemoryEntries[ExtensionServices] = MemoryEntries(ExtensionServices, wall)
         self.access_numbers: MemoryEntries[AccessNumber] = MemoryEntries(AccessNumber, wall)
         self.extension_states: MemoryEntries[ExtensionState] = MemoryEntries(ExtensionState, wall)
+        self.settings: MemoryEntries[Setting] = MemoryEntries(Setting, wall)
         self.roles: MemoryEntries[StoredRole] = MemoryEntries(StoredRole, wall)
         self.trunks: MemoryEntries[Trunk] = MemoryEntries(Trunk, wall, self.access_numbers)
         self.state = WriterState()

@@ -123,6 +123,19 @@ roles = Table(
     PrimaryKeyConstraint("domain", "name"),
 )
 
+# Each value is JSON that `switch/access_desk.py` knows the type of; nothing asks for what is inside.
+settings = Table(
+    "settings",
+    metadata,
+    _text("domain"),
+    _text("key", is_key=True),
+    _text("value"),
+    _text("source"),
+    _float("created_utc"),
+    _float("updated_utc"),
+    PrimaryKeyConstraint("domain", "key"),
+)
+
 trunks = Table(
     "trunks",
     metadata,

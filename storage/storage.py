@@ -9,7 +9,16 @@ from pathlib import Path
 from storage.audit import AuditQueries
 from storage.calls import CallQueries
 from storage.database import Database
-from storage.directory import AccessNumber, Directory, Extension, ExtensionServices, ExtensionState, StoredRole, Trunk
+from storage.directory import (
+    AccessNumber,
+    Directory,
+    Extension,
+    ExtensionServices,
+    ExtensionState,
+    Setting,
+    StoredRole,
+    Trunk,
+)
 from storage.errors import UnavailableError
 from storage.event_log import EventQueries
 from storage.recordings import RecordingQueries
@@ -40,6 +49,7 @@ class Storage:
         self.events = EventQueries(database)
         self.extensions: Directory[Extension] = Directory(Extension, database, wall=wall)
         self.extension_services: Directory[ExtensionServices] = Directory(ExtensionServices, database, wall=wall)
+        self.settings: Directory[Setting] = Directory(Setting, database, wall=wall)
         self.roles: Directory[StoredRole] = Directory(StoredRole, database, wall=wall)
         self.trunks: Directory[Trunk] = Directory(Trunk, database, wall=wall)
         self.access_numbers: Directory[AccessNumber] = Directory(AccessNumber, database, wall=wall)

@@ -25,6 +25,7 @@ from sip.net.websocket import WebSocketConfig
 from storage.storage import Storage
 from storage.writer import WriterLimits, WriterState
 from switch.access import load_roles, token_table
+from switch.access_desk import load_access
 from switch.agent_rights import AgentRights
 from switch.commands import make_handlers
 from switch.config import Config
@@ -205,6 +206,7 @@ class App:
             if entry.number in directory.extensions:
                 log.warning("! extension %s stands in the file and in the database; the file counts", entry.number)
             directory.extensions[entry.number] = entry
+        await load_access(self.storage, directory)
         return directory
 
     def _make_pool(self, paths: list[str], sip_host: str) -> MediaPool:

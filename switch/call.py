@@ -283,6 +283,8 @@ class Call(Ringing, msgspec.Struct, gc=False, kw_only=True):
     direction: str = "internal"
     """internal, inbound, outbound"""
     access_number: str = ""
+    is_vip: bool = False
+    """It waits in queues with the VIPs."""
     extension: str = ""
     trunk: str = ""
     route: str = ""

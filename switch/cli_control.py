@@ -9,6 +9,7 @@ import typer
 from rich.console import RenderableType
 
 from switch import cli_tables as tables
+from switch.cli_access import add_access
 from switch.cli_audit import add_audit
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, utc_of
 from switch.cli_conference import add_conferences
@@ -40,6 +41,7 @@ add_transfers(app, call_app)
 add_supervision(app, call_app)
 add_conferences(app)
 add_security(app)
+add_access(app)
 add_roles(app)
 add_audit(app)
 

@@ -15,6 +15,7 @@ from model.records import RecordingRecord
 from storage.errors import CursorError, NotFoundError, UnavailableError
 from storage.filters import CallFilter, RecordingFilter
 from switch import (
+    access_desk,
     agent_commands,
     audio_commands,
     audit_commands,
@@ -74,6 +75,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         commands.ListTrunks: handlers.list_trunks,
         commands.GetStatus: lambda command, caller: system_status(app),
         commands.Drain: handlers.drain,
+        **access_desk.make_handlers(app),
         **extensions_admin.make_handlers(app),
         **agent_commands.make_handlers(app),
         **queue_commands.make_handlers(app),

@@ -8,7 +8,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from model.access_numbers import AccessNumber
 from model.agents import Agent, AgentGroup, AgentRules
+from model.calendars import Calendar
 from model.queues import AcdRules, Queue
 from model.roles import Role
 from switch.config_conference import Conference
@@ -16,7 +18,7 @@ from switch.config_features import FeatureCodes, Parking
 from switch.config_nat import Nat
 from switch.config_security import Outbound, OutboundLimit, Security
 from switch.config_supervision import Supervises, Supervision, SupervisionGroup
-from switch.config_trunks import AccessNumber, Campaign, Numbering, Route, Trunk, TrunkGroup
+from switch.config_trunks import Campaign, Numbering, Route, Trunk, TrunkGroup
 from switch.config_types import (
     DtmfKind,
     Name,
@@ -369,6 +371,7 @@ class Config(Section, frozen=True):
     trunk: tuple[Trunk, ...] = ()
     trunk_group: tuple[TrunkGroup, ...] = ()
     campaign: tuple[Campaign, ...] = ()
+    calendar: tuple[Calendar, ...] = ()
     access_number: tuple[AccessNumber, ...] = ()
     route: tuple[Route, ...] = ()
     conference: tuple[Conference, ...] = ()

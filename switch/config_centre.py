@@ -50,9 +50,6 @@ def check_centre(config: Config, wrong: Wrong) -> None:
             raise wrong(["queue", i, "prefer"], "names one of them twice")
         if any(a.after_s >= b.after_s for a, b in zip(queue.relax, queue.relax[1:], strict=False)):
             raise wrong(["queue", i, "relax"], "each step must come later than the one before (after_s)")
-    for i, number in enumerate(config.access_number):
-        if number.to.startswith("queue:") and number.to.removeprefix("queue:") not in queues:
-            raise wrong(["access_number", i, "to"], f'there is no queue "{number.to.removeprefix("queue:")}"')
     groups = {each.name for each in config.agent_group} | {"default"}
     extensions = {each.number for each in config.extension}
     for i, agent in enumerate(config.agent):

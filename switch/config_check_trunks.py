@@ -31,9 +31,6 @@ def check_trunks(config: Config, wrong: Wrong) -> None:
                 ipaddress.ip_address(host.strip("[]"))
             except ValueError:
                 raise wrong(["trunk", i, "from_addresses"], f'"{address_text}" is no IP address') from None
-    for i, number in enumerate(config.access_number):
-        if number.trunk and number.trunk not in trunks:
-            raise wrong(["access_number", i, "trunk"], f'there is no trunk "{number.trunk}"')
     for i, group in enumerate(config.trunk_group):
         _check_group(group, i, trunks, wrong)
     check_unique("campaign", [c.name for c in config.campaign], wrong)

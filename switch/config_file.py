@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
+from model.access_numbers import AccessNumber
 from model.agents import Agent, AgentGroup, AgentRules, Membership, NotReadyReason
+from model.calendars import Calendar, Holiday, SpecialDay
 from model.queues import Callback, Queue, QueueLimits, QueueSound, RelaxStep, Satisfaction, WrapUp
 from model.roles import BUILT_IN_ROLES, Role, RoleFault, compile_rights
 from sip.codecs import CODECS
@@ -17,6 +19,7 @@ from sip.media_terms import PTIMES_MS
 from sip.sdes import KEY_BYTES
 from switch.addresses import parse_listen, split_host_port
 from switch.config import Config, Control, Extension, User
+from switch.config_access import check_access
 from switch.config_centre import check_centre
 from switch.config_check_trunks import check_trunks, check_unique
 from switch.config_conference import Conference, check_conferences
@@ -24,7 +27,7 @@ from switch.config_features import feature_problem
 from switch.config_lines import line_of
 from switch.config_nat import nat_problem
 from switch.config_supervision import check_supervision
-from switch.config_trunks import AccessNumber, Campaign, GroupMember, NumberRule, Route, Trunk, TrunkGroup
+from switch.config_trunks import Campaign, GroupMember, NumberRule, Route, Trunk, TrunkGroup
 from switch.config_types import Section
 
 _ORIGIN = re.compile(r"https?://[^/\s\"]+")
@@ -90,6 +93,7 @@ _LISTS: dict[str, type[Section]] = {
     "trunk": Trunk,
     "trunk_group": TrunkGroup,
     "campaign": Campaign,
+    "calendar": Calendar,
     "access_number": AccessNumber,
     "route": Route,
     "conference": Conference,
@@ -105,6 +109,8 @@ _NESTED: dict[tuple[Any, str], type[Section]] = {
     (Trunk, "rules_in"): NumberRule,
     (Trunk, "rules_out"): NumberRule,
     (TrunkGroup, "members"): GroupMember,
+    (Calendar, "holidays"): Holiday,
+    (Calendar, "special_days"): SpecialDay,
     (Queue, "limits"): QueueLimits,
     (Queue, "sound"): QueueSound,
     (Queue, "wrap_up"): WrapUp,
@@ -177,6 +183,7 @@ def _check(config: Config, text: str, path: str) -> None:
     taken = {e.number for e in config.extension} | set(config.numbering.emergency) | set(config.parking.orbit_numbers())
     check_conferences(config.conference, taken, wrong)
     check_centre(config, wrong)
+    check_access(config, wrong)
 
 
 def _check_roles(config: Config, wrong: Callable[[list[str | int], str], ConfigError]) -> None:

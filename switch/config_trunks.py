@@ -197,20 +197,6 @@ class Trunk(Section, frozen=True):
     ] = True
 
 
-class AccessNumber(Section, frozen=True):
-    """A number of ours that trunks deliver."""
-
-    number: Number
-    to: Annotated[
-        str,
-        Meta(
-            pattern=r"^([0-9*#+]{1,32}|queue:[A-Za-z0-9_.-]{1,64})$",
-            description='Extension (or number) that is called, or "queue:NAME".',
-        ),
-    ]
-    trunk: Annotated[str, Meta(description="Only when it comes by this trunk; empty: by any.")] = ""
-
-
 class GroupMember(Section, frozen=True):
     """A trunk in a group."""
 

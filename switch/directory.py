@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from model.access_numbers import AccessNumber
 from model.agents import Agent
 from model.queues import Queue
 from sip.flow import Flow
 from switch.config import Config
-from switch.config_trunks import AccessNumber, Campaign, Route, TrunkGroup
+from switch.config_trunks import Campaign, Route, TrunkGroup
 from switch.numbers import e164
+from switch.office import Office
 from switch.outbound_policy import OutboundPolicy
 from switch.patterns import PatternTable
 from switch.trunk_state import TrunkState
@@ -67,6 +69,7 @@ class Directory:
         self.config = config
         self.extensions: dict[str, ExtensionEntry] = {}
         self.trunks: dict[str, TrunkState] = {}
+        self.office = Office(config.calendar, config.numbering.time_zone)
         self.access_numbers: dict[tuple[str, str], AccessNumber] = {}
         self._access_e164: dict[tuple[str, str], AccessNumber] = {}
         self.routes: PatternTable[Route] = PatternTable((route.pattern, route) for route in config.route)
@@ -102,6 +105,14 @@ class Directory:
         full = e164(number.number, self.config.numbering.region)
         if full:
             self._access_e164.setdefault((number.trunk, full), number)
+
+    def remove_access_number(self, trunk: str, number: str) -> None:
+        """Nothing happens where there is none."""
+        self.access_numbers.pop((trunk, number), None)
+        rest = list(self.access_numbers.values())
+        self.access_numbers, self._access_e164 = {}, {}
+        for each in rest:
+            self.add_access_number(each)
 
     def access_number(self, trunk: str, dialed: str) -> AccessNumber | None:
         """The access number `dialed` as this trunk delivers it: the trunk's own before one of any trunk, and as it is

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from control.auth import hash_token, new_token
+from model.calendars import Calendar, Holiday, SpecialDay
 from model.roles import Role
 from switch.config import Config, Control, Extension, User
 from switch.config_trunks import Campaign, GroupMember, NumberRule, Trunk, TrunkGroup
@@ -36,6 +37,10 @@ _SECTIONS = (
 
 
 _INNER: dict[Any, tuple[tuple[str, Any], ...]] = {
+    Calendar: (
+        ("Entries of `holidays` of a calendar", Holiday),
+        ("Entries of `special_days` of a calendar", SpecialDay),
+    ),
     Control: (("[[control.user]]", User),),
     Trunk: (("Entries of `rules_in` and `rules_out` of a trunk", NumberRule),),
     TrunkGroup: (("Entries of `members` of a trunk group", GroupMember),),

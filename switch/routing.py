@@ -2,6 +2,7 @@
 
 import msgspec
 
+from model.access_numbers import AccessNumber
 from model.causes import HangupCause
 from switch.config_trunks import Route
 from switch.directory import Directory, ExtensionEntry, TrunkState
@@ -96,7 +97,7 @@ def choose_route(directory: Directory, origin: Origin, dialed: str, wall: float)
         return ToQueue(dialed.removeprefix(QUEUE))
     access = directory.access_number("", dialed)
     if access is not None:
-        return _access(directory, origin, access.to, dialed, wall)
+        return choose_access(directory, origin, access, dialed, wall)
     route = directory.routes.find(dialed)
     if route is None:
         return Refuse(HangupCause.UNALLOCATED_NUMBER, f"no extension, access number or route for {dialed}")
@@ -108,10 +109,15 @@ def _from_trunk(directory: Directory, origin: Origin, trunk: TrunkState, dialed:
     if access is None:
         # Only numbers of ours come in by a trunk: it is never a way out again (toll fraud).
         return Refuse(HangupCause.UNALLOCATED_NUMBER, f"{dialed} is no access number of trunk {trunk.config.name}")
-    return _access(directory, origin, access.to, dialed, wall)
+    return choose_access(directory, origin, access, dialed, wall)
 
 
-def _access(directory: Directory, origin: Origin, to: str, dialed: str, wall: float) -> Decision:
+def choose_access(directory: Directory, origin: Origin, access: AccessNumber, dialed: str, wall: float) -> Decision:
+    """Where an access number leads at `wall`, by its calendar."""
+    choice = directory.office.choose(access, wall)
+    to = choice.to
+    if not to:
+        return Refuse(HangupCause.CALL_REJECTED, f"access number {dialed} is closed ({choice.which})")
     if to.startswith(QUEUE):
         queue = to.removeprefix(QUEUE)
         if queue not in directory.queues:

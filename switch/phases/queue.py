@@ -116,7 +116,9 @@ def _enter_queue(call: Call, queue: str, place: EntryPlace | None) -> list[Actio
     call.n_stays += 1
     entry_id = call.call_id if call.n_stays == 1 else f"{call.call_id}/{call.n_stays}"
     call.stay = QueueStay(queue=queue, entry_id=entry_id)
-    told = CallEnters(entry_id=entry_id, call_id=call.call_id, queue=queue, caller=call.caller, place=place)
+    told = CallEnters(
+        entry_id=entry_id, call_id=call.call_id, queue=queue, caller=call.caller, place=place, is_vip=call.is_vip
+    )
     return [TellCentre(call.call_id, told), TellCall(BeginWaiting(call.call_id, ""))]
 
 

@@ -48,11 +48,23 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     cause = plan(call, origin, call.dialed, now, env)
     if cause is not None:
         return releasing(call, cause, "system", now, env, actions)
+    _note_profile(call, env)
     if call.is_emergency:
         actions.append(CallEmergency(call_id=call.call_id, caller=call.caller, dialed=call.dialed))
     if call.stay is not None:
         return to_phase("queue", actions)
     return to_phase("ring" if call.conference is None else "conference", actions)
+
+
+def _note_profile(call: Call, env: Environment) -> None:
+    """What the access number says of its calls goes with the call (XACC-03)."""
+    number = env.directory.access_number(call.trunk, call.access_number) if call.access_number else None
+    if number is None:
+        return
+    call.is_vip = number.is_vip
+    for name in ("language", "brand", "whisper", "wrap_up_set"):
+        if value := getattr(number, name):
+            call.variables.setdefault(name, value)
 
 
 def plan(ringing: Ringing, origin: Origin, dialed: str, now: float, env: Environment) -> HangupCause | None:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.access_numbers import AccessNumber
 from sip.flow import Flow
 from switch.config_file import parse_config
-from switch.config_trunks import AccessNumber
 from switch.directory import Directory, extension_entries
 from switch.extensions_admin import hash_password
 from switch.numbers import clean, e164, format_number, is_international

@@ -1,0 +1,49 @@
+"""Access numbers as they are configured and stored (FEATURES 1.3, XACC-03)."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from model.settings import Number, Section, Text
+
+_TARGET = r"[0-9*#+]{1,32}|(queue|ivr):[A-Za-z0-9_.-]{1,64}"
+
+
+class AccessNumber(Section, frozen=True):
+    """A number of ours that trunks deliver: where its calls go at which time, and what goes with them."""
+
+    number: Number
+    to: Annotated[
+        str,
+        Meta(
+            pattern=rf"^({_TARGET})$",
+            description='Extension (or number) that is called, or "queue:NAME"; with a calendar: while it is open.',
+        ),
+    ]
+    trunk: Annotated[str, Meta(description="Only when it comes by this trunk; empty: by any.")] = ""
+    name: Annotated[Text, Meta(description="What it is for.")] = ""
+    calendar: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}$", description="Calendar it follows; empty: always open.")
+    ] = ""
+    off_to: Annotated[
+        str, Meta(pattern=rf"^({_TARGET})?$", description="Where calls go out of hours; empty: they are refused.")
+    ] = ""
+    holiday_to: Annotated[
+        str, Meta(pattern=rf"^({_TARGET})?$", description="Where they go on holidays; empty: as off_to.")
+    ] = ""
+    emergency_to: Annotated[
+        str,
+        Meta(
+            pattern=rf"^({_TARGET})?$",
+            description="Where they go while the calendar, or everything, is closed by command; empty: as off_to.",
+        ),
+    ] = ""
+    is_vip: Annotated[bool, Meta(description="Who calls it waits in queues with the VIPs.")] = False
+    language: Annotated[
+        str, Meta(pattern=r"^([a-z]{2}(-[A-Z]{2})?)?$", description="Language of its callers, told as call data.")
+    ] = ""
+    brand: Annotated[Text, Meta(description="Brand its callers mean, told as call data.")] = ""
+    whisper: Annotated[Text, Meta(description="What the agent is told before he answers, as call data.")] = ""
+    wrap_up_set: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}$", description="Wrap-up codes for its calls, told as call data.")
+    ] = ""
