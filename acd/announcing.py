@@ -38,9 +38,18 @@ def announce(core: Core, entry: Entry, now: float) -> None:
             call_id=entry.call_id,
             position=shown,
             is_more_than=shown < position,
-            ewt_s=estimate(core, queue, position, now) if sound.has_ewt else None,
+            ewt_s=_remaining(core, entry, queue, position, now) if sound.has_ewt else None,
         )
     )
+
+
+def _remaining(core: Core, entry: Entry, queue: QueueState, position: int, now: float) -> float | None:
+    """What is told to who waits: never less than his own pace so far makes likely."""
+    ewt_s = estimate(core, queue, position, now)
+    n_passed = entry.began_at - position
+    if ewt_s is None or n_passed <= 0:
+        return ewt_s
+    return max(ewt_s, position * (now - entry.began) / n_passed)
 
 
 def estimate(core: Core, queue: QueueState, position: int, now: float) -> float | None:

@@ -1,5 +1,6 @@
 """The state of the routing core with its indexes and timers; what an input may do to it is in the modules beside."""
 
+from collections import deque
 from heapq import heappop, heappush
 
 from acd.actions import AcdAction
@@ -21,8 +22,8 @@ class Core:
         self.entries = state.entries
         self.offers = state.offers
         self.out: list[AcdAction] = []
-        self.freed: list[AgentState] = []
-        self.unserved: list[Entry] = []
+        self.freed: deque[AgentState] = deque()
+        self.unserved: deque[Entry] = deque()
         """Whom this input has left to be matched; `acd.matching.settle` does it at its end."""
         self.lines: dict[str, Lines] = {}
         self.idle: dict[str, IdleAgents] = {}

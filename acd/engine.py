@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from acd import agents, announcing, entries, inputs, limits, matching, offers
+from acd import agents, announcing, entries, inputs, limits, matching, offers, waits
 from acd.actions import AcdAction
 from acd.busy import look_at_busy
 from acd.core import Core
@@ -79,8 +79,9 @@ class AcdEngine:
         """Agents who could be given an inbound call of the queue at once. Raises NoSuchQueue."""
         return self._core.idle[self._queue(queue)].n_inbound
 
-    def waiting(self, queue: str) -> list[Entry]:
-        """Who waits, the next one first; those whom an agent is rung for before the others. Raises NoSuchQueue."""
+    def waiting(self, queue: str, offset: int = 0, limit: int | None = None) -> list[Entry]:
+        """Who waits, the next one first; those whom an agent is rung for before the others; `limit` of them from
+        `offset` on. Raises NoSuchQueue."""
         core = self._core
         name = self._queue(queue)
         offered = [each for each in core.entries.values() if each.queue == name and each.state == "offered"]
@@ -91,7 +92,8 @@ class AcdEngine:
             if each.queue == name
             and (each.state in ("listening", "resting", "calling") or (each.state == "waiting" and each.preferred))
         ]
-        return offered + [each for each in rest if each.state != "offered"] + others
+        found = offered + [each for each in rest if each.state != "offered"] + others
+        return found[offset:] if limit is None else found[offset : offset + limit]
 
     def position(self, entry_id: str) -> int:
         """1 = next. Raises KeyError."""
@@ -104,14 +106,15 @@ class AcdEngine:
 
     def why_waiting(self, entry_id: str, now: float) -> dict[str, int]:
         """Why no agent is rung for it: reason -> agents of its queue whom it keeps away. Raises KeyError."""
-        core = self._core
-        entry = core.entries[entry_id]
-        counts: dict[str, int] = {}
-        for agent in core.agents.values():
-            if any(each.queue == entry.queue for each in agent.queues):
-                reason = matching.why_not_for(core, entry, agent, now)
-                counts[reason] = counts.get(reason, 0) + 1
-        return counts
+        return waits.agents_by_reason(self._core, self._core.entries[entry_id], now)
+
+    def explain(self, entry_id: str, now: float) -> waits.WaitExplained:
+        """Why it is where it is, at this moment. Raises KeyError."""
+        return waits.explain(self._core, self._core.entries[entry_id], now)
+
+    def estimate_error(self, queue: str) -> waits.EstimateError:
+        """How far predicted waits were off. Raises NoSuchQueue."""
+        return waits.estimate_error(self._core.queues[self._queue(queue)])
 
     def _queue(self, name: str) -> str:
         if name not in self._core.queues:
@@ -128,14 +131,26 @@ def _queue_changes(core: Core, told: inputs.QueueChanges, now: float) -> None:
         core.index_queue(name)
         queue.absent_since = None if core.present[name] else now
     else:
+        had_announcements = queue.settings.sound.position_every_s
         queue.settings = told.queue
         queue.is_removed = False
+        if queue.state != "closed":
+            _forget_closing(core, name)
         core.reindex_queue(name)
         queue.absent_since = None if core.present[name] else queue.absent_since or now
         for entry in core.entries.values():
             if entry.queue == name and entry.state in ("waiting", "listening", "offered"):
                 limits.arm(core, entry, queue, now)
+                if not had_announcements and not entry.callback_number:
+                    announcing.arm(core, entry, queue, now)
     core.unserved += [core.entries[ticket[3]] for ticket in core.lines[name].in_order()]
+
+
+def _forget_closing(core: Core, name: str) -> None:
+    """It is open again: who is rung for goes nowhere when the agent does not answer."""
+    for entry in core.entries.values():
+        if entry.queue == name and entry.overdue_reason == "closed":
+            entry.is_overdue, entry.overdue_reason = False, ""
 
 
 def _queue_removed(core: Core, told: inputs.QueueRemoved, now: float) -> None:
@@ -154,6 +169,8 @@ def _queue_state_changes(core: Core, told: inputs.QueueStateChanges, now: float)
     queue.state = told.state
     if told.state == "closed":
         agents.close_queue(core, told.queue, now)
+    else:
+        _forget_closing(core, told.queue)
 
 
 def _rules_change(core: Core, told: inputs.RulesChange, now: float) -> None:

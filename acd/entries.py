@@ -3,7 +3,7 @@
 from acd import announcing, limits
 from acd.core import Core
 from acd.inputs import CallbackAnswered, CallbackAsked, CallbackFailed, CallEnters, CallLeaves, EntryChanges, VipVerdict
-from acd.leaving import callback_changed, drop, left
+from acd.leaving import callback_changed, called_no_more, drop, left
 from acd.offers import withdraw
 from acd.state import FIRST, NORMAL, RANKS, RETURNED, VIP, Entry, QueueState
 from model.errors import NoSuchEntry, NoSuchQueue, WrongState
@@ -45,6 +45,7 @@ def enter(core: Core, told: CallEnters, now: float) -> None:
         limits.overdue(core, entry, reason, now)
         return
     entry.predicted_s = ewt_s if ewt_s is not None else -1.0
+    entry.began_at = len(core.lines[told.queue]) + 1
     head = core.lines[told.queue].head()
     entry.head_s = now - core.entries[head[3]].began if head is not None else 0.0
     limits.arm(core, entry, queue, now)
@@ -197,6 +198,7 @@ def callback_answered(core: Core, told: CallbackAnswered, now: float) -> None:
     if entry is None or entry.state != "calling":
         return
     queue = core.queues[entry.queue]
+    queue.n_calling -= 1
     core.out.append(callback_changed(entry, "answered"))
     # He waits like everybody now, before everybody.
     entry.callback_number = ""
@@ -226,8 +228,11 @@ def callback_failed(core: Core, told: CallbackFailed, now: float) -> None:
     entry = core.entries.get(told.entry_id)
     if entry is None or not entry.callback_number or entry.state not in ("calling", "connected"):
         return
+    queue = core.queues[entry.queue]
     agent = core.agents.get(entry.agent_id)
-    if entry.state == "connected":
+    if entry.state == "calling":
+        called_no_more(core, queue)
+    else:
         # An agent was rung first: he is the one who tried.
         entry.n_attempts += 1
         if agent is not None and agent.entry_id == entry.entry_id:
@@ -236,10 +241,10 @@ def callback_failed(core: Core, told: CallbackFailed, now: float) -> None:
                 core.take_out(agent, "away")
                 agent.takes_inbound = agent.takes_outbound = False
     entry.agent_id = ""
-    if entry.n_attempts > core.queues[entry.queue].settings.callback.retries:
-        entry.state = "resting"
+    entry.state = "resting"
+    if entry.n_attempts > queue.settings.callback.retries or queue.is_removed or queue.state == "closed":
         drop(core, entry, "failed", now)
         return
-    entry.state, entry.rank = "resting", min(entry.rank, RETURNED)
+    entry.rank = min(entry.rank, RETURNED)
     core.out.append(callback_changed(entry, "retry"))
     core.arm(now + CALLBACK_REST_S, "call_again", entry.entry_id)

@@ -11,6 +11,8 @@ from acd.state import AgentState, Tally
 from model.queues import Queue
 
 _ANYWHERE = ""
+_MOST_DEMANDS = 64
+"""Sets of demands with a heap of their own; with more, heaps are made anew when they are asked for."""
 _Item = tuple[int, float, float, str, int]
 """(-level or 0, the strategy's figures, agent id, epoch)"""
 _NONE = Tally()
@@ -50,7 +52,8 @@ class IdleAgents:
         self._queue = queue
         self.members: dict[str, AgentState] = {}
         self.n_inbound = 0
-        self._heaps: dict[tuple[Demand, str], list[_Item]] = {}
+        self._heaps: dict[str, dict[Demand, list[_Item]]] = {}
+        """By area, so that an agent who becomes idle touches those of his own and those of everybody."""
 
     def add(self, agent: AgentState) -> None:
         if agent.agent_id in self.members:
@@ -59,9 +62,10 @@ class IdleAgents:
         self.n_inbound += agent.takes_inbound
         if self._heaps:
             item = self._item(agent)
-            for (demand, area), heap in self._heaps.items():
-                if (area == _ANYWHERE or area == agent.area) and is_able(agent, demand):
-                    heappush(heap, item)
+            for area in {_ANYWHERE, agent.area}:
+                for demand, heap in self._heaps.get(area, {}).items():
+                    if is_able(agent, demand):
+                        heappush(heap, item)
 
     def remove(self, agent: AgentState) -> None:
         """Nothing when he is not there. Call it before what he takes changes."""
@@ -94,9 +98,12 @@ class IdleAgents:
         return sorted(agents, key=self._item)
 
     def _heap(self, demand: Demand, area: str) -> list[_Item]:
-        heap = self._heaps.get((demand, area))
+        heaps = self._heaps.setdefault(area, {})
+        heap = heaps.get(demand)
         if heap is None or len(heap) > 4 * len(self.members) + 64:
-            heap = self._heaps[demand, area] = [
+            if len(heaps) >= _MOST_DEMANDS:
+                heaps.clear()
+            heap = heaps[demand] = [
                 self._item(agent)
                 for agent in self.members.values()
                 if (area == _ANYWHERE or area == agent.area) and is_able(agent, demand)

@@ -28,3 +28,18 @@ def drawer(law: Law, random: Random) -> Callable[[], float]:
     variance = math.log1p(law.spread**2)
     middle, deviation = math.log(mean_s) - variance / 2, math.sqrt(variance)
     return lambda: random.lognormvariate(middle, deviation)
+
+
+def exact_drawer(law: Law, n: int, random: Random) -> Callable[[], float]:
+    """Exponential times, one from each of `n` shares of equal probability, in random order: over `n` draws their mean
+    is the law's but for rounding. Raises ValueError for another kind of law."""
+    if law.kind != "exponential":
+        raise ValueError(f"{law.kind} times cannot be drawn exactly, only exponential ones")
+    left = list(range(n))
+    random.shuffle(left)
+
+    def draw() -> float:
+        share = left.pop() if left else random.randrange(n)
+        return -math.log1p(-(share + random.random()) / n) * law.mean_s
+
+    return draw

@@ -3,7 +3,7 @@
 from acd.actions import SendOn
 from acd.busy import look_at_busy
 from acd.core import Core
-from acd.state import Entry
+from acd.state import Entry, QueueState
 from model.events_queue import QueueCallbackChanged, QueueLeft
 from model.queues import QueueLimits
 
@@ -61,6 +61,8 @@ def drop(core: Core, entry: Entry, reason: str, now: float, *, target: str = "",
     core.step_out(entry)
     core.entries.pop(entry.entry_id, None)
     queue = core.queues[entry.queue]
+    if entry.state == "calling":
+        called_no_more(core, queue)
     if entry.callback_number:
         core.out.append(callback_changed(entry, {"withdrawn": "cancelled", "timeout": "expired"}.get(reason, "failed")))
     else:
@@ -70,6 +72,15 @@ def drop(core: Core, entry: Entry, reason: str, now: float, *, target: str = "",
     forget_if_empty(core, entry.queue)
 
 
+def called_no_more(core: Core, queue: QueueState) -> None:
+    """A customer who was rung first is not there: the next one may be rung for the agent who is idle."""
+    queue.n_calling -= 1
+    for line in core.lines[queue.settings.name].by_demand.values():
+        entry = next((each for ticket in line if (each := core.entries[ticket[3]]).callback_number), None)
+        if entry is not None:
+            core.unserved.append(entry)
+
+
 def callback_changed(entry: Entry, state: str) -> QueueCallbackChanged:
     return QueueCallbackChanged(
         call_id=entry.call_id, entry_id=entry.entry_id, queue=entry.queue, state=state, attempt=entry.n_attempts
@@ -77,10 +88,12 @@ def callback_changed(entry: Entry, state: str) -> QueueCallbackChanged:
 
 
 def forget_if_empty(core: Core, name: str) -> None:
-    """A removed queue is gone once nobody waits in it or is offered from it."""
+    """A removed queue is gone once nobody waits in it, is offered from it or is called back."""
     queue = core.queues.get(name)
     if queue is None or not queue.is_removed:
         return
-    if any(entry.queue == name and entry.state != "connected" for entry in core.entries.values()):
+    if any(
+        entry.queue == name and (entry.state != "connected" or entry.callback_number) for entry in core.entries.values()
+    ):
         return
     del core.queues[name], core.lines[name], core.idle[name], core.n_agents[name], core.present[name]

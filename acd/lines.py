@@ -1,6 +1,8 @@
 """The waiting calls of one queue in order: one line for each set of demands, so that an agent looks at few heads."""
 
 from bisect import bisect_left, insort
+from collections.abc import Iterator
+from itertools import islice
 
 from acd.state import Key
 
@@ -49,6 +51,10 @@ class Line:
     def n_before(self, key: Key) -> int:
         """How many stand before whoever has this key."""
         return bisect_left(self._tickets, key, lo=self._head) - self._head
+
+    def __iter__(self) -> Iterator[Ticket]:
+        """In order; it must not change meanwhile."""
+        return islice(self._tickets, self._head, None)
 
     def tickets(self) -> list[Ticket]:
         """All of them in order, a copy."""

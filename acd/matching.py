@@ -4,11 +4,14 @@ After every input there is no idle agent left who could take a call that waits, 
 moment: `RETRY_S` after he did not take it, and the reserve for inbound calls.
 """
 
+from collections.abc import Iterable
+
 from acd.actions import CallBack
 from acd.busy import look_at_busy
 from acd.core import Core, demand_of
 from acd.idle import is_able
 from acd.limits import recheck_presence
+from acd.lines import Ticket
 from acd.offers import make
 from acd.state import NORMAL, RANKS, RETRY_S, VIP, AgentState, Entry, QueueState
 from model.events_queue import QueueCallbackChanged
@@ -20,11 +23,11 @@ def settle(core: Core, now: float) -> None:
     """Matches whom the input has left: first calls, then agents."""
     while core.unserved or core.freed:
         while core.unserved:
-            entry = core.unserved.pop(0)
+            entry = core.unserved.popleft()
             if entry.state == "waiting" and entry.entry_id in core.entries:
                 match_entry(core, entry, now)
         if core.freed:
-            agent = core.freed.pop(0)
+            agent = core.freed.popleft()
             is_free = agent.state == "away" and agent.is_ready and core.agents.get(agent.agent_id) is agent
             if is_free and not match_agent(core, agent, now):
                 core.set_idle(agent)
@@ -53,7 +56,7 @@ def match_entry(core: Core, entry: Entry, now: float) -> None:
     if not core.idle[entry.queue].members:
         look_at_busy(core, queue, now)
         return
-    if not may_be_served(core, entry, queue):
+    if not may_be_served(core, entry, queue) or _is_enough_called(core, entry, queue, 0):
         return
     found = choose_agent(core, entry, queue, now)
     if found is None:
@@ -75,13 +78,16 @@ def give(
     """Offers the call to the agent, and to the others whom the strategy rings as well."""
     if entry.callback_number and core.queues[entry.queue].settings.callback.first == "customer":
         call_back(core, entry)
+        # A call that is there already may have the agent meanwhile; who answers is the next one then.
+        if agent.state == "away":
+            core.freed.appendleft(agent)
         return
     queue = core.queues[entry.queue]
     strategy = queue.settings.strategy
     make(core, entry, agent, call_rule, agent_rule, passed_over, now)
     if strategy == "ring_all":
         for other in core.idle[entry.queue].able(demand_of(entry)):
-            if not _is_blocked(entry, other.agent_id, now):
+            if not is_blocked(entry, other.agent_id, now):
                 make(core, entry, other, call_rule, "ring_all", [], now)
     elif strategy == "ring_progressively" and len(entry.offers) == 1:
         core.arm(now + queue.settings.ring_step_s, "ring_more", entry.entry_id)
@@ -104,7 +110,7 @@ def match_agent(core: Core, agent: AgentState, now: float) -> bool:
     if kept:
         for entry_id in kept:
             entry = core.entries[entry_id]
-            if is_able(agent, demand_of(entry)) and not _is_blocked(entry, agent.agent_id, now):
+            if is_able(agent, demand_of(entry)) and not is_blocked(entry, agent.agent_id, now):
                 give(core, entry, agent, "only", "preferred", [], now)
                 return True
     found = choose_call(core, agent, now)
@@ -115,7 +121,7 @@ def match_agent(core: Core, agent: AgentState, now: float) -> bool:
     if agent.agent_id == entry.dedicated_agent and core.queues[entry.queue].settings.has_dedicated_agent:
         agent_rule = "dedicated"
     give(core, entry, agent, rule, agent_rule, [], now)
-    return agent.state == "offered"
+    return True
 
 
 # -- the agent for a call ----------------------------------------------------------------------------------------------
@@ -143,7 +149,7 @@ def choose_agent(
         return None
     found = _best(core, entry, queue, missed, passed_over)
     if found is None and missed:
-        blocked = {agent_id for agent_id in missed if _is_blocked(entry, agent_id, now)}
+        blocked = {agent_id for agent_id in missed if is_blocked(entry, agent_id, now)}
         found = _best(core, entry, queue, blocked, passed_over)
     return (*found, passed_over[:8]) if found is not None else None
 
@@ -235,8 +241,8 @@ def choose_call(core: Core, agent: AgentState, now: float) -> tuple[Entry, str] 
             if ticket is None or (demand[0] and not _is_beyond_reserve(core, queues[name], 1)):
                 continue
             entry = core.entries[ticket[3]]
-            if (entry.missed or entry.offers) and not _is_for(entry, agent.agent_id, now):
-                entry_or_none = _next_for(core, line.tickets(), agent.agent_id, now)
+            if (entry.missed or entry.offers or entry.callback_number) and not _is_for(core, entry, agent.agent_id):
+                entry_or_none = _next_for(core, line, agent.agent_id, now)
                 if entry_or_none is None:
                     continue
                 entry = entry_or_none
@@ -269,12 +275,14 @@ def _call_rule(core: Core, entry: Entry, best: _Choice, second: _Choice | None) 
     return "priority" if entry.priority else "oldest"
 
 
-def _next_for(core: Core, tickets: list[tuple[int, float, int, str]], agent_id: str, now: float) -> Entry | None:
+def _next_for(core: Core, line: Iterable[Ticket], agent_id: str, now: float) -> Entry | None:
     """The first in the line that he may be rung for; one that he missed, or that rings already, when no other is."""
     fallback = None
-    for ticket in tickets:
+    for ticket in line:
         entry = core.entries[ticket[3]]
-        if _is_blocked(entry, agent_id, now) or any(core.offers[offer].agent_id == agent_id for offer in entry.offers):
+        if _is_enough_called(core, entry, core.queues[entry.queue], 1):
+            continue
+        if is_blocked(entry, agent_id, now) or any(core.offers[offer].agent_id == agent_id for offer in entry.offers):
             continue
         if not entry.offers and agent_id not in entry.missed:
             return entry
@@ -282,11 +290,20 @@ def _next_for(core: Core, tickets: list[tuple[int, float, int, str]], agent_id: 
     return fallback
 
 
-def _is_for(entry: Entry, agent_id: str, now: float) -> bool:
-    return not entry.offers and agent_id not in entry.missed
+def _is_for(core: Core, entry: Entry, agent_id: str) -> bool:
+    if entry.offers or agent_id in entry.missed:
+        return False
+    return not _is_enough_called(core, entry, core.queues[entry.queue], 1)
 
 
-def _is_blocked(entry: Entry, agent_id: str, now: float) -> bool:
+def _is_enough_called(core: Core, entry: Entry, queue: QueueState, n_more: int) -> bool:
+    """Customer first: as many are rung already as agents are idle, `n_more` of them not counted yet."""
+    if not entry.callback_number or queue.settings.callback.first != "customer":
+        return False
+    return queue.n_calling >= len(core.idle[entry.queue].members) + n_more
+
+
+def is_blocked(entry: Entry, agent_id: str, now: float) -> bool:
     at = entry.missed.get(agent_id)
     return at is not None and now < at + RETRY_S
 
@@ -315,6 +332,7 @@ def call_back(core: Core, entry: Entry) -> None:
     """Customer first: his turn has come."""
     core.step_out(entry)
     entry.state = "calling"
+    core.queues[entry.queue].n_calling += 1
     entry.n_attempts += 1
     core.out.append(CallBack(entry_id=entry.entry_id, number=entry.callback_number))
     core.out.append(
@@ -326,14 +344,3 @@ def call_back(core: Core, entry: Entry) -> None:
             attempt=entry.n_attempts,
         )
     )
-
-
-def why_not_for(core: Core, entry: Entry, agent: AgentState, now: float) -> str:
-    """Why this agent of the entry's queue does not have it, in few words."""
-    if agent.state != "idle":
-        return {"away": agent.why or "away", "offered": "ringing", "serving": "on a call"}[agent.state]
-    if not is_able(agent, demand_of(entry)):
-        return "skills" if entry.skills else "takes no such calls"
-    if _is_blocked(entry, agent.agent_id, now):
-        return "did not take it a moment ago"
-    return "reserved for inbound calls" if entry.is_outbound else "is chosen next"

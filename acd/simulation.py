@@ -25,7 +25,7 @@ from acd.inputs import (
     RulesChange,
     ServiceEnds,
 )
-from acd.laws import Law, drawer
+from acd.laws import Law, drawer, exact_drawer
 from acd.simulation_results import Outcome, QueueResult, SimulationResult
 from model.agents import Membership
 from model.queues import AcdRules, Queue
@@ -44,6 +44,9 @@ class Stream:
     patience: Law | None = None
     """None: nobody gives up."""
     vip_share: float = 0.0
+    is_exact: bool = False
+    """Exactly so many calls come and the talk times have exactly their mean over all of them (stratified): the same
+    laws with less noise, for comparison with theory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +104,12 @@ class Simulation:
         self._by_agent: dict[str, Shift] = {each.agent_id: each for each in plan.shifts}
         self._waiting: dict[tuple[str, bool], OrderedDict[str, None]] = {}
         """Who waits by queue and class, in the order of arrival: what the engine's order is checked against."""
-        self._talk = [drawer(each.talk, self._random) for each in plan.streams]
+        self._talk = [
+            exact_drawer(each.talk, round(each.calls), self._random)
+            if each.is_exact
+            else drawer(each.talk, self._random)
+            for each in plan.streams
+        ]
         self._wrap = [drawer(each.wrap, self._random) for each in plan.streams]
         self._patience = [drawer(each.patience, self._random) if each.patience else None for each in plan.streams]
         self._answer = drawer(plan.answer, self._random)
@@ -300,8 +308,15 @@ class Simulation:
 
 
 def arrivals(stream: Stream, random: Random) -> Iterator[float]:
-    """Instants of a Poisson process."""
+    """Instants of a Poisson process; with `is_exact` of one that is known to have so many points."""
     if stream.calls <= 0:
+        return
+    if stream.is_exact:
+        at = stream.start_s
+        # The first of k points that lie evenly at random in what is left.
+        for k in range(round(stream.calls), 0, -1):
+            at += (stream.end_s - at) * (1.0 - (1.0 - random.random()) ** (1.0 / k))
+            yield at
         return
     mean_s = (stream.end_s - stream.start_s) / stream.calls
     at = stream.start_s

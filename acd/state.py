@@ -60,6 +60,8 @@ class Entry(msgspec.Struct, gc=False, kw_only=True):
     overdue_reason: str = ""
     announced: int = 0
     """The place it was told last; 0 = none."""
+    began_at: int = 0
+    """Its place when it came."""
     callback_number: str = ""
     """It is virtual: its caller hung up and is called back there."""
     n_attempts: int = 0
@@ -135,6 +137,8 @@ class QueueState(msgspec.Struct, gc=False, kw_only=True):
     n_waiting: int = 0
     """Entries that nobody serves yet, virtual ones not counted."""
     n_turns: int = 0
+    n_calling: int = 0
+    """Customers who are rung before an agent (callback.first = "customer")."""
     absent_since: float | None = 0.0
     """Since when nobody is there; None = somebody is."""
     connects: list[float] = []

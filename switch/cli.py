@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from switch.cli_control import app as control_app
+from switch.cli_simulate import simulate
 from switch.cli_staffing import staffing
 from switch.config_file import ConfigError, load_config
 from switch.logs import set_up_logging
@@ -65,6 +66,7 @@ def check(config: ConfigPath = Path("ringback.toml")) -> None:
 
 
 app.command()(staffing)
+app.command()(simulate)
 
 
 @app.command()

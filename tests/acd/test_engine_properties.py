@@ -284,6 +284,19 @@ class Routing(RuleBasedStateMachine):
             here = [each for each in state.entries.values() if each.queue == name]
             n = sum(each.state != "connected" and not each.callback_number for each in here)
             assert queue.n_waiting == n, name
+            assert queue.n_calling == sum(each.state == "calling" for each in here), name
+
+    @invariant()
+    def every_wait_is_explained(self) -> None:
+        core = self.engine._core
+        for entry in core.entries.values():
+            found = self.engine.explain(entry.entry_id, self.now)
+            assert found.state == entry.state
+            served = [each for each in core.agents.values() if any(one.queue == entry.queue for one in each.queues)]
+            assert sum(found.agents.values()) == (len(served) if entry.queue in core.queues else 0)
+            if entry.entry_id in core.lines.get(entry.queue, ()):
+                assert found.position == sum(n for _, n in found.before) + 1
+                assert len(found.first_before) == min(found.position - 1, 8)
 
     @invariant()
     def one_call_one_agent(self) -> None:
@@ -304,6 +317,9 @@ class Routing(RuleBasedStateMachine):
             if entry.state != "waiting" or entry.preferred:
                 continue
             queue = core.queues[entry.queue]
+            n_idle = len(core.idle[entry.queue].members)
+            if entry.callback_number and queue.settings.callback.first == "customer" and queue.n_calling >= n_idle:
+                continue
             for agent in core.idle[entry.queue].members.values():
                 assert agent.state == "idle"
                 if not is_able(agent, demand_of(entry)):
