@@ -1,4 +1,4 @@
-"""`ringback simulate`: a day of calls through the configured queues and agents, in seconds, by the real routing core."""
+"""`ringback simulate`: a day of calls through the configured queues and agents, by the real routing core."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ _SEEDS = 3
 
 def simulate(
     profile: Annotated[
-        Path, typer.Argument(help="CSV or TOML: queue, start, end (HH:MM), calls, handle_s, patience_s.")
+        Path, typer.Argument(help="CSV or TOML file: queue, start, end (HH:MM), calls, handle_s, patience_s.")
     ],
     config: Annotated[Path, typer.Option("--config", "-c", help="Configuration with queues and agents.")] = Path(
         "ringback.toml"

@@ -1,4 +1,7 @@
-"""`ringback simulate`: a day by its profile, and how many agents it takes. Charts only where matplotlib is installed."""
+"""`ringback simulate`: a day by its profile, and how many agents it takes.
+
+Charts only where matplotlib is installed.
+"""
 
 import importlib.util
 import json
