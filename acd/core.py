@@ -1,5 +1,6 @@
 """The state of the routing core with its indexes and timers; what an input may do to it is in the modules beside."""
 
+import math
 from collections import deque
 from heapq import heappop, heappush
 
@@ -58,6 +59,8 @@ class Core:
                 if is_present(agent, queue):
                     present.add(agent.agent_id)
                 if agent.state == "idle":
+                    if name not in agent.lots:
+                        self.draw_lot(agent, name)
                     pool.add(agent)
 
     def _index_entry(self, entry: Entry) -> None:
@@ -130,6 +133,26 @@ class Core:
         """His state, or why he is away, has changed."""
         if self.has_absences:
             self.changed.append(agent)
+
+    def draw_lot(self, agent: AgentState, name: str) -> None:
+        """His place among the idle of a queue with the random strategy: exponential, from the lot chosen last.
+
+        An exponential law has no memory: what is left of the lots of those who wait longer is as long as a new one, so
+        everybody is as likely to be the next, and nobody is passed over for an unlucky lot of long ago.
+        """
+        queue = self.queues.get(name)
+        if queue is not None and queue.settings.strategy == "random":
+            begin = queue.clocks.get(self._lot_level(agent, queue), 0.0)
+            agent.lots[name] = begin - math.log((self.draw() + 1) / 2**64)
+
+    def lot_chosen(self, agent: AgentState, queue: QueueState) -> None:
+        level = self._lot_level(agent, queue)
+        lot = agent.lots.get(queue.settings.name, 0.0)
+        queue.clocks[level] = max(queue.clocks.get(level, 0.0), lot)
+
+    def _lot_level(self, agent: AgentState, queue: QueueState) -> int:
+        """Those who are compared by their lots have one clock."""
+        return agent.level_in(queue.settings.name) if "level" in queue.settings.prefer else 0
 
     def draw(self) -> int:
         """The next lot: splitmix64 (Steele, Lea, Flood 2014) of seed and serial."""

@@ -30,7 +30,7 @@ def strategy_key(agent: AgentState, queue: Queue) -> tuple[float, float]:
         case "round_robin":
             return (agent.tallies.get(queue.name, _NONE).turn, agent.serial)
         case "random":
-            return (agent.draw, agent.serial)
+            return (agent.lots.get(queue.name, 0.0), agent.serial)
         case _:
             # longest_idle; those that ring several begin with him, too.
             return (agent.idle_since, agent.serial)

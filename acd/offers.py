@@ -32,6 +32,8 @@ def make(
     if queue.all_busy_at:
         look_at_busy(core, queue, now)
     queue.n_turns += 1
+    if settings.strategy == "random":
+        core.lot_chosen(agent, queue)
     tally = agent.tallies.get(entry.queue)
     if tally is None:
         tally = agent.tallies[entry.queue] = Tally()

@@ -102,8 +102,8 @@ class AgentState(msgspec.Struct, gc=False, kw_only=True):
     takes_inbound: bool = False
     takes_outbound: bool = False
     idle_since: float = 0.0
-    draw: int = 0
-    """His lot for the random strategy, drawn when he became idle."""
+    lots: dict[str, float] = {}
+    """Queue -> his lot there for the random strategy, drawn when he became ready: the least is the next."""
     epoch: int = 0
     """Entries of heaps with another epoch are of the past."""
     offer_id: str = ""
@@ -151,6 +151,8 @@ class QueueState(msgspec.Struct, gc=False, kw_only=True):
     squared_error_of_head: float = 0.0
     n_predicted: int = 0
     """Of waits that were predicted, against what they became (seconds squared)."""
+    clocks: dict[int, float] = {}
+    """Level -> the lot of who was chosen last (random strategy): new lots begin there."""
     all_busy_at: float = 0.0
     """When it was told last that all are busy; 0.0 = it is not so."""
 
