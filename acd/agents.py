@@ -61,8 +61,9 @@ def ready(core: Core, told: AgentReady, now: float) -> None:
     if agent.state == "away":
         agent.why = ""
         agent.idle_since = now if told.idle_since is None else told.idle_since
-        for each in agent.queues:
-            core.draw_lot(agent, each.queue)
+        if core.has_lots:
+            for each in agent.queues:
+                core.draw_lot(agent, each.queue)
         core.freed.append(agent)
 
 

@@ -1,5 +1,7 @@
 """What who waits is told: his place, and how long it will probably take (ACD-06, XACD-04, XACD-12)."""
 
+from bisect import bisect_right
+
 from acd.actions import Announce
 from acd.core import Core
 from acd.state import Entry, QueueState
@@ -61,14 +63,17 @@ def estimate(core: Core, queue: QueueState, position: int, now: float) -> float 
     name = queue.settings.name
     if not len(core.lines[name]) and core.idle[name].members:
         return 0.0
-    since = [at for at in queue.connects if at > now - _WINDOW_S]
-    if len(since) < _TOO_FEW:
+    connects = queue.connects
+    oldest = bisect_right(connects, now - _WINDOW_S)
+    n = len(connects) - oldest
+    if n < _TOO_FEW:
         return None
+    first, last = connects[oldest], connects[-1]
     # The interval under way counts as soon as it is longer than the others.
-    mean_s = max(since[-1] - since[0], 0.0) / (len(since) - 1)
-    if now - since[-1] > mean_s:
-        mean_s = (now - since[0]) / len(since)
+    mean_s = (last - first) / (n - 1)
+    if now - last > mean_s:
+        mean_s = (now - first) / n
     by_length_s = position * mean_s
-    if len(since) >= _ENOUGH or queue.last_wait_s < 0:
+    if n >= _ENOUGH or queue.last_wait_s < 0:
         return by_length_s
     return (by_length_s + queue.last_wait_s) / 2

@@ -34,6 +34,8 @@ class Core:
         """Of these, who count as there."""
         self.changed: list[AgentState] = []
         """Agents whose state this input has changed, while that can change who is there."""
+        self.has_lots = False
+        """Some queue leaves the choice to chance."""
         self.has_absences = False
         """Some queue says which signed-in agents do not count as there."""
         self.preferring: dict[str, list[str]] = {}
@@ -52,6 +54,7 @@ class Core:
         pool = self.idle[name] = IdleAgents(queue.settings)
         self.n_agents[name] = 0
         present = self.present[name] = set()
+        self.has_lots = any(each.settings.strategy == "random" for each in self.queues.values())
         self.has_absences = any(each.settings.limits.absent for each in self.queues.values())
         for agent in self.agents.values():
             if any(each.queue == name for each in agent.queues):

@@ -96,6 +96,9 @@ class Lines:
             del self.by_demand[demand]
 
     def n_before(self, key: Key) -> int:
+        if len(self.by_demand) == 1:
+            (line,) = self.by_demand.values()
+            return line.n_before(key)
         return sum(line.n_before(key) for line in self.by_demand.values())
 
     def in_order(self) -> list[Ticket]:
@@ -105,5 +108,8 @@ class Lines:
         return sorted(ticket for line in self.by_demand.values() for ticket in line.tickets())
 
     def head(self) -> Ticket | None:
+        if len(self.by_demand) == 1:
+            (line,) = self.by_demand.values()
+            return line.first()
         heads = [first for line in self.by_demand.values() if (first := line.first()) is not None]
         return min(heads, default=None)

@@ -231,7 +231,7 @@ def choose_call(core: Core, agent: AgentState, now: float) -> tuple[Entry, str] 
     for membership in agent.queues:
         name = membership.queue
         lines = all_lines.get(name)
-        if not lines:
+        if lines is None or not lines.by_demand:
             continue
         settings = queues[name].settings
         for demand, line in lines.by_demand.items():
@@ -249,7 +249,8 @@ def choose_call(core: Core, agent: AgentState, now: float) -> tuple[Entry, str] 
             urgency = -(now - entry.began) / max(settings.service_level_s, 1.0) if is_urgent else 0.0
             # Who rings already, or did not get this agent to answer, comes after everybody else.
             behind = 10 if entry.offers or agent.agent_id in entry.missed else 0
-            choice: _Choice = (entry.rank + behind, -settings.weight, urgency, ticket[1], name)
+            since = ticket[1] if ticket[3] == entry.entry_id else entry.key(settings.priority_step_s)[1]
+            choice: _Choice = (entry.rank + behind, -settings.weight, urgency, since, name)
             if best is None or choice < best:
                 best, second, chosen = choice, best, entry.entry_id
             elif second is None or choice < second:

@@ -13,6 +13,7 @@ from benchmarks.contact_centre_capture import Wire
 from control.client import ControlClient
 
 Told = list[dict[str, Any]]
+_LENGTH_S = 0.5
 
 
 class Verdict(msgspec.Struct, kw_only=True):
@@ -26,7 +27,9 @@ class Verdict(msgspec.Struct, kw_only=True):
     """Callers without a record, entries without exactly one end, calls whose story does not fit the wire's."""
     recordings: int = 0
     recordings_missing: int = 0
-    """Served calls without a recording of their length that holds both voices."""
+    """Served calls without a recording that holds both voices."""
+    recordings_of_other_length: int = 0
+    """Recordings that differ from their conversation by more than half a second."""
     offered_twice: int = 0
     """Agents or callers with two offers at a time, by the log and by the wire."""
     missed_offers: int = 0
@@ -182,27 +185,29 @@ async def _listen_to_recordings(
         files = [each["path"] for each in detail["recordings"] if each["path"]]
         verdict.recordings += len(files)
         talk_s = records.get(call_id, {}).get("talk_s", 0.0)
-        problem = _recording_problem(folder / files[0], talk_s) if files else "no recording"
+        length_s, problem = _look_at(folder / files[0], talk_s) if files else (0.0, "no recording")
         if problem:
             verdict.recordings_missing += 1
+        elif abs(length_s - talk_s) > _LENGTH_S:
+            verdict.recordings_of_other_length += 1
+            problem = f"{files[0]} has {length_s:.2f} s of {talk_s:.2f} s"
+        if problem:
             differences.append(f"call {call_id}: {problem}")
 
 
-def _recording_problem(path: Path, talk_s: float) -> str:
+def _look_at(path: Path, talk_s: float) -> tuple[float, str]:
+    """(its length in seconds, what is wrong with it)"""
     if not path.is_file():
-        return f"{path.name} is not there"
+        return 0.0, f"{path.name} is not there"
     with av.open(str(path)) as file:
         frames = [frame.to_ndarray() for frame in file.decode(audio=0)]
         rate = file.streams.audio[0].rate
     if not frames:
-        return "" if talk_s < 0.5 else f"{path.name} is empty after {talk_s:.1f} s"
+        return 0.0, "" if talk_s < _LENGTH_S else f"{path.name} is empty after {talk_s:.1f} s"
     samples = np.concatenate(frames, axis=1).reshape(-1, 2).T
-    length_s = samples.shape[1] / rate
-    if abs(length_s - talk_s) > 0.5:
-        return f"{path.name} has {length_s:.2f} s of {talk_s:.2f} s"
     if talk_s > 1.0 and not all(np.abs(side.astype(np.int32)).mean() > 50 for side in samples):
-        return f"{path.name}: a side is silent"
-    return ""
+        return samples.shape[1] / rate, f"{path.name}: a side is silent"
+    return samples.shape[1] / rate, ""
 
 
 async def _compare_figures(
