@@ -114,7 +114,7 @@ class Satisfaction(Section, frozen=True):
     """The caller rates the service by a key after the call (SAT-01/02)."""
 
     is_enabled: bool = False
-    prompt: Annotated[Text, Meta(description='"file:PATH"; empty: ours.')] = ""
+    prompt: Annotated[Text, Meta(description='What asks for it, "file:PATH"; empty: a tone.')] = ""
     satisfied_key: Annotated[str, Meta(pattern=r"^[0-9*#]$")] = "1"
     neutral_key: Annotated[str, Meta(pattern=r"^[0-9*#]$")] = "2"
     dissatisfied_key: Annotated[str, Meta(pattern=r"^[0-9*#]$")] = "3"

@@ -259,6 +259,8 @@ class QueueStay(msgspec.Struct, gc=False, kw_only=True):
     """Offer -> agent."""
     agent_id: str = ""
     """Who serves it."""
+    rating: str = ""
+    """asked, asked_again, thanked: how far the caller is with rating the service; "" = he was not asked."""
 
 
 class RunningRecording(msgspec.Struct, gc=False, kw_only=True):

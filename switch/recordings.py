@@ -66,6 +66,7 @@ def start(
             caller=call.caller,
             dialed=call.dialed,
             extension=call.extension,
+            agent_id=call.stay.agent_id if call.stay is not None else "",
             trunk=call.trunk,
             format=form,
         ),

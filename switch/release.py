@@ -2,6 +2,7 @@
 
 from model import events, media
 from model.causes import HangupCause
+from model.events_queue import CallRated
 from switch.actions import Action, EndLeg, ForgetCall
 from switch.call import Call, Leg
 from switch.cdr import call_record
@@ -54,6 +55,7 @@ def release(call: Call, cause: HangupCause, side: str, now: float, env: Environm
         n_media += leg.is_configured
         leg.is_statistics_due = leg.is_configured
         leg.offer = leg.local_sdp = b""
+    actions += _not_rated(call, env)
     close_segments(call, wall)
     if n_media:
         actions.append(media.ReleaseSession(call.call_id))
@@ -79,6 +81,19 @@ def release(call: Call, cause: HangupCause, side: str, now: float, env: Environm
     call.n_statistics_due = n_media
     call.deadline = now + STATISTICS_WAIT_S if n_media else 0.0
     return actions
+
+
+def _not_rated(call: Call, env: Environment) -> list[Action]:
+    """A served caller whose queue asks for ratings, and who hung up before he could be asked (SAT-02)."""
+    queue_stay = call.stay
+    if queue_stay is None or not queue_stay.agent_id or queue_stay.rating:
+        return []
+    queue = env.directory.queues.get(queue_stay.queue)
+    if queue is None or not queue.satisfaction.is_enabled:
+        return []
+    return [
+        CallRated(call_id=call.call_id, queue=queue_stay.queue, agent_id=queue_stay.agent_id, result="not_sent", key="")
+    ]
 
 
 def drop_audio(leg: Leg) -> list[Action]:

@@ -30,6 +30,7 @@ from switch.leg_events import (
     TimerDue,
 )
 from switch.monitor import SUPERVISOR
+from switch.phases import rating
 from switch.phases.outcome import Outcome, releasing, stay
 from switch.release import drop_audio, end_leg, leg_left
 from switch.ring_plan import Ringing
@@ -168,6 +169,9 @@ def _left(
         return Outcome(actions + outcome.actions, outcome.next_phase)
     is_rung = any(each.purpose != SUPERVISOR for each in call.ringings.values())
     if len(call.parties()) < 2 and not is_rung:
+        if rating.is_due(call, leg, env):
+            call.hangup_cause, call.hangup_side = cause, side
+            return Outcome([*actions, *drop_audio(leg)], "rating")
         return leaving.end(call, leg, cause, side, now, env, actions)
     told = events.CallLegEnded(call_id=call.call_id, leg_id=leg.leg_id, cause=cause, side=side)
     return stay([*actions, told, *settle(call, now, env), *drop_audio(leg)])
