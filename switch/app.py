@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from acd.metrics import Metrics
 from control.audit import AuditTrail
 from control.gate import Gate
 from control.hub import EventHub
@@ -37,6 +38,7 @@ from switch.extensions_admin import entry_of, hash_password
 from switch.lag import LagMeter
 from switch.listening import UnusableError, make_listeners, make_resolver, tls_of
 from switch.media_pool import MediaPool, WorkerNotes
+from switch.metrics import make_metrics, rebuild
 from switch.outbound_history import recall_usage
 from switch.reach import Reaches
 from switch.recovery import recover, recover_after_start
@@ -72,6 +74,7 @@ class App:
     gate: Gate
     audit: AuditTrail
     services: ServicesDesk
+    metrics: Metrics
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -104,8 +107,10 @@ class App:
             limits=WriterLimits(max_backlog=config.storage.max_backlog),
             on_state_change=app._storage_changed,
         )
-        keep_events(app.hub, app.storage.put)
         directory = await app._load_directory()
+        app.metrics = make_metrics(directory)
+        await rebuild(app.metrics, app.storage, config.numbering.time_zone)
+        keep_events(app.hub, app.storage.put, app.metrics.feed)
         await recall_usage(app.storage, directory.outbound, time.time())
         listeners = make_listeners(config)
         resolver = make_resolver(config, listeners)

@@ -22,6 +22,7 @@ from switch import (
     conference_commands,
     event_log,
     extensions_admin,
+    metrics,
     parking_commands,
     queue_commands,
     roles_admin,
@@ -90,6 +91,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         **services_desk.make_handlers(app),
         **audio_commands.make_handlers(app, handlers.source),
         **parking_commands.make_handlers(app),
+        **metrics.make_handlers(app),
         **transfer_commands.make_handlers(app),
     }
 

@@ -38,9 +38,14 @@ def record_of(event: Event, node: str, seq: int, at_utc: float) -> EventRecord:
     )
 
 
-def keep_events(hub: EventHub, put: Callable[[EventRecord], None]) -> None:
-    """From now on every event of the log is put as it is published."""
-    hub.keep(LOGGED, lambda event, seq, at_utc: put(record_of(event, hub.node, seq, at_utc)))
+def keep_events(hub: EventHub, put: Callable[[EventRecord], None], count: Callable[[Event, float], None]) -> None:
+    """From now on every event of the log is put, and counted, as it is published."""
+
+    def keep(event: Event, seq: int, at_utc: float) -> None:
+        put(record_of(event, hub.node, seq, at_utc))
+        count(event, at_utc)
+
+    hub.keep(LOGGED, keep)
 
 
 def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:

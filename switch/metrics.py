@@ -1,0 +1,94 @@
+"""Figures since midnight on the switch: fed with what is told, rebuilt from the log of today at a start."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from acd.metrics import Metrics
+from acd.metrics_views import agent_metrics, queue_metrics
+from control.auth import Caller
+from model.commands_metrics import AgentMetricsList, GetAgentMetrics, GetQueueMetrics, QueueMetricsList
+from model.declare import EVENTS, Command
+from model.queues import Queue
+from storage.errors import UnavailableError
+from storage.event_log import EventFilter
+from storage.interface import AnyStorage
+from switch.directory import Directory
+
+if TYPE_CHECKING:
+    from switch.app import App
+
+log = logging.getLogger(__name__)
+
+_PAGE = 1000
+_USUAL = Queue(name="usual")
+
+
+def make_metrics(directory: Directory) -> Metrics:
+    """Figures with the thresholds and the time zone that are configured."""
+
+    def thresholds(name: str) -> tuple[float, float]:
+        queue = directory.queues.get(name, _USUAL)
+        return queue.service_level_s, queue.short_abandon_s
+
+    name = directory.config.numbering.time_zone
+    zone = ZoneInfo(name) if name else None
+    return Metrics(thresholds, lambda at_utc: midnight(at_utc, zone, 1))
+
+
+def midnight(at_utc: float, zone: ZoneInfo | None, days: int) -> float:
+    """Beginning of the day of an instant, or of one `days` later, in the zone (None = the system's)."""
+    here = datetime.fromtimestamp(at_utc, zone) + timedelta(days=days)
+    day = here.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0)
+    return (day.replace(tzinfo=zone) if zone is not None else day.astimezone()).timestamp()
+
+
+async def rebuild(metrics: Metrics, storage: AnyStorage, time_zone: str) -> None:
+    """Feeds the log of today; afterwards nobody waits or is signed in, as after every start."""
+    start_utc = midnight(time.time(), ZoneInfo(time_zone) if time_zone else None, 0)
+    cursor = ""
+    try:
+        while True:
+            page = await storage.events.find(EventFilter(start_utc=start_utc), after=cursor, limit=_PAGE)
+            for record in page.items:
+                spec = EVENTS.get(record.name)
+                if spec is not None:
+                    metrics.feed(msgspec.json.decode(record.body, type=spec.params), record.at_utc)
+            cursor = page.after
+            if not cursor:
+                break
+    except UnavailableError as error:
+        log.error("x figures of today are not whole, its log cannot be read: %s", error)
+    metrics.restarted()
+    # What came half before midnight is not told again in this day.
+    metrics.identity_violations = 0
+
+
+def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:
+    def queues(command: GetQueueMetrics, caller: Caller) -> QueueMetricsList:
+        now, metrics = time.time(), app.metrics
+        metrics.advance(now)
+        states: dict[str, Counter[str]] = {}
+        for agent_id, desk in app.core.floor.centre.desk.state.agents.items():
+            state = metrics.now[agent_id].state if agent_id in metrics.now else "offline"
+            for membership in desk.agent.queues:
+                states.setdefault(membership.queue, Counter())[state] += 1
+        names = sorted({*app.core.directory.queues, *metrics.queues})
+        return QueueMetricsList(
+            queues=[queue_metrics(metrics, name, states.get(name, {}), now) for name in names],
+            identity_violations=metrics.identity_violations,
+        )
+
+    def agents(command: GetAgentMetrics, caller: Caller) -> AgentMetricsList:
+        now, metrics = time.time(), app.metrics
+        metrics.advance(now)
+        names = sorted({*metrics.agents, *metrics.now})
+        return AgentMetricsList(agents=[agent_metrics(metrics, name, now) for name in names])
+
+    return {GetQueueMetrics: queues, GetAgentMetrics: agents}
