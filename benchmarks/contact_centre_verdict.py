@@ -8,9 +8,13 @@ import av
 import msgspec
 import numpy as np
 
+from acd.metrics import Metrics
+from acd.metrics_views import queue_metrics
 from benchmarks.contact_centre_callers import Callers
 from benchmarks.contact_centre_capture import Wire
 from control.client import ControlClient
+from model.declare import EVENTS
+from model.queues import Queue
 
 Told = list[dict[str, Any]]
 _LENGTH_S = 0.5
@@ -213,14 +217,17 @@ def _look_at(path: Path, talk_s: float) -> tuple[float, str]:
 async def _compare_figures(
     verdict: Verdict, told: Told, wire: Wire, control: ControlClient, differences: list[str]
 ) -> None:
-    """The day's figures three times over."""
+    """The day's figures four times over: as the switch shows them, from what it told, from its log, from the wire."""
     live = _figures(told)
     logged = await _log(control)
     again = _figures(logged)
     verdict.asa_s = live["asa_s"]
-    verdict.log_equals_live = live == again and len(logged) > 0
+    shown, anew = await _shown_metrics(control), _metrics_of(logged)
+    verdict.log_equals_live = live == again and shown == anew and len(logged) > 0
     if live != again:
         differences.append(f"live {live}, from the log {again}")
+    if shown != anew:
+        differences.append(f"metrics shown {shown}, from the log {anew}")
     captured = {"answered": verdict.served, "abandoned": verdict.abandoned, "offers": len(wire.offers)}
     counted = {key: again[key] for key in captured}
     is_same_wait = abs(again["asa_s"] - verdict.asa_s_by_capture) < 0.1
@@ -249,13 +256,46 @@ def _figures(told: Told) -> dict[str, Any]:
     }
 
 
+_SHOWN = (
+    *("offered", "answered", "abandoned", "abandoned_short", "flowed_out", "waiting", "longest_wait_s"),
+    *("asa_s", "avg_queue_time_s", "avg_abandon_time_s", "sl1", "sl2", "sl3", "sl4"),
+    *("offers", "offers_accepted", "missed", "ring_s", "handled", "aht_s", "att_s", "avg_hold_s", "avg_acw_s"),
+)
+
+
+async def _shown_metrics(control: ControlClient) -> dict[str, Any]:
+    """Figures of each queue as the switch shows them, and whether O = A + B + F + W held all day."""
+    found = await control.call("metrics.queue")
+    return {
+        "identity_violations": found["identity_violations"],
+        **{each["queue"]: {name: each[name] for name in _SHOWN} for each in found["queues"]},
+    }
+
+
+def _metrics_of(logged: Told) -> dict[str, Any]:
+    """The same from the log alone."""
+    usual = Queue(name="usual")
+    # The day of the log has no midnight in it.
+    metrics = Metrics(lambda name: (usual.service_level_s, usual.short_abandon_s), lambda at_utc: at_utc + 86_400.0)
+    at_utc = 0.0
+    for each in logged:
+        at_utc = each["at_utc"]
+        fields = {name: value for name, value in each.items() if name not in ("event", "at_utc")}
+        metrics.feed(msgspec.convert(fields, EVENTS[each["event"]].params), at_utc)
+    views = {name: queue_metrics(metrics, name, {}, at_utc) for name in metrics.queues}
+    return {
+        "identity_violations": metrics.identity_violations,
+        **{name: {field: getattr(view, field) for field in _SHOWN} for name, view in sorted(views.items())},
+    }
+
+
 async def _log(control: ControlClient) -> Told:
     """The durable log, from its beginning."""
     found: Told = []
     cursor = ""
     while True:
         page = await control.call("events.log", limit=1000, cursor=cursor)
-        found += [{"event": each["event"], **each["fields"]} for each in page["events"]]
+        found += [{"event": each["event"], "at_utc": each["at_utc"], **each["fields"]} for each in page["events"]]
         cursor = page["cursor"]
         if not cursor:
             return found
