@@ -9,7 +9,7 @@ from model.events_agent import AgentLinkChanged
 
 def client_link(state: DeskState, told: ClientLink, now: float) -> list[Told]:
     desk = state.agents.get(told.agent_id)
-    if desk is None or desk.is_client_up == told.is_up:
+    if desk is None or not desk.has_client or desk.is_client_up == told.is_up:
         return []
     desk.is_client_up = told.is_up
     desk.link_epoch += 1

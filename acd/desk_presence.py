@@ -105,12 +105,14 @@ def _leave(state: DeskState, desk: DeskAgent, reason: str, by: str, now: float) 
 
 
 def go_ready(state: DeskState, told: GoReady, now: float) -> list[Told]:
-    """Raises WrongState: he is only looking, not yet long enough busy (AGT-17), or owes a wrap-up code."""
+    """Raises WrongState: he is only looking, not yet long enough busy (AGT-17), owes a wrap-up code, has no phone."""
     desk = find(state, told.agent_id)
     if told.presence not in _READY:
         raise InvalidValue(f"presence must be one of {', '.join(_READY)}", field="presence")
     if desk.mode == "unbound":
         raise WrongState(f"agent {told.agent_id} is signed in only to look (mode unbound)")
+    if desk.extension and not desk.is_device_up:
+        raise WrongState(f"no phone is registered at extension {desk.extension} of agent {told.agent_id}")
     if desk.is_engaged:
         desk.pending, desk.pending_reason, desk.pending_by = told.presence, "", told.by
         return settle(desk, told.by, now, [])

@@ -121,6 +121,8 @@ class ControlServer:
         self._strangers: dict[str, int] = {}
         self._n_strangers = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._n_of_agent: dict[str, int] = {}
+        self._on_agent: Callable[[str, bool], None] = lambda agent_id, is_up: None
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -191,9 +193,17 @@ class ControlServer:
             log.warning("! connection refused source=%s reason=too-many-connections", connection.address)
             raise errors.TooManyRequests("too many connections", retry_after_s=self.limits.login_s)
 
+    def watch_agents(self, on_agent: Callable[[str, bool], None]) -> None:
+        """`on_agent(agent_id, is_up)` is called with the first connection of an agent and when his last one is gone."""
+        self._on_agent = on_agent
+
     def logged_in(self, connection: Connection) -> None:
         """The connection is no stranger any more."""
         self._forget_stranger(connection.source)
+        if connection.caller is not None and (agent_id := connection.caller.agent):
+            n = self._n_of_agent[agent_id] = self._n_of_agent.get(agent_id, 0) + 1
+            if n == 1:
+                self._on_agent(agent_id, True)
 
     def closed(self, connection: Connection) -> None:
         """The connection is gone."""
@@ -201,9 +211,17 @@ class ControlServer:
             self._connections.discard(connection)
             if connection.caller is None:
                 self._forget_stranger(connection.source)
+            elif connection.caller.agent:
+                self._agent_left(connection.caller.agent)
         self.stats.connections = len(self._connections)
         if not self._connections:
             self._idle.set()
+
+    def _agent_left(self, agent_id: str) -> None:
+        self._n_of_agent[agent_id] -= 1
+        if not self._n_of_agent[agent_id]:
+            del self._n_of_agent[agent_id]
+            self._on_agent(agent_id, False)
 
     def dispatch(
         self,

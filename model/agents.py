@@ -3,6 +3,7 @@
 A person is an *agent*; where he sits is an *extension*; he signs in at one (or at none, only to look).
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
@@ -13,6 +14,12 @@ AgentId = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}$", description="His number (工号): what he signs in with.")
 ]
 Level = Annotated[int, Meta(ge=0, le=9, description="0 lowest, 9 highest (ACD-02).")]
+
+
+def _code(text: str) -> Meta:
+    return Meta(pattern=r"^([*#][0-9*#]{1,7})?$", description=text)
+
+
 Reason = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 DisplayState = Literal[
@@ -115,10 +122,17 @@ class AgentRules(Section, frozen=True):
     device_grace_s: Annotated[
         Seconds, Meta(description="An unregistered phone is missed for this long before he is made not ready.")
     ] = 5.0
-    sign_in_code: Annotated[str, Meta(max_length=16, description="To sign in at a phone (AGT-07).")] = "*50"
-    sign_out_code: Annotated[str, Meta(max_length=16)] = "*51"
-    ready_code: Annotated[str, Meta(max_length=16)] = "*52"
-    not_ready_code: Annotated[str, Meta(max_length=16, description="With the reason's place, 1 = first.")] = "*53"
+    sign_in_code: Annotated[
+        str, _code("Dialled to sign in at a phone, with agent id and PIN (AGT-07); empty: there is none.")
+    ] = "*50"
+    sign_out_code: Annotated[str, _code("Dialled to sign out.")] = "*51"
+    ready_code: Annotated[str, _code("Dialled to be ready.")] = "*52"
+    not_ready_code: Annotated[
+        str, _code("Dialled to be not ready, with the place of the reason in agents.reason after it; alone: the first.")
+    ] = "*53"
+    is_ready_after_phone_sign_in: Annotated[
+        bool, Meta(description="Who signs in by a code is ready at once; false: he dials ready_code when he is.")
+    ] = True
     lock_extension_to_address: Annotated[
         bool, Meta(description="An agent may sign in only from the address his extension is registered from (AGT-22).")
     ] = False
@@ -127,6 +141,12 @@ class AgentRules(Section, frozen=True):
         NotReadyReason(code="break", title="小休", bucket="break"),
         NotReadyReason(code="away", title="离开", bucket="away"),
     )
+
+    def codes(self) -> Iterator[tuple[str, str]]:
+        """(feature, code) of those that agents dial and that have one."""
+        for name in ("sign_in", "sign_out", "ready", "not_ready"):
+            if code := getattr(self, f"{name}_code"):
+                yield f"agent_{name}", code
 
 
 __all__ = [

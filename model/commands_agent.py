@@ -94,6 +94,9 @@ class SignIn(Command, frozen=True, kw_only=True):
     """unbound: without a phone, only to look."""
     extension: OptionalText = ""
     """Where he sits; empty = his own."""
+    is_client: bool = False
+    """By himself: this user's connections are his client. When the last of them is lost for longer than
+    agents.link_grace_s he is made not ready, and when one is back he is what he was (AGT-18)."""
 
 
 @command(

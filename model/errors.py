@@ -35,7 +35,7 @@ class NotAuthenticated(ApiError):
 
 @error(-32002, "permission_denied")
 class PermissionDenied(ApiError):
-    """The role of this user does not allow the command."""
+    """The role of this user does not allow the command, or not from there."""
 
 
 @error(-32003, "too_many_requests")

@@ -98,12 +98,29 @@ class SendRefer(_LegAction, frozen=True):
 
 
 class ChangeServices(_LegAction, frozen=True):
-    """The user wants it so from now on; ServicesChanged tells how it went."""
+    """The user wants it so from now on; FeatureDone tells how it went."""
 
     extension: str
     field: str
     """As in storage.directory.ExtensionServices."""
     value: str
+
+
+class AgentByPhone(_LegAction, frozen=True):
+    """Who sits at the phone is an agent, and wants this; FeatureDone tells how it went. Its repr, which may be logged,
+    does not tell the PIN."""
+
+    feature: str
+    """agent_sign_in, agent_sign_out, agent_ready, agent_not_ready."""
+    extension: str
+    number: str = ""
+    """The agent's, or the place of a reason."""
+    pin: str = ""
+    host: str = ""
+    """Where the phone is."""
+
+    def __repr__(self) -> str:
+        return f"AgentByPhone({self.call_id!r}, {self.feature!r}, {self.extension!r}, {self.number!r})"
 
 
 class PreemptTrunk(_LegAction, frozen=True):
@@ -175,6 +192,7 @@ Action = (
     | ReportRefer
     | SendRefer
     | ChangeServices
+    | AgentByPhone
     | PreemptTrunk
     | TellCentre
     | TellCall

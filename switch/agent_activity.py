@@ -32,6 +32,8 @@ class _Part(msgspec.Struct, gc=False):
     hold_s: float = 0.0
     n_holds: int = 0
     was_up: bool = False
+    is_feature: bool = False
+    """He only dials a feature code: it keeps him busy and counts as no call."""
 
 
 class AgentActivity:
@@ -67,7 +69,9 @@ class AgentActivity:
                 if leg.leg_id in self._parts:
                     self._look(call, leg, now, changed)
                 elif leg.kind == "extension" and leg.name in by_extension and not leg.is_ended:
-                    self._parts[leg.leg_id] = _Part(by_extension[leg.name], call.call_id, since=now)
+                    self._parts[leg.leg_id] = _Part(
+                        by_extension[leg.name], call.call_id, since=now, is_feature=call.feature is not None
+                    )
                     self._legs_of_call.setdefault(call.call_id, set()).add(leg.leg_id)
                     self._look(call, leg, now, changed)
         for agent_id, call_id in changed.items():
@@ -98,7 +102,7 @@ class AgentActivity:
                 del self._legs_of_call[part.call_id]
         _account(part, now)
         is_own = leg is not None and leg.direction == "in"
-        if part.was_up or is_own:
+        if (part.was_up or is_own) and not part.is_feature:
             self._floor.tell(
                 CallOver(
                     agent_id=part.agent_id,
@@ -125,6 +129,8 @@ class AgentActivity:
 
 def what(call: Call, leg: Leg) -> Doing:
     """What the leg's user does in this call."""
+    if call.feature is not None:
+        return "dialing"
     if not leg.is_up:
         # An agent whom a queue's call rings is the desk's own business.
         if leg.direction == "out":

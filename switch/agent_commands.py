@@ -10,6 +10,7 @@ from model import commands_agent as agents
 from model.agents import Agent
 from model.declare import Command
 from model.errors import NoSuchAgent, NoSuchExtension
+from switch.agent_phone import check_seat
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -36,6 +37,8 @@ class AgentCommands:
         self._app = app
         self._floor = app.core.floor
         self._directory = app.core.directory
+        self._config = app.config
+        self._bindings = app.core.env.bindings
 
     def list(self, command: agents.ListAgents, caller: Caller) -> agents.AgentList:
         counts: dict[str, int] = {}
@@ -61,7 +64,15 @@ class AgentCommands:
         extension = command.extension or agent.extension
         if extension and extension not in self._directory.extensions:
             raise NoSuchExtension(f"no extension {extension}")
-        self._floor.ask(desk_inputs.SignIn(agent=agent, mode=command.mode, extension=extension, by=caller.user))
+        is_own = caller.agent == agent.agent_id
+        if extension and is_own and command.mode == "extension" and self._config.agents.lock_extension_to_address:
+            check_seat(self._bindings(extension, self._floor.now()), extension, _host(caller.address))
+        has_client = command.is_client and is_own
+        self._floor.ask(
+            desk_inputs.SignIn(
+                agent=agent, mode=command.mode, extension=extension, by=caller.user, has_client=has_client
+            )
+        )
         if extension:
             self._floor.look_at_device(extension)
         return self._view(agent)
@@ -113,6 +124,10 @@ class AgentCommands:
     def _view(self, agent: Agent) -> agents.AgentView:
         desk = self._floor.centre.desk.state.agents.get(agent.agent_id)
         return agent_view(agent, desk, self._floor.now())
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")
 
 
 def agent_view(agent: Agent, desk: DeskAgent | None, now: float) -> agents.AgentView:

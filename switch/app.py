@@ -27,6 +27,7 @@ from storage.storage import Storage
 from storage.writer import WriterLimits, WriterState
 from switch.access import load_roles, token_table
 from switch.access_desk import load_access
+from switch.agent_phone import AgentPhones
 from switch.agent_rights import AgentRights
 from switch.commands import make_handlers
 from switch.config import Config
@@ -142,6 +143,7 @@ class App:
         core.notifier.book.load(await app.storage.extension_states.all())
         app.services = ServicesDesk(core.runtime, app.storage, app.hub.publish, app._own, core.notifier.dnd_changed)
         await app.services.load()
+        AgentPhones(core, app._own)
         app.trunks.resolve_literals()
         for worker in pool.workers:
             app._own(worker.run())
@@ -177,6 +179,7 @@ class App:
             audit=app.audit,
             version=VERSION,
         )
+        app.control.watch_agents(core.floor.client_changed)
         await app.control.start(sockets=[control_socket])
         app._own(app.trunks.keep_resolved())
         app._own(app._keep_time(core.env))

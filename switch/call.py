@@ -243,7 +243,8 @@ class FeatureState(msgspec.Struct, gc=False):
     name: str
     number: str = ""
     stage: str = ""
-    """collecting, storing, saying"""
+    """collecting, pin, storing, saying"""
+    pin: str = ""
 
 
 class QueueStay(msgspec.Struct, gc=False, kw_only=True):

@@ -91,6 +91,21 @@ def token() -> None:
     typer.echo(f"token       {made}\ntoken_hash  {hash_token(made)}")
 
 
+@app.command()
+def pin() -> None:
+    """Make the hash of an agent's PIN, for pin_hash in the configuration; the PIN is asked for, or read from a pipe."""
+    from switch.pins import hash_pin
+
+    if sys.stdin.isatty():
+        wanted = typer.prompt("PIN", hide_input=True, confirmation_prompt=True)
+    else:
+        wanted = sys.stdin.readline()
+    try:
+        typer.echo(f"pin_hash  {hash_pin(wanted.strip())}")
+    except ValueError as error:
+        _fail(str(error))
+
+
 app.registered_commands += control_app.registered_commands
 app.registered_groups += control_app.registered_groups
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from model.agents import SYSTEM_REASONS
 from model.queues import Queue
 from switch.config import Config
+from switch.pins import is_pin_hash
 
 Wrong = Callable[[list[str | int], str], Exception]
 NOT_YET = ("ivr:", "voicemail")
@@ -57,6 +58,8 @@ def check_centre(config: Config, wrong: Wrong) -> None:
             raise wrong(["agent", i, "group"], f'there is no agent_group "{agent.group}"')
         if agent.extension and agent.extension not in extensions:
             raise wrong(["agent", i, "extension"], f'there is no extension "{agent.extension}"')
+        if agent.pin_hash and not is_pin_hash(agent.pin_hash):
+            raise wrong(["agent", i, "pin_hash"], "is not what `ringback pin` makes")
         for each in agent.queues:
             if each.queue not in queues:
                 raise wrong(["agent", i, "queues"], f'there is no queue "{each.queue}"')

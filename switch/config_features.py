@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from model.agents import AgentRules
 from switch.config_types import Seconds, Section, Text
 
 MAX_ORBITS = 1000
@@ -90,12 +91,18 @@ class Parking(Section, frozen=True):
         return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
 
 
-def feature_problem(codes: FeatureCodes, parking: Parking, extensions: Collection[str]) -> tuple[list[str], str] | None:
+def feature_problem(
+    codes: FeatureCodes, rules: AgentRules, parking: Parking, extensions: Collection[str]
+) -> tuple[list[str], str] | None:
     """(where, what is wrong) of what the types cannot say; None when all is right."""
     seen: dict[str, str] = {}
     for name, code in codes.codes():
         if code in seen:
             return ["feature_codes", name], f'"{code}" is the code of {seen[code]} already'
+        seen[code] = name
+    for name, code in rules.codes():
+        if code in seen:
+            return ["agents", f"{name.removeprefix('agent_')}_code"], f'"{code}" is the code of {seen[code]} already'
         seen[code] = name
     typed: dict[str, str] = {}
     for name, code in codes.in_call_codes():

@@ -173,7 +173,9 @@ def _check(config: Config, text: str, path: str) -> None:
     key, fault = check_supervision(config.supervision)
     if key:
         raise wrong(["supervision", key], fault)
-    features = feature_problem(config.feature_codes, config.parking, [e.number for e in config.extension])
+    features = feature_problem(
+        config.feature_codes, config.agents, config.parking, [e.number for e in config.extension]
+    )
     for problem in (features, nat_problem(config.nat)):
         if problem is not None:
             raise wrong([*problem[0]], problem[1])

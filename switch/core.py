@@ -138,6 +138,7 @@ def assemble(
         runtime.watch_flows(machine.flow_failed)
     floor = Floor(runtime, directory, env, int.from_bytes(secrets(8)))
     floor.begin()
+    registrations.on_change(floor.phones_changed)
     door = Door(runtime, gatekeeper, registrations, trunks, notifier, messages, is_congested=is_congested)
     door.requests_done.append(keep_alives.request_done)
     runtime.open_door(door)

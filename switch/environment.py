@@ -61,7 +61,7 @@ class Environment:
         self.wall_offset = wall_offset
         self.services = ServiceTable()
         self.in_call_codes = {code: name for name, code in config.feature_codes.in_call_codes()}
-        self.features = FeatureTable(config.feature_codes)
+        self.features = FeatureTable(config.feature_codes, config.agents)
         self.orbits = Orbits(config.parking.orbit_numbers())
         self.is_in_call: Callable[[str], bool] = lambda number: False
         plan = config.media.tone_plan

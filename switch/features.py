@@ -2,11 +2,16 @@
 
 import msgspec
 
+from model.agents import AgentRules
 from switch.config_features import FeatureCodes
 
-TAKES_NUMBER = frozenset(("forward_always_on", "forward_busy_on", "forward_no_answer_on"))
+TAKES_NUMBER = frozenset(("forward_always_on", "forward_busy_on", "forward_no_answer_on", "agent_sign_in"))
 """Features that are nothing without a number; it may be dialled with the code or after the tone."""
-MAY_TAKE_NUMBER = frozenset(("pickup", "park", "retrieve"))
+MAY_TAKE_NUMBER = frozenset(("pickup", "park", "retrieve", "agent_not_ready"))
+TAKES_PIN = frozenset(("agent_sign_in",))
+"""Features that ask for a PIN after the number."""
+OF_AGENTS = ("agent_sign_in", "agent_sign_out", "agent_ready", "agent_not_ready")
+"""Their codes stand in `[agents]`."""
 
 SERVICES: dict[str, tuple[str, str]] = {
     "forward_always_on": ("always_to", ""),
@@ -31,8 +36,9 @@ class Feature(msgspec.Struct, frozen=True, gc=False):
 class FeatureTable:
     """Finds the feature in what was dialled: the longest code that fits."""
 
-    def __init__(self, codes: FeatureCodes) -> None:
-        self._codes = sorted(((code, name) for name, code in codes.codes()), key=lambda pair: -len(pair[0]))
+    def __init__(self, codes: FeatureCodes, rules: AgentRules) -> None:
+        every = [*codes.codes(), *rules.codes()]
+        self._codes = sorted(((code, name) for name, code in every), key=lambda pair: -len(pair[0]))
         self._first = frozenset(code[0] for code, _ in self._codes)
 
     def find(self, dialed: str) -> Feature | None:

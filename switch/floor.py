@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from acd.actions import AcdAction, Announce, Connect, Offer, SendOn, Withdraw
 from acd.centre import Centre
 from acd.desk import AgentDesk
-from acd.desk_inputs import AgentRulesChange, DeskDayBegins, DeskInput, DeviceState
+from acd.desk_inputs import AgentRulesChange, ClientLink, DeskDayBegins, DeskInput, DeviceState
 from acd.engine import AcdEngine
 from acd.inputs import AcdInput, CallEnters, CallLeaves, DayBegins, QueueChanges, RulesChange
 from model.declare import ApiError, Event
@@ -95,11 +95,20 @@ class Floor:
 
     def look_at_device(self, extension: str) -> None:
         """Tells whether a phone is registered there."""
+        self.phones_changed(extension, self.now())
+
+    def phones_changed(self, extension: str, now: float) -> None:
+        """A phone registered there, or is gone (XAGT-05)."""
         desk = self.centre.desk.at(extension)
         if desk is not None:
-            now = self.now()
             self.tell(DeviceState(desk.agent_id, bool(self._env.bindings(extension, now))), now)
             self._runtime.rearm(now)
+
+    def client_changed(self, agent_id: str, is_up: bool) -> None:
+        """The agent's first control connection is there, or his last one is gone (AGT-18)."""
+        now = self.now()
+        self.tell(ClientLink(agent_id, is_up), now)
+        self._runtime.rearm(now)
 
     def extension_of(self, agent_id: str) -> str:
         """Where he sits; "" = he is not signed in, or only looks."""

@@ -232,7 +232,7 @@ class SetData(_CallEvent, frozen=True):
     data: dict[str, str | None]
 
 
-class ServicesChanged(_CallEvent, frozen=True):
+class FeatureDone(_CallEvent, frozen=True):
     """What a feature code asked for is done, or `error` says why not."""
 
     error: str = ""
@@ -397,7 +397,7 @@ CallEvent = (
     | MoveToQueue
     | TellPlace
     | RecordCall
-    | ServicesChanged
+    | FeatureDone
     | LegJoins
     | LegSpeaks
     | ChangeMember

@@ -6,6 +6,7 @@ KINDS = (
     "wrong_credentials",
     "locked_out",
     "wrong_identity",
+    "wrong_pin",
     "scanner",
     "enumeration",
     "flood",

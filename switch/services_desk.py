@@ -18,7 +18,7 @@ from storage.errors import NotFoundError, UnavailableError
 from storage.interface import AnyStorage
 from switch.actions import ChangeServices
 from switch.directory import ExtensionEntry
-from switch.leg_events import ServicesChanged
+from switch.leg_events import FeatureDone
 from switch.numbers import clean
 from switch.runtime import Runtime
 from switch.services import OFF, target_refusal
@@ -97,7 +97,7 @@ class ServicesDesk:
         except ApiError as problem:
             why = problem.message
             log.info("x extension %s: %s: %s", action.extension, action.field, why)
-        self._runtime.tell(ServicesChanged(action.call_id, action.leg_id, why))
+        self._runtime.tell(FeatureDone(action.call_id, action.leg_id, why))
 
     async def _change(self, number: str, changes: dict[str, Any], by: str) -> None:
         """Raises NoSuchExtension, InvalidValue, StorageUnavailable."""

@@ -3,19 +3,19 @@ the change is made, and a tone or prompt says whether it was."""
 
 from model import media
 from model.causes import HangupCause
-from switch.actions import Action, AnswerLeg, ChangeServices
+from switch.actions import Action, AgentByPhone, AnswerLeg, ChangeServices
 from switch.call import Call, FeatureState
 from switch.environment import Environment
-from switch.features import SERVICES, TAKES_NUMBER
+from switch.features import OF_AGENTS, SERVICES, TAKES_NUMBER, TAKES_PIN
 from switch.leg_events import (
     CallEvent,
     DropLeg,
+    FeatureDone,
     LegDigit,
     LegFailed,
     LegHungUp,
     PlayEnded,
     Release,
-    ServicesChanged,
     Timeout,
 )
 from switch.phases.outcome import Outcome, releasing, stay
@@ -45,11 +45,8 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     call.feature = FeatureState(found.name, found.number)
     actions: list[Action] = [AnswerLeg(call.call_id, call.a)]
     if found.name in TAKES_NUMBER and not found.number:
-        call.feature.stage = "collecting"
-        call.deadline = now + FIRST_DIGIT_S
-        actions.append(_play(call, [f"tone:dial/{env.config.media.tone_plan}"], is_looped=True))
-        return stay(actions)
-    return stay(actions + _do(call, now, env))
+        return stay(actions + _ask(call, "collecting", now, env))
+    return stay(actions + _have_number(call, now, env))
 
 
 def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
@@ -61,11 +58,15 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return releasing(call, cause, "caller", now, env)
         case LegDigit(digit=digit) if feature.stage == "collecting":
             return stay(_digit(call, feature, digit, now, env))
+        case LegDigit(digit=digit) if feature.stage == "pin":
+            return stay(_pin_digit(call, feature, digit, now, env))
         case Timeout() if feature.stage == "collecting" and feature.number:
+            return stay(_have_number(call, now, env))
+        case Timeout() if feature.stage == "pin" and feature.pin:
             return stay(_do(call, now, env))
-        case Timeout() if feature.stage in ("collecting", "storing"):
+        case Timeout() if feature.stage in ("collecting", "pin", "storing"):
             return stay(_say(call, now, env, is_done=False))
-        case ServicesChanged(error=error) if feature.stage == "storing":
+        case FeatureDone(error=error) if feature.stage == "storing":
             return stay(_say(call, now, env, is_done=not error))
         case PlayEnded(play_id=play_id) if play_id == PLAY and feature.stage == "saying":
             return releasing(call, HangupCause.NORMAL_CLEARING, "system", now, env)
@@ -82,18 +83,52 @@ def _digit(call: Call, feature: FeatureState, digit: str, now: float, env: Envir
     if not feature.number:
         actions.append(media.StopPlay(call.call_id, call.a, PLAY))
     if digit == "#":
-        return actions + (_do(call, now, env) if feature.number else _say(call, now, env, is_done=False))
+        return actions + (_have_number(call, now, env) if feature.number else _say(call, now, env, is_done=False))
     feature.number += digit
     call.deadline = now + NEXT_DIGIT_S
     if len(feature.number) >= MAX_DIGITS:
+        actions += _have_number(call, now, env)
+    return actions
+
+
+def _pin_digit(call: Call, feature: FeatureState, digit: str, now: float, env: Environment) -> list[Action]:
+    actions: list[Action] = []
+    if not feature.pin:
+        actions.append(media.StopPlay(call.call_id, call.a, PLAY))
+    if digit != "#":
+        feature.pin += digit
+        call.deadline = now + NEXT_DIGIT_S
+    if digit == "#" or len(feature.pin) >= MAX_DIGITS:
         actions += _do(call, now, env)
     return actions
 
 
-def _do(call: Call, now: float, env: Environment) -> list[Action]:
-    """Asks for the change; ServicesChanged says how it went."""
+def _ask(call: Call, stage: str, now: float, env: Environment) -> list[Action]:
+    """A tone asks for digits."""
     feature = call.feature
     assert feature is not None
+    feature.stage = stage
+    call.deadline = now + FIRST_DIGIT_S
+    return [_play(call, [f"tone:dial/{env.config.media.tone_plan}"], is_looped=True)]
+
+
+def _have_number(call: Call, now: float, env: Environment) -> list[Action]:
+    feature = call.feature
+    assert feature is not None
+    return _ask(call, "pin", now, env) if feature.name in TAKES_PIN else _do(call, now, env)
+
+
+def _do(call: Call, now: float, env: Environment) -> list[Action]:
+    """Asks for the change; FeatureDone says how it went."""
+    feature = call.feature
+    assert feature is not None
+    if feature.name in OF_AGENTS:
+        feature.stage = "storing"
+        call.deadline = now + STORING_S
+        leg = call.legs[call.a]
+        pin, feature.pin = feature.pin, ""
+        host = leg.address.rpartition(":")[0].strip("[]")
+        return [AgentByPhone(call.call_id, call.a, feature.name, leg.name, feature.number, pin, host)]
     if feature.name not in SERVICES:
         return _say(call, now, env, is_done=False)
     field, value = SERVICES[feature.name]

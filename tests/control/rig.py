@@ -37,7 +37,10 @@ from model.records import CallRecord, LegRecord, RecordingRecord
 
 PATIENCE_S = 30.0
 TOKENS = {role: new_token() for role in ("viewer", "operator", "administrator")}
-USERS = [ApiUser(name=f"the {role}", role=role, token_hash=hash_token(token)) for role, token in TOKENS.items()]
+USERS = [
+    ApiUser(name=f"the {role}", role=role, token_hash=hash_token(token), agent="a1" if role == "viewer" else "")
+    for role, token in TOKENS.items()
+]
 FAST_FAILURES = {"first_delay_s": 0.001, "max_delay_s": 0.002}
 
 

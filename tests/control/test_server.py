@@ -472,3 +472,23 @@ def test_any_lines_are_answered_or_the_connection_is_cleanly_closed(role, lines,
 
     run(test())
     assert not faults
+
+
+# -- agents -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_connection_of_an_agent_and_the_end_of_his_last_are_told() -> None:
+    async def test() -> None:
+        async with running() as rig:
+            told: list[tuple[str, bool]] = []
+            rig.server.watch_agents(lambda agent_id, is_up: told.append((agent_id, is_up)))
+            one, other = await rig.peer("viewer"), await rig.peer("viewer")
+            await rig.peer("operator")
+            assert told == [("a1", True)]
+            one.writer.close()
+            await eventually(lambda: rig.server.stats.connections == 2)
+            assert told == [("a1", True)]
+            other.writer.close()
+            await eventually(lambda: told == [("a1", True), ("a1", False)])
+
+    run(test())

@@ -221,8 +221,9 @@ def test_two_agents_answer_at_the_same_time_and_one_has_the_call():
 def test_an_agent_whose_phone_is_gone_is_not_ready_and_nobody_waits_for_him():
     async def main():
         centre = Centre()
-        await centre.app.do(SignIn(agent_id="a1"))
-        await centre.app.do(Ready(agent_id="a1"))
+        await centre.agent("a1", "1001")
+        # Nobody has noticed for long enough that it is gone.
+        centre.switch.core.registrations.remove_all("1001")
         mine = centre.caller()
         await centre.carrier.wait("answered", call=mine.id)
         await asyncio.sleep(1.0)

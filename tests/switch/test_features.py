@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.agents import AgentRules
 from switch.config_features import FeatureCodes
 from switch.config_file import ConfigError, parse_config
 from switch.features import Feature, FeatureTable
 
-TABLE = FeatureTable(FeatureCodes())
+TABLE = FeatureTable(FeatureCodes(), AgentRules())
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,11 @@ TABLE = FeatureTable(FeatureCodes())
         ("*81002", Feature("pickup", "1002")),
         ("*8*1002", Feature("pickup", "1002")),
         ("*69701", Feature("retrieve", "701")),
+        ("*50", Feature("agent_sign_in")),
+        ("*501001", Feature("agent_sign_in", "1001")),
+        ("*51", Feature("agent_sign_out")),
+        ("*511", None),
+        ("*532", Feature("agent_not_ready", "2")),
         ("*", None),
         ("1003", None),
         ("", None),
@@ -37,7 +43,7 @@ def test_the_feature_of_a_dialled_text(dialed, found):
 
 
 def test_the_longest_code_that_fits_counts():
-    table = FeatureTable(FeatureCodes(pickup="*8", dnd_on="*81"))
+    table = FeatureTable(FeatureCodes(pickup="*8", dnd_on="*81"), AgentRules())
     assert table.find("*81") == Feature("dnd_on")
     assert table.find("*811") == Feature("pickup", "11")
 
@@ -45,13 +51,16 @@ def test_the_longest_code_that_fits_counts():
 @given(st.text("0123456789*#", max_size=20))
 def test_any_text_is_a_feature_or_a_number(dialed):
     found = TABLE.find(dialed)
-    assert found is None or dialed.startswith(getattr(FeatureCodes(), found.name))
+    codes = dict([*FeatureCodes().codes(), *AgentRules().codes()])
+    assert found is None or dialed.startswith(codes[found.name])
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ('[feature_codes]\ndnd_on = "*79"\n', 'feature_codes.dnd_off: "*79" is the code of dnd_on already'),
+        ('[agents]\nsign_in_code = "*79"\n', 'agents.sign_in_code: "*79" is the code of dnd_off already'),
+        ('[agents]\nready_code = "52"\n', "agents.ready_code"),
         ('[feature_codes]\ndnd_on = "78"\n', "feature_codes.dnd_on"),
         ('[parking]\norbits = "720-701"\n', "parking.orbits"),
         ('[parking]\norbits = "1-99999"\n', "parking.orbits"),
