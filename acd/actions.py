@@ -89,6 +89,7 @@ class CallBack(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Ring the customer of a virtual entry now (customer first, or his turn comes)."""
 
     entry_id: str
+    call_id: str
     number: str
 
 

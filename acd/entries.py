@@ -185,7 +185,9 @@ def callback_asked(core: Core, told: CallbackAsked, now: float) -> None:
         core.stand(entry)
     queue.n_waiting -= 1
     entry.callback_number = told.number
-    core.out += (left(entry, "callback_converted", now), callback_changed(entry, "asked"))
+    core.out.append(left(entry, "callback_converted", now))
+    entry.call_id = told.call_id or entry.call_id
+    core.out.append(callback_changed(entry, "asked"))
     core.arm(now + queue.settings.callback.expires_s, "expire", entry.entry_id)
     if entry.state == "listening":
         distribute(core, entry, now)

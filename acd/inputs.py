@@ -82,6 +82,8 @@ class CallbackAsked(msgspec.Struct, frozen=True, gc=False):
 
     entry_id: str
     number: str
+    call_id: str = ""
+    """The call in which he will be called back, whose the place is from now on; empty = the same."""
 
 
 class CallbackAnswered(msgspec.Struct, frozen=True, gc=False):

@@ -335,7 +335,7 @@ def call_back(core: Core, entry: Entry) -> None:
     entry.state = "calling"
     core.queues[entry.queue].n_calling += 1
     entry.n_attempts += 1
-    core.out.append(CallBack(entry_id=entry.entry_id, number=entry.callback_number))
+    core.out.append(CallBack(entry_id=entry.entry_id, call_id=entry.call_id, number=entry.callback_number))
     core.out.append(
         QueueCallbackChanged(
             call_id=entry.call_id,

@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Meta
 
 from model import views
-from model.commands import Cursor, Id, Limit
+from model.commands import Cursor, Id, Limit, OptionalText
 from model.declare import Command, command
-from model.errors import NoSuchEntry, NoSuchQueue, WrongState
+from model.errors import InvalidValue, NoSuchEntry, NoSuchQueue, WrongState
 from model.queues import Queue
 from model.settings import Name
 
@@ -169,6 +169,29 @@ class MoveCall(Command, frozen=True, kw_only=True):
     queue: Name
     call_id: Id
     to: Name
+
+
+class CallbackView(msgspec.Struct, frozen=True, kw_only=True):
+    """A callback that was taken."""
+
+    call_id: str
+    """The call in which the customer will be called back; `call.hangup` cancels it."""
+
+
+@command(
+    "queue.request_callback",
+    permission="queue.control",
+    of=("queue", "call_id"),
+    result=CallbackView,
+    errors=(NoSuchQueue, NoSuchEntry, WrongState, InvalidValue),
+)
+class RequestCallback(Command, frozen=True, kw_only=True):
+    """Lets a caller who waits hang up and keep his place: he is called back when it is his turn (XACD-03)."""
+
+    queue: Name
+    call_id: Id
+    number: OptionalText = ""
+    """Where; empty = at the number he calls from."""
 
 
 @command("queue.set_state", permission="queue.control", of="queue", result=QueueView, errors=(NoSuchQueue,))

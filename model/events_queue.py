@@ -76,7 +76,7 @@ class QueueCallbackChanged(Event, frozen=True, kw_only=True):
     """A caller who hung up to be called back keeps his place; this is how it goes (XACD-03)."""
 
     call_id: str
-    """Of the call in which it was asked for."""
+    """Of the call in which he is called back; its data `callback_of` names the one in which it was asked for."""
     entry_id: str
     queue: str
     state: str

@@ -108,6 +108,9 @@ class Callback(Section, frozen=True):
     retries: Annotated[int, Meta(ge=0, le=5)] = 1
     expires_s: Annotated[Seconds, Meta(description="Given up after so long.")] = 14_400.0
     caller_id: Annotated[str, Meta(max_length=32, description="Shown to the customer; empty: what he called.")] = ""
+    dial_prefix: Annotated[
+        str, Meta(pattern=r"^[0-9*#+]{0,8}$", description="Put before the customer's number to dial it.")
+    ] = ""
 
 
 class Satisfaction(Section, frozen=True):

@@ -123,6 +123,10 @@ class AgentByPhone(_LegAction, frozen=True):
         return f"AgentByPhone({self.call_id!r}, {self.feature!r}, {self.extension!r}, {self.number!r})"
 
 
+class AskCallback(_LegAction, frozen=True):
+    """Who waits in a queue wants to be called back; CallbackTaken tells whether he will."""
+
+
 class PreemptTrunk(_LegAction, frozen=True):
     """End another call of a full trunk: an emergency call needs its channel. leg_id is empty."""
 
@@ -193,6 +197,7 @@ Action = (
     | SendRefer
     | ChangeServices
     | AgentByPhone
+    | AskCallback
     | PreemptTrunk
     | TellCentre
     | TellCall

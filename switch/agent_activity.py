@@ -134,7 +134,7 @@ def what(call: Call, leg: Leg) -> Doing:
     if not leg.is_up:
         # An agent whom a queue's call rings is the desk's own business.
         if leg.direction == "out":
-            return "" if call.phase == "queue" else "ringing"
+            return "" if call.phase in ("queue", "callback") else "ringing"
         return "dialing"
     if any(consult.by == leg.leg_id for consult in call.consults.values()):
         return "consult"
@@ -142,7 +142,7 @@ def what(call: Call, leg: Leg) -> Doing:
     if len(company) > 1:
         return "conference"
     if not company:
-        return "dialing" if leg.leg_id == call.a and call.phase in ("ring", "originate") else "on_call"
+        return "dialing" if leg.leg_id == call.a and call.phase in ("ring", "originate", "callback") else "on_call"
     return "hold" if leg.is_away or company[0].is_held else "on_call"
 
 

@@ -19,7 +19,7 @@ from switch.directory import ExtensionEntry, TrunkState
 from switch.environment import Environment
 from switch.leg_events import CallEvent, LegJoins, LegRefers, Release, Timeout, TimerDue
 from switch.originating import NoRouteError, make_call
-from switch.phases import bridged, conference, echo, feature, originate, queue, rating, releasing, ring, route
+from switch.phases import bridged, callback, conference, echo, feature, originate, queue, rating, releasing, ring, route
 from switch.phases.outcome import Outcome
 from switch.preemption import choose_victim
 from switch.release import finish, release
@@ -37,6 +37,7 @@ PHASES: dict[str, ModuleType] = {
     "conference": conference,
     "echo": echo,
     "queue": queue,
+    "callback": callback,
     "bridged": bridged,
     "rating": rating,
     "releasing": releasing,

@@ -10,19 +10,33 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from acd.actions import AcdAction, Announce, Connect, Offer, SendOn, Withdraw
+from acd.actions import AcdAction, Announce, CallBack, Connect, Offer, SendOn, Withdraw
 from acd.centre import Centre
 from acd.desk import AgentDesk
 from acd.desk_inputs import AgentRulesChange, ClientLink, DeskDayBegins, DeskInput, DeviceState
 from acd.engine import AcdEngine
-from acd.inputs import AcdInput, CallEnters, CallLeaves, DayBegins, QueueChanges, RulesChange
+from acd.inputs import AcdInput, CallbackAsked, CallEnters, CallLeaves, DayBegins, QueueChanges, RulesChange
+from model.causes import HangupCause
 from model.declare import ApiError, Event
-from switch.actions import TellCentre
+from model.errors import WrongState
+from model.events_queue import QueueCallbackChanged
+from switch.actions import AskCallback, TellCentre
 from switch.agent_activity import AgentActivity
 from switch.call import Call
+from switch.callbacks import callback_call
 from switch.directory import Directory
 from switch.environment import Environment
-from switch.leg_events import CallEvent, ConnectAgent, RingAgent, SentOn, TellPlace, WithdrawAgent
+from switch.leg_events import (
+    CallbackOver,
+    CallbackTaken,
+    CallEvent,
+    ConnectAgent,
+    CustomerTurn,
+    RingAgent,
+    SentOn,
+    TellPlace,
+    WithdrawAgent,
+)
 from switch.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -45,6 +59,7 @@ class Floor:
         self._activity = AgentActivity(self, env)
         self._midnight = self._next_midnight(runtime.outside.clock())
         runtime.also_perform(TellCentre, lambda action, now: self.tell(action.told, now))
+        runtime.also_perform(AskCallback, self._callback_wanted)
         runtime.also_drive(self, self.handle_timeout)
         runtime.watch_calls(self._calls_touched)
 
@@ -115,6 +130,36 @@ class Floor:
         desk = self.centre.desk.state.agents.get(agent_id)
         return desk.extension if desk is not None else ""
 
+    def ask_callback(self, call: Call, number: str = "") -> str:
+        """Who waits is called back at his number, or another, and hangs up; the id of the call in which that will be.
+
+        Raises WrongState when the call does not wait, or the queue calls nobody back; InvalidValue for the number.
+        """
+        now = self.now()
+        entry_id = call.stay.entry_id if call.stay is not None and call.phase == "queue" else ""
+        entry = self.centre.engine.state.entries.get(entry_id)
+        if entry is None or entry.state not in ("waiting", "listening", "offered"):
+            raise WrongState(f"call {call.call_id} does not wait in a queue")
+        queue = self._directory.queues.get(entry.queue)
+        if queue is None or not queue.callback.is_enabled:
+            raise WrongState(f"queue {entry.queue} calls nobody back (callback.is_enabled)")
+        made = callback_call(call, queue, number or call.caller, now, self._env)
+        self._runtime.perform(self._runtime.calls.begin(made, now), now)
+        self.tell(CallbackAsked(entry_id, made.variables["callback_number"], made.call_id), now)
+        self._dispatch(CallbackTaken(call.call_id, ""), now)
+        self._runtime.rearm(now)
+        return made.call_id
+
+    def _callback_wanted(self, action: AskCallback, now: float) -> None:
+        call = self._runtime.calls.find(action.call_id)
+        if call is None:
+            return
+        try:
+            self.ask_callback(call)
+        except ApiError as problem:
+            log.info("x call %s: no callback: %s", action.call_id, problem.message)
+            self._dispatch(CallbackTaken(action.call_id, "", problem.message), now)
+
     # -- carrying out --------------------------------------------------------------------------------------------------
 
     def _do(self, step: Callable[[], list[AcdAction]], now: float) -> None:
@@ -141,7 +186,8 @@ class Floor:
                 self._dispatch(ConnectAgent(call_id, "", offer_id, agent_id), now)
                 call = self._runtime.calls.find(call_id)
                 if call is not None:
-                    self._activity.connected(call, call.b, agent_id, now)
+                    # The customer of a callback is rung only now; the agent's leg is the first of its conversation.
+                    self._activity.connected(call, call.b or call.a, agent_id, now)
             case SendOn():
                 self._dispatch(
                     SentOn(
@@ -160,6 +206,12 @@ class Floor:
                     TellPlace(action.call_id, "", action.entry_id, action.position, action.is_more_than, action.ewt_s),
                     now,
                 )
+            case CallBack(call_id=call_id):
+                self._dispatch(CustomerTurn(call_id, ""), now)
+            case QueueCallbackChanged(call_id=call_id, state=state):
+                self._runtime.outside.publish(action)
+                if state in ("failed", "expired"):
+                    self._dispatch(CallbackOver(call_id, "", HangupCause.NO_ANSWER), now)
             case Event():
                 self._runtime.outside.publish(action)
             case _:
@@ -196,13 +248,14 @@ class Floor:
         find = self._runtime.calls.find
         for call_id in touched:
             call = find(call_id)
-            if call is not None and call.stay is not None and call.phase == "queue":
+            if call is not None and call.stay is not None and call.phase in ("queue", "callback"):
                 self._entries[call_id] = call.stay.entry_id
             elif call_id in self._entries:
                 # Whatever way it left the phase, the core knows by now, or is told.
                 entry_id = self._entries.pop(call_id)
                 entry = self.centre.engine.state.entries.get(entry_id)
-                if entry is not None and entry.state != "connected" and not entry.callback_number:
+                # It may be another call's, in which the caller is called back.
+                if entry is not None and entry.state != "connected" and entry.call_id == call_id:
                     self.tell(CallLeaves(entry_id, "withdrawn"), now)
         self._activity.calls_touched(touched, now)
 

@@ -328,6 +328,22 @@ class SentOn(_CallEvent, frozen=True):
     n_hops: int
 
 
+class CallbackTaken(_CallEvent, frozen=True):
+    """The caller will be called back, or `error` says why not; leg_id is empty."""
+
+    error: str = ""
+
+
+class CustomerTurn(_CallEvent, frozen=True):
+    """The customer of a callback shall be rung; leg_id is empty."""
+
+
+class CallbackOver(_CallEvent, frozen=True):
+    """The core has given the callback up; leg_id is empty."""
+
+    cause: HangupCause
+
+
 class MoveToQueue(_CallEvent, frozen=True):
     """A supervisor moves the waiting call to another queue; leg_id is empty."""
 
@@ -394,6 +410,9 @@ CallEvent = (
     | WithdrawAgent
     | ConnectAgent
     | SentOn
+    | CallbackTaken
+    | CustomerTurn
+    | CallbackOver
     | MoveToQueue
     | TellPlace
     | RecordCall

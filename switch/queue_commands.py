@@ -30,6 +30,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         queues.Explain: handlers.explain,
         queues.RaiseCall: handlers.raise_call,
         queues.MoveCall: handlers.move_call,
+        queues.RequestCallback: handlers.request_callback,
         queues.SetQueueState: handlers.set_state,
     }
 
@@ -89,6 +90,13 @@ class QueueCommands:
         self._floor.ask(CallLeaves(entry.entry_id, "transferred"))
         self._app.runtime.tell(MoveToQueue(entry.call_id, "", command.to, place))
         return views.Done()
+
+    def request_callback(self, command: queues.RequestCallback, caller: Caller) -> queues.CallbackView:
+        entry = self._entry(command.queue, command.call_id)
+        call = self._app.runtime.calls.find(entry.call_id)
+        if call is None or entry.callback_number:
+            raise WrongState(f"call {command.call_id} is called back already")
+        return queues.CallbackView(call_id=self._floor.ask_callback(call, command.number))
 
     def set_state(self, command: queues.SetQueueState, caller: Caller) -> queues.QueueView:
         queue = self._queue(command.queue)

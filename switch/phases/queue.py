@@ -1,28 +1,28 @@
 """Phase queue: the caller waits and agents are rung for him, until one has the call, it is sent on, or he hangs up.
 
-The routing core decides (`acd.engine`, told by `TellCentre`); its decisions come as events. An agent who answers is in
-no room before the core has said that the call is his.
+The routing core decides (`acd.engine`, told by `TellCentre`); its decisions come as events.
 """
 
-from acd.desk_inputs import OfferRings
-from acd.inputs import CallEnters, CallLeaves, EntryPlace, ExitReason, OfferAnswered, OfferFailed, OfferOutcome
+from acd.inputs import CallbackAnswered, CallEnters, CallLeaves, EntryPlace, ExitReason
 from model import events, media
 from model.causes import HangupCause
-from switch import ringing
-from switch.actions import Action, AnswerLeg, TellCall, TellCentre
+from switch import agent_ringing, ringing
+from switch.actions import Action, AnswerLeg, AskCallback, TellCall, TellCentre
+from switch.agent_ringing import stay_of
 from switch.call import Call, Leg, QueueStay, Segment
 from switch.environment import Environment
 from switch.leg_events import (
     BeginWaiting,
+    CallbackTaken,
     CallEvent,
     ConnectAgent,
     DropLeg,
     LegDigit,
     LegFailed,
     LegHungUp,
-    LegRinging,
     LegSilent,
     MoveToQueue,
+    PlayEnded,
     Release,
     RingAgent,
     SentOn,
@@ -34,21 +34,17 @@ from switch.leg_events import (
 from switch.phases import bridged
 from switch.phases.outcome import Outcome, releasing, stay, to_phase
 from switch.phases.route import plan
-from switch.release import drop_audio, end_leg, leg_left
+from switch.release import leg_left
 from switch.ring_plan import Ringing
 from switch.routing import QUEUE, Origin
-from switch.targets import extension_step
 from switch.variables import set_data
 
 PLAY = "queue"
 """Play id of what the caller hears."""
-OFFER, OVERFLOW = "offer", "overflow"
+OVERFLOW = "overflow"
+SAID = "said"
+MAX_SAYING_S = 10.0
 _ENDS = {"overflow_full": HangupCause.USER_BUSY, "closed": HangupCause.CALL_REJECTED}
-_OUTCOMES: dict[HangupCause, OfferOutcome] = {
-    HangupCause.NO_ANSWER: "no_answer",
-    HangupCause.USER_BUSY: "busy",
-    HangupCause.CALL_REJECTED: "rejected",
-}
 
 
 def enter(call: Call, now: float, env: Environment) -> Outcome:
@@ -57,6 +53,10 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     call.is_direct = False
     limit = env.config.calls.max_duration_s
     call.deadline = now + limit if limit else 0.0
+    if queue_stay.entry_id:
+        # Its customer was called back: his place has been kept.
+        answered = TellCentre(call.call_id, CallbackAnswered(queue_stay.entry_id))
+        return stay([answered, TellCall(BeginWaiting(call.call_id, ""))])
     return stay(_enter_queue(call, queue_stay.queue, None))
 
 
@@ -68,9 +68,10 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
         case BeginWaiting():
             return stay(_begin_waiting(call, now, env))
         case RingAgent():
-            return _ring(call, event, now, env)
+            customer = call.variables.get("callback_number", call.caller)
+            return stay(agent_ringing.ring(call, event, customer, now, env))
         case WithdrawAgent(offer_id=offer_id, reason=reason):
-            return stay(_withdraw(call, offer_id, reason, now, env))
+            return stay(agent_ringing.withdraw(call, offer_id, reason, now, env))
         case ConnectAgent(offer_id=offer_id, agent_id=agent_id):
             return _connect(call, offer_id, agent_id, now, env)
         case SentOn() if event.entry_id == stay_of(call).entry_id:
@@ -95,6 +96,12 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return _due(call, name, now, env)
         case SetData(data=data):
             return stay(set_data(call, data))
+        case CallbackTaken(error=error):
+            return stay(_callback_taken(call, error, now, env))
+        case PlayEnded(play_id=play_id) if play_id == SAID:
+            return _said(call, now, env)
+        case LegDigit(digit=digit) if leg is not None and _asks_for_callback(call, digit, env):
+            return stay([AskCallback(call.call_id, leg.leg_id)])
         case LegDigit() if leg is not None and not bridged.is_told(leg, event, now):
             told = events.CallDigit(
                 call_id=call.call_id, leg_id=leg.leg_id, digit=event.digit, duration_ms=event.duration_ms
@@ -102,11 +109,6 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return stay([] if event.is_secure else [told])
         case _:
             return stay()
-
-
-def stay_of(call: Call) -> QueueStay:
-    assert call.stay is not None
-    return call.stay
 
 
 # -- coming and going --------------------------------------------------------------------------------------------------
@@ -132,9 +134,20 @@ def _begin_waiting(call: Call, now: float, env: Environment) -> list[Action]:
     if leg.segment < 0:
         leg.segment = len(call.segments)
         call.segments.append(Segment(leg.leg_id, "queue", env.wall(now)))
-    source = env.sound(queue.sound.background)
-    actions.append(media.Play(session=call.call_id, leg=leg.leg_id, play_id=PLAY, sources=[source], is_looped=True))
-    return actions
+    return actions + _music(call, env)
+
+
+def _music(call: Call, env: Environment) -> list[Action]:
+    queue = env.directory.queues.get(stay_of(call).queue)
+    source = env.sound(queue.sound.background if queue is not None else "moh:default")
+    return [media.Play(session=call.call_id, leg=call.a, play_id=PLAY, sources=[source], is_looped=True)]
+
+
+def _asks_for_callback(call: Call, digit: str, env: Environment) -> bool:
+    queue_stay = stay_of(call)
+    queue = env.directory.queues.get(queue_stay.queue)
+    is_free = bool(queue_stay.entry_id) and SAID not in call.timers
+    return queue is not None and is_free and queue.callback.is_enabled and digit == queue.sound.callback_key
 
 
 def _answer(call: Call, leg: Leg, now: float, env: Environment) -> list[Action]:
@@ -149,8 +162,11 @@ def _answer(call: Call, leg: Leg, now: float, env: Environment) -> list[Action]:
 
 def _over(call: Call, reason: ExitReason, cause: HangupCause, side: str, now: float, env: Environment) -> Outcome:
     # Last: an agent who was rung for it may be rung for the next call at once, and must have stopped ringing by then.
-    leaves = TellCentre(call.call_id, CallLeaves(stay_of(call).entry_id, reason))
+    entry_id = stay_of(call).entry_id
     outcome = releasing(call, cause, side, now, env)
+    if not entry_id:
+        return outcome
+    leaves = TellCentre(call.call_id, CallLeaves(entry_id, reason))
     return Outcome([*outcome.actions, leaves], outcome.next_phase)
 
 
@@ -190,61 +206,11 @@ def _overflow(call: Call, number: str, now: float, env: Environment) -> Outcome:
 # -- agents ------------------------------------------------------------------------------------------------------------
 
 
-def _ring(call: Call, event: RingAgent, now: float, env: Environment) -> Outcome:
-    queue_stay = stay_of(call)
-    made = Ringing(
-        ringing_id=event.offer_id,
-        purpose=OFFER,
-        caller=call.caller,
-        caller_name=call.caller_name,
-        dialed=event.extension,
-        hears="silence",
-        ring_timeout_s=event.ring_timeout_s,
-    )
-    if event.extension in env.directory.extensions:
-        step = extension_step(made, event.extension, now, env)
-        # What the extension says of forwarding is for calls to the extension, not for those of the agent.
-        step.extension = ""
-        for target in step.targets:
-            target.auto_answer = target.auto_answer or event.auto_answer
-        made.plan.append(step)
-    queue_stay.agents[event.offer_id] = event.agent_id
-    return _follow(call, made, ringing.start(call, made, now, env), now, env)
-
-
 def _on_agent(call: Call, leg: Leg, event: CallEvent, now: float, env: Environment) -> Outcome:
-    queue_stay = stay_of(call)
     made = call.ringings.get(leg.ringing)
-    if made is None:
-        # He answered, and is gone again before the core has said whose the call is.
-        offer_id = next((offer for offer, leg_id in queue_stay.answered.items() if leg_id == leg.leg_id), "")
-        if isinstance(event, LegHungUp | LegFailed):
-            leg_left(leg, event.cause, now, env)
-        if leg.is_ended and offer_id:
-            del queue_stay.answered[offer_id]
-            return stay([*drop_audio(leg), TellCentre(call.call_id, OfferFailed(offer_id, "rejected"))])
-        return stay()
-    is_first_ring = isinstance(event, LegRinging) and not leg.ringing_utc
-    standing = ringing.on(call, made, leg, event, now, env)
-    if made.purpose == OVERFLOW:
-        return _follow_overflow(call, standing, now, env, [])
-    outcome = _follow(call, made, standing, now, env)
-    if is_first_ring and (agent_id := queue_stay.agents.get(made.ringing_id)):
-        outcome.actions.append(TellCentre(call.call_id, OfferRings(agent_id, made.ringing_id)))
-    return outcome
-
-
-def _follow(call: Call, made: Ringing, standing: ringing.Standing, now: float, env: Environment) -> Outcome:
-    actions = standing.actions
-    offer_id = made.ringing_id
-    if standing.answered is not None:
-        stay_of(call).answered[offer_id] = standing.answered.leg_id
-        return stay([*actions, TellCentre(call.call_id, OfferAnswered(offer_id))])
-    if standing.failed is not None:
-        stay_of(call).agents.pop(offer_id, None)
-        outcome = _OUTCOMES.get(standing.failed, "unreachable")
-        return stay([*actions, TellCentre(call.call_id, OfferFailed(offer_id, outcome))])
-    return stay(actions)
+    if made is not None and made.purpose == OVERFLOW:
+        return _follow_overflow(call, ringing.on(call, made, leg, event, now, env), now, env, [])
+    return stay(agent_ringing.on_leg(call, leg, event, now, env))
 
 
 def _follow_overflow(
@@ -258,29 +224,11 @@ def _follow_overflow(
     return stay(actions)
 
 
-def _withdraw(call: Call, offer_id: str, reason: str, now: float, env: Environment) -> list[Action]:
-    queue_stay = stay_of(call)
-    queue_stay.agents.pop(offer_id, None)
-    cause = HangupCause.ANSWERED_ELSEWHERE if reason == "lost_race" else HangupCause.ORIGINATOR_CANCEL
-    made = call.ringings.get(offer_id)
-    if made is not None:
-        return ringing.stop(call, made, cause, now, env)
-    leg = call.legs.get(queue_stay.answered.pop(offer_id, ""))
-    if leg is None:
-        return []
-    return end_leg(leg, cause, "system", now, env) + drop_audio(leg)
-
-
 def _connect(call: Call, offer_id: str, agent_id: str, now: float, env: Environment) -> Outcome:
-    queue_stay = stay_of(call)
-    leg = call.legs.get(queue_stay.answered.get(offer_id, ""))
-    if leg is None or leg.is_ended:
+    leg = agent_ringing.take(call, offer_id, agent_id)
+    if leg is None:
         # His phone was gone in the very moment; the core has given him the call, and he is told that it is over.
         return releasing(call, HangupCause.NORMAL_TEMPORARY_FAILURE, "system", now, env)
-    queue_stay.agent_id = agent_id
-    queue_stay.answered.clear()
-    queue_stay.agents.clear()
-    call.extension = leg.name
     return _talk(call, leg, [events.CallAnswered(call_id=call.call_id, leg_id=leg.leg_id)])
 
 
@@ -291,10 +239,34 @@ def _talk(call: Call, leg: Leg, actions: list[Action]) -> Outcome:
 
 
 def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
-    made = next((each for each in call.ringings.values() if ringing.timer_of(each) == name), None)
+    if name == SAID:
+        return _said(call, now, env)
+    made = agent_ringing.ringing_due(call, name)
     if made is None:
         return stay(ringing.timer_due(call, name))
     standing = ringing.no_answer(call, made, now, env)
     if made.purpose == OVERFLOW:
         return _follow_overflow(call, standing, now, env, [])
-    return _follow(call, made, standing, now, env)
+    return stay(agent_ringing.follow(call, made, standing))
+
+
+# -- called back instead -----------------------------------------------------------------------------------------------
+
+
+def _callback_taken(call: Call, error: str, now: float, env: Environment) -> list[Action]:
+    """The caller hears whether he will be called back. If so his place is another call's from now on."""
+    if not error:
+        stay_of(call).entry_id, stay_of(call).target = "", "callback"
+    source = env.refused if error else env.confirmed
+    call.timers[SAID] = now + MAX_SAYING_S
+    return [
+        media.StopPlay(call.call_id, call.a, PLAY),
+        media.Play(session=call.call_id, leg=call.a, play_id=SAID, sources=[source]),
+    ]
+
+
+def _said(call: Call, now: float, env: Environment) -> Outcome:
+    call.timers.pop(SAID, None)
+    if not stay_of(call).entry_id:
+        return releasing(call, HangupCause.NORMAL_CLEARING, "system", now, env)
+    return stay(_music(call, env))

@@ -107,6 +107,8 @@ class NotedWorker:
                 self._finish(recording)
             case media.ReleaseLeg(session=session, leg=leg) if leg in self.legs.get(session, ()):
                 self.legs[session].discard(leg)
+                if not self.legs[session]:
+                    del self.legs[session]
                 self.tell(media.LegReleased(session, leg, media.LegStatistics(packets_received=7)))
             case media.ReleaseSession(session=session):
                 for leg in sorted(self.legs.pop(session, set())):

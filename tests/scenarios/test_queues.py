@@ -75,10 +75,10 @@ queues = [{ queue = "sales" }, { queue = "all" }]
 class Centre:
     """A switch with agents a1 and a2 at 1001 and 1002, and a carrier."""
 
-    def __init__(self, more: str = "") -> None:
+    def __init__(self, more: str = "", **carrier: float) -> None:
         self.switch = SimSwitch(SimNet(), EXTENSIONS + CENTRE + more)
         self.app = SimApp(self.switch)
-        self.carrier = self.switch.carrier()
+        self.carrier = self.switch.carrier(**carrier)
 
     async def agent(self, agent_id: str, number: str, *, answer_after_s: float = 1.0, is_ready: bool = True):
         phone = await self.switch.phone(number, answer_after_s=answer_after_s)
