@@ -30,6 +30,10 @@ def sign_in(core: Core, told: AgentSignsIn, now: float) -> None:
     for each in agent.queues:
         limits.count_agent(core, agent, each.queue, now, is_new=True)
     if was_idle:
+        if core.has_lots:
+            for each in agent.queues:
+                if each.queue not in agent.lots:
+                    core.draw_lot(agent, each.queue)
         core.freed.append(agent)
 
 

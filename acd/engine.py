@@ -15,7 +15,7 @@ from acd.busy import look_at_busy
 from acd.core import Core
 from acd.leaving import forget_if_empty
 from acd.state import AcdState, Entry, QueueState, Tally
-from model.errors import NoSuchQueue
+from model.errors import NoSuchQueue, WrongState
 
 
 class AcdEngine:
@@ -54,7 +54,8 @@ class AcdEngine:
                     _QUEUE_TIMERS[kind](core, queue, now)
             else:
                 entry = core.entries.get(name)
-                if entry is not None:
+                # A conversation may outlive its queue, and no timer concerns it then.
+                if entry is not None and entry.queue in core.queues:
                     _ENTRY_TIMERS[kind](core, entry, now)
             matching.settle(core, now)
         return out
@@ -133,7 +134,8 @@ def _queue_changes(core: Core, told: inputs.QueueChanges, now: float) -> None:
     else:
         had_announcements = queue.settings.sound.position_every_s
         queue.settings = told.queue
-        queue.is_removed = False
+        if queue.is_removed:
+            queue.is_removed, queue.state = False, "open"
         if queue.state != "closed":
             _forget_closing(core, name)
         core.reindex_queue(name)
@@ -158,7 +160,12 @@ def _queue_removed(core: Core, told: inputs.QueueRemoved, now: float) -> None:
     if queue is None:
         raise NoSuchQueue(f"no queue {told.queue}")
     queue.is_removed = True
-    agents.close_queue(core, told.queue, now)
+    if told.is_drained:
+        queue.state = "draining"
+        _forget_closing(core, told.queue)
+    else:
+        queue.state = "closed"
+        agents.close_queue(core, told.queue, now)
     forget_if_empty(core, told.queue)
 
 
@@ -166,6 +173,8 @@ def _queue_state_changes(core: Core, told: inputs.QueueStateChanges, now: float)
     queue = core.queues.get(told.queue)
     if queue is None:
         raise NoSuchQueue(f"no queue {told.queue}")
+    if queue.is_removed and told.state == "open":
+        raise WrongState(f"queue {told.queue} is deleted once it is empty; create it again to keep it", state="deleted")
     queue.state = told.state
     if told.state == "closed":
         agents.close_queue(core, told.queue, now)

@@ -244,7 +244,7 @@ def callback_failed(core: Core, told: CallbackFailed, now: float) -> None:
                 agent.takes_inbound = agent.takes_outbound = False
     entry.agent_id = ""
     entry.state = "resting"
-    if entry.n_attempts > queue.settings.callback.retries or queue.is_removed or queue.state == "closed":
+    if entry.n_attempts > queue.settings.callback.retries or queue.state == "closed":
         drop(core, entry, "failed", now)
         return
     entry.rank = min(entry.rank, RETURNED)

@@ -160,9 +160,12 @@ class QueueChanges(msgspec.Struct, frozen=True, gc=False):
 
 
 class QueueRemoved(msgspec.Struct, frozen=True, gc=False):
-    """Its callers are sent where `limits.closed_to` says; offers that ring may still be answered."""
+    """Nobody new comes in, and it is forgotten once it is empty. Its callers are sent where `limits.closed_to` says;
+    offers that ring may still be answered."""
 
     queue: str
+    is_drained: bool = False
+    """Its callers stay and are served."""
 
 
 class QueueStateChanges(msgspec.Struct, frozen=True, gc=False):

@@ -9,7 +9,7 @@ from model.events_queue import QueueEntryChanged
 def refusal(core: Core, queue: QueueState, ewt_s: float | None) -> str:
     """Why a call that comes now is sent on at once; "" = it may wait."""
     limits = queue.settings.limits
-    if queue.state != "open" or queue.is_removed:
+    if queue.state != "open":
         return "closed"
     if limits.max_waiting and queue.n_waiting >= limits.max_waiting:
         return "overflow_full"

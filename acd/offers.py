@@ -182,7 +182,7 @@ def give_back(core: Core, entry: Entry, now: float) -> None:
     """Nobody rings for it any more: to the very front, or where it goes when its time is up."""
     entry.state = "waiting"
     queue = core.queues[entry.queue]
-    if entry.is_overdue or queue.is_removed or queue.state == "closed":
+    if entry.is_overdue or queue.state == "closed":
         send_on(core, entry, entry.overdue_reason or "closed", now)
         return
     core.lines[entry.queue].remove(entry.entry_id)

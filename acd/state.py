@@ -133,7 +133,7 @@ class QueueState(msgspec.Struct, gc=False, kw_only=True):
     settings: Queue
     state: str = "open"
     is_removed: bool = False
-    """Forgotten once its last offer is over."""
+    """Closed or draining, and forgotten once nobody waits in it, is offered from it or is called back."""
     n_waiting: int = 0
     """Entries that nobody serves yet, virtual ones not counted."""
     n_turns: int = 0

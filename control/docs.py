@@ -37,8 +37,8 @@ def render() -> str:
     parts += ["## Events", _EVENTS_TEXT.strip(), *(_event(spec) for spec in our_events())]
     parts += [
         "## Types",
-        "Results and what they are made of.",
-        *(_struct(kind) for kind in _result_types()),
+        "Results, parameters, and what they are made of.",
+        *(_struct(kind) for kind in _types()),
         _hangup_causes(),
     ]
     parts += ["## Errors", _error_table()]
@@ -191,8 +191,8 @@ def _bounded(name: str, low: float | None, high: float | None, unit: str = "") -
     return f"{name}, not negative" if low == 0 and not unit else name
 
 
-def _result_types() -> Iterable[type[Any]]:
-    """Every struct a result is made of, once, in the order met."""
+def _types() -> Iterable[type[Any]]:
+    """Every struct that a result or a parameter is made of, once, in the order met."""
     found: dict[type[msgspec.Struct], None] = {}
 
     def visit(info: msgspec.inspect.Type) -> None:
@@ -216,6 +216,8 @@ def _result_types() -> Iterable[type[Any]]:
 
     for spec in our_commands():
         visit(type_info(spec.result))
+        for field in msgspec.structs.fields(spec.params):
+            visit(type_info(field.type))
     return found
 
 

@@ -93,12 +93,13 @@ def parse_params(spec: CommandSpec, params: msgspec.Raw | bytes) -> Command:
 
 
 def _explain(spec: CommandSpec, problem: str) -> InvalidParams:
-    known = spec.params.__struct_encode_fields__
     found = _AT.match(problem)
     what, where = (found.group(1), found.group(2) or "") if found else (problem, "")
     unknown = _UNKNOWN.search(what)
     if unknown:
         name = unknown.group(1)[:64]
+        inside = _inside(msgspec.inspect.type_info(spec.params), where)
+        known = [each.encode_name for each in inside.fields] if inside is not None else []
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
         return InvalidParams(f"{spec.name}: no parameter {name!r}; {hint}", field=name)
@@ -113,16 +114,39 @@ def _explain(spec: CommandSpec, problem: str) -> InvalidParams:
 
 def _choices(spec: CommandSpec, field: str) -> list[str]:
     """What an enumerated parameter may be."""
-    info = msgspec.inspect.type_info(spec.params)
-    for known in info.fields if isinstance(info, msgspec.inspect.StructType) else ():
-        if known.encode_name == field:
+    around, _, name = field.rpartition(".")
+    inside = _inside(msgspec.inspect.type_info(spec.params), around)
+    for known in inside.fields if inside is not None else ():
+        if known.encode_name == name:
             kinds = known.type.types if isinstance(known.type, msgspec.inspect.UnionType) else (known.type,)
-            for kind in kinds:
+            for kind in map(_bare, kinds):
                 if isinstance(kind, msgspec.inspect.EnumType):
                     return [str(member.value) for member in kind.cls]
                 if isinstance(kind, msgspec.inspect.LiteralType):
                     return [str(value) or '""' for value in kind.values]
     return []
+
+
+def _inside(info: msgspec.inspect.Type, where: str) -> msgspec.inspect.StructType | None:
+    """The struct at a path like ".settings.queues[0]"; None: there is none."""
+    for step in filter(None, re.split(r"[.\[]", where)):
+        kinds = [_bare(kind) for kind in (info.types if isinstance(info, msgspec.inspect.UnionType) else (info,))]
+        for kind in kinds:
+            if step.endswith("]") and isinstance(kind, msgspec.inspect.ListType | msgspec.inspect.VarTupleType):
+                info = _bare(kind.item_type)
+                break
+            field = next((each for each in getattr(kind, "fields", ()) if each.encode_name == step), None)
+            if field is not None:
+                info = _bare(field.type)
+                break
+        else:
+            return None
+    kinds = list(info.types) if isinstance(info, msgspec.inspect.UnionType) else [info]
+    return next((kind for kind in map(_bare, kinds) if isinstance(kind, msgspec.inspect.StructType)), None)
+
+
+def _bare(info: msgspec.inspect.Type) -> msgspec.inspect.Type:
+    return info.type if isinstance(info, msgspec.inspect.Metadata) else info
 
 
 def _plain(text: str) -> str:

@@ -42,6 +42,8 @@ DisplayState = Literal[
 LoginMode = Literal["extension", "softphone", "unbound"]
 """extension: a phone of his own rings; softphone: his browser does; unbound: only to look (AGT-04…06)."""
 
+BUILT_IN_GROUP = "default"
+"""Of agents who are given no other; always there."""
 SYSTEM_REASONS = frozenset(("rona", "device_unreachable", "forced_by_supervisor", "link_lost", "shift_end", "login"))
 """Reasons of not_ready that the switch gives; nobody can choose them."""
 
@@ -81,7 +83,7 @@ class Agent(Section, frozen=True):
 
     agent_id: AgentId
     name: Annotated[Text, Meta(description="How people call him.")] = ""
-    group: Annotated[Name, Meta(description="The one agent group he belongs to.")] = "default"
+    group: Annotated[Name, Meta(description="The one agent group he belongs to.")] = BUILT_IN_GROUP
     role: Annotated[Name, Meta(description="The one role that says what he may do.")] = "agent"
     extension: Annotated[str, Meta(description="Where he sits as a rule; empty: wherever he signs in.")] = ""
     modes: Annotated[
@@ -150,6 +152,7 @@ class AgentRules(Section, frozen=True):
 
 
 __all__ = [
+    "BUILT_IN_GROUP",
     "SYSTEM_REASONS",
     "Agent",
     "AgentGroup",

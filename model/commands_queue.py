@@ -51,6 +51,8 @@ class QueueDetail(views.View, frozen=True, kw_only=True):
     queue: str
     now: QueueView
     settings: Queue
+    source: str
+    """file (read-only by API) or database."""
 
 
 class WaitingCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,7 +196,7 @@ class RequestCallback(Command, frozen=True, kw_only=True):
     """Where; empty = at the number he calls from."""
 
 
-@command("queue.set_state", permission="queue.control", of="queue", result=QueueView, errors=(NoSuchQueue,))
+@command("queue.set_state", permission="queue.control", of="queue", result=QueueView, errors=(NoSuchQueue, WrongState))
 class SetQueueState(Command, frozen=True, kw_only=True):
     """Opens a queue, lets it run empty, or closes it: then everybody in it is sent where limits.closed_to says."""
 

@@ -168,6 +168,11 @@ class NoSuchAgent(ApiError):
     """There is no agent with that id, or he is not signed in where that is needed; the message says which."""
 
 
+@error(-32058, "no_such_agent_group")
+class NoSuchAgentGroup(ApiError):
+    """There is no agent group of that name."""
+
+
 @error(-32052, "no_such_entry")
 class NoSuchEntry(ApiError):
     """No call waits in a queue under that id."""

@@ -128,6 +128,16 @@ class AgentChanged(Event, frozen=True, kw_only=True):
     by: str
 
 
+@event("agent_group.changed")
+class AgentGroupChanged(Event, frozen=True, kw_only=True):
+    """An agent group was added, changed or removed."""
+
+    group: str
+    change: str
+    """created, updated or deleted."""
+    by: str
+
+
 @event("agent.help_requested")
 class AgentHelpRequested(Event, frozen=True, kw_only=True):
     """He wants a supervisor (XAGT-11)."""

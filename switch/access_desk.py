@@ -14,14 +14,13 @@ from model.access_numbers import AccessNumber
 from model.calendars import Calendar, Closure
 from model.declare import Command
 from model.events_access import AccessNumberChanged, CalendarChanged, CalendarClosed, CalendarReopened
-from storage.directory import Setting
-from storage.errors import NotFoundError, UnavailableError
 from storage.interface import AnyStorage
 from switch.calendar import Almanac, is_in_force
 from switch.config_access import access_problem
 from switch.directory import Directory
 from switch.office import EVERYTHING
 from switch.routing import Origin, Refuse, ToConference, ToExtension, ToQueue, choose_access
+from switch.settings_store import SettingsStore, stored
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -54,15 +53,13 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
 
 async def load_access(storage: AnyStorage, directory: Directory) -> None:
     """What was set by API before the last stop; where it stands in the file too, the file counts."""
-    stored = await storage.settings.all()
+    settings = await storage.settings.all()
     for kind, of in _KINDS.items():
-        for setting in stored:
-            if not setting.key.startswith(kind + ":"):
-                continue
+        for key, found in stored(settings, kind, of):
             try:
-                _take(directory, msgspec.json.decode(setting.value, type=of))
-            except (msgspec.MsgspecError, ValueError) as error:
-                log.error("x %s is not used: %s", setting.key, error)
+                _take(directory, found)
+            except ValueError as error:
+                log.error("x %s is not used: %s", key, error)
 
 
 def _take(directory: Directory, found: Calendar | Closure | AccessNumber) -> None:
@@ -88,6 +85,7 @@ class AccessDesk:
         self._app = app
         self._directory = app.runtime.calls.env.directory
         self._office = self._directory.office
+        self._store = SettingsStore(app.storage.settings)
         config = app.config
         self._of_file = {f"access_number:{each.trunk}/{each.number}" for each in config.access_number}
         self._of_file |= {f"calendar:{each.name}" for each in config.calendar}
@@ -107,7 +105,7 @@ class AccessDesk:
         )
         if field:
             raise errors.InvalidValue(problem, field=field)
-        await self._store(key, number)
+        await self._store.put(key, number)
         self._directory.remove_access_number(number.trunk, number.number)
         self._directory.add_access_number(number)
         self._tell(AccessNumberChanged(number=number.number, trunk=number.trunk, change="set", by=caller.user))
@@ -116,7 +114,7 @@ class AccessDesk:
     async def remove_number(self, command: access.RemoveAccessNumber, caller: Caller) -> views.Done:
         if (command.trunk, command.number) not in self._directory.access_numbers:
             raise errors.NoSuchAccessNumber(f"no access number {command.number} of trunk {command.trunk or '(any)'}")
-        await self._forget(self._changeable(f"access_number:{command.trunk}/{command.number}"))
+        await self._store.forget(self._changeable(f"access_number:{command.trunk}/{command.number}"))
         self._directory.remove_access_number(command.trunk, command.number)
         self._tell(AccessNumberChanged(number=command.number, trunk=command.trunk, change="removed", by=caller.user))
         return views.Done()
@@ -173,7 +171,7 @@ class AccessDesk:
             Almanac(calendar)
         except ValueError as error:
             raise errors.InvalidValue(str(error), field="calendar") from None
-        await self._store(key, calendar)
+        await self._store.put(key, calendar)
         self._office.put(calendar)
         self._tell(CalendarChanged(calendar=calendar.name, change="set", by=caller.user))
         return self._calendar_view(calendar)
@@ -185,10 +183,10 @@ class AccessDesk:
         for number in self._directory.access_numbers.values():
             if number.calendar == name:
                 raise errors.WrongState(f"access number {number.number} follows calendar {name}", state="in_use")
-        await self._forget(key)
+        await self._store.forget(key)
         self._office.almanacs.pop(name, None)
         if self._office.closures.pop(name, None) is not None:
-            await self._forget(f"closure:{name}")
+            await self._store.forget(f"closure:{name}")
         self._tell(CalendarChanged(calendar=name, change="removed", by=caller.user))
         return views.Done()
 
@@ -205,7 +203,7 @@ class AccessDesk:
         if until_utc and until_utc <= now_utc:
             raise errors.InvalidValue("until_utc is over already", field="until_utc")
         closure = Closure(calendar=name, since_utc=now_utc, until_utc=until_utc, reason=command.reason, by=caller.user)
-        await self._store(f"closure:{name}", closure)
+        await self._store.put(f"closure:{name}", closure)
         self._office.closures[name] = closure
         log.warning("! %s closed by %s: %s", name or "all access numbers", caller.user, command.reason)
         self._tell(CalendarClosed(calendar=name, until_utc=until_utc, reason=command.reason, by=caller.user))
@@ -217,7 +215,7 @@ class AccessDesk:
         closure = self._office.closures.get(name)
         if closure is None or not is_in_force(closure, self._wall()):
             raise errors.WrongState(f"{name or 'everything'} is not closed by command", state="not_closed")
-        await self._forget(f"closure:{name}")
+        await self._store.forget(f"closure:{name}")
         self._office.closures.pop(name, None)
         self._tell(CalendarReopened(calendar=name, by=caller.user))
         return views.Done()
@@ -251,25 +249,6 @@ class AccessDesk:
 
     def _tell(self, event: Any) -> None:
         self._app.hub.publish(event)
-
-    async def _store(self, key: str, value: msgspec.Struct) -> None:
-        setting = Setting(key=key, value=msgspec.json.encode(value).decode(), source="api")
-        settings = self._app.storage.settings
-        try:
-            try:
-                await settings.update(setting)
-            except NotFoundError:
-                await settings.add(setting)
-        except UnavailableError as error:
-            raise errors.StorageUnavailable(str(error)) from None
-
-    async def _forget(self, key: str) -> None:
-        try:
-            await self._app.storage.settings.delete(key)
-        except NotFoundError:
-            pass
-        except UnavailableError as error:
-            raise errors.StorageUnavailable(str(error)) from None
 
 
 def _closure_view(closure: Closure) -> access.ClosureView:

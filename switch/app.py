@@ -29,6 +29,7 @@ from switch.access import load_roles, token_table
 from switch.access_desk import load_access
 from switch.agent_phone import AgentPhones
 from switch.agent_rights import AgentRights
+from switch.centre_store import load_centre
 from switch.commands import make_handlers
 from switch.config import Config
 from switch.core import Core, assemble
@@ -214,6 +215,7 @@ class App:
             if entry.number in directory.extensions:
                 log.warning("! extension %s stands in the file and in the database; the file counts", entry.number)
             directory.extensions[entry.number] = entry
+        await load_centre(self.storage, directory)
         await load_access(self.storage, directory)
         return directory
 

@@ -1,8 +1,8 @@
 """What the types of queues and agents cannot say: names that must exist, numbers that must differ."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Set
 
-from model.agents import SYSTEM_REASONS
+from model.agents import BUILT_IN_GROUP, SYSTEM_REASONS, Agent
 from model.queues import Queue
 from switch.config import Config
 from switch.pins import is_pin_hash
@@ -23,13 +23,43 @@ def targets_of(queue: Queue) -> Iterator[tuple[list[str], str]]:
         yield ["sound", "voicemail_to"], queue.sound.voicemail_to
 
 
-def target_problem(target: str, queues: set[str]) -> str:
+def target_problem(target: str, queues: Set[str]) -> str:
     """What is wrong with where a queue sends calls; "" = nothing."""
     if target.startswith("queue:") and target.removeprefix("queue:") not in queues:
         return f'there is no queue "{target.removeprefix("queue:")}"'
     if target.startswith(NOT_YET):
         return f'"{target}" cannot be served yet; there are hangup, queue:NAME, external:NUMBER and numbers'
     return ""
+
+
+def queue_problem(queue: Queue, queues: Set[str]) -> tuple[list[str], str]:
+    """(key, what is wrong with it); "" = nothing. `queues`: all there are, with this one."""
+    for key, target in targets_of(queue):
+        if problem := target_problem(target, queues):
+            return key, problem
+    if len({*queue.prefer}) != len(queue.prefer):
+        return ["prefer"], "names one of them twice"
+    if any(a.after_s >= b.after_s for a, b in zip(queue.relax, queue.relax[1:], strict=False)):
+        return ["relax"], "each step must come later than the one before (after_s)"
+    return [], ""
+
+
+def agent_problem(
+    agent: Agent, groups: Container[str], extensions: Container[str], queues: Container[str]
+) -> tuple[list[str], str]:
+    """(key, what is wrong with it); "" = nothing."""
+    if agent.group not in groups:
+        return ["group"], f'there is no agent_group "{agent.group}"'
+    if agent.extension and agent.extension not in extensions:
+        return ["extension"], f'there is no extension "{agent.extension}"'
+    if agent.pin_hash and not is_pin_hash(agent.pin_hash):
+        return ["pin_hash"], "is not what `ringback pin` makes"
+    for i, each in enumerate(agent.queues):
+        if each.queue not in queues:
+            return ["queues"], f'there is no queue "{each.queue}"'
+        if any(each.queue == other.queue for other in agent.queues[:i]):
+            return ["queues"], f'queue "{each.queue}" is there twice'
+    return [], ""
 
 
 def check_centre(config: Config, wrong: Wrong) -> None:
@@ -44,25 +74,15 @@ def check_centre(config: Config, wrong: Wrong) -> None:
             if name in names[:i]:
                 raise wrong([section, i], f'"{name}" is there twice')
     for i, queue in enumerate(config.queue):
-        for key, target in targets_of(queue):
-            if problem := target_problem(target, queues):
-                raise wrong(["queue", i, *key], problem)
-        if len({*queue.prefer}) != len(queue.prefer):
-            raise wrong(["queue", i, "prefer"], "names one of them twice")
-        if any(a.after_s >= b.after_s for a, b in zip(queue.relax, queue.relax[1:], strict=False)):
-            raise wrong(["queue", i, "relax"], "each step must come later than the one before (after_s)")
-    groups = {each.name for each in config.agent_group} | {"default"}
+        keys, problem = queue_problem(queue, queues)
+        if problem:
+            raise wrong(["queue", i, *keys], problem)
+    groups = {each.name for each in config.agent_group} | {BUILT_IN_GROUP}
     extensions = {each.number for each in config.extension}
     for i, agent in enumerate(config.agent):
-        if agent.group not in groups:
-            raise wrong(["agent", i, "group"], f'there is no agent_group "{agent.group}"')
-        if agent.extension and agent.extension not in extensions:
-            raise wrong(["agent", i, "extension"], f'there is no extension "{agent.extension}"')
-        if agent.pin_hash and not is_pin_hash(agent.pin_hash):
-            raise wrong(["agent", i, "pin_hash"], "is not what `ringback pin` makes")
-        for each in agent.queues:
-            if each.queue not in queues:
-                raise wrong(["agent", i, "queues"], f'there is no queue "{each.queue}"')
+        keys, problem = agent_problem(agent, groups, extensions, queues)
+        if problem:
+            raise wrong(["agent", i, *keys], problem)
     for i, reason in enumerate(config.agents.reason):
         if reason.code in SYSTEM_REASONS:
             raise wrong(["agents", "reason", i, "code"], f'"{reason.code}" is a reason of the switch itself')

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from model.access_numbers import AccessNumber
-from model.agents import Agent
+from model.agents import BUILT_IN_GROUP, Agent, AgentGroup
 from model.queues import Queue
 from sip.flow import Flow
 from switch.config import Config
@@ -78,6 +78,9 @@ class Directory:
         self.conferences = {each.number: each for each in config.conference}
         self.campaigns: dict[str, Campaign] = {campaign.name: campaign for campaign in config.campaign}
         self.queues: dict[str, Queue] = {queue.name: queue for queue in config.queue}
+        self.leaving: dict[str, Queue] = {}
+        """Deleted queues that calls are still in, or came from."""
+        self.agent_groups = {group.name: group for group in (AgentGroup(name=BUILT_IN_GROUP), *config.agent_group)}
         self.agents: dict[str, Agent] = {agent.agent_id: agent for agent in config.agent}
         self.may_supervise_by_role: Callable[[str, str], bool] = lambda seat, extension: False
         """Whether the role of who sits at one extension lets him supervise another (switch.agent_rights)."""
@@ -95,6 +98,10 @@ class Directory:
         }
         for number in config.access_number:
             self.add_access_number(number)
+
+    def queue_of(self, name: str) -> Queue | None:
+        """Settings for a call that is in a queue, or came from it; nobody can be sent to one that is deleted."""
+        return self.queues.get(name) or self.leaving.get(name)
 
     def agent_roles(self) -> dict[str, str]:
         """Agent → his one role (RBAC-01)."""

@@ -140,7 +140,7 @@ class Floor:
         entry = self.centre.engine.state.entries.get(entry_id)
         if entry is None or entry.state not in ("waiting", "listening", "offered"):
             raise WrongState(f"call {call.call_id} does not wait in a queue")
-        queue = self._directory.queues.get(entry.queue)
+        queue = self._directory.queue_of(entry.queue)
         if queue is None or not queue.callback.is_enabled:
             raise WrongState(f"queue {entry.queue} calls nobody back (callback.is_enabled)")
         made = callback_call(call, queue, number or call.caller, now, self._env)

@@ -34,7 +34,7 @@ def make_metrics(directory: Directory) -> Metrics:
     """Figures with the thresholds and the time zone that are configured."""
 
     def thresholds(name: str) -> tuple[float, float]:
-        queue = directory.queues.get(name, _USUAL)
+        queue = directory.queue_of(name) or _USUAL
         return queue.service_level_s, queue.short_abandon_s
 
     name = directory.config.numbering.time_zone

@@ -13,6 +13,7 @@ from model import views
 from model.declare import Command
 from model.errors import NoSuchEntry, NoSuchQueue, WrongState
 from model.events_queue import QueueChanged
+from switch.centre_store import Sources
 from switch.leg_events import MoveToQueue
 
 if TYPE_CHECKING:
@@ -41,13 +42,23 @@ class QueueCommands:
         self._floor = app.core.floor
         self._engine = app.core.floor.centre.engine
         self._directory = app.core.directory
+        self._sources = Sources(app.config)
 
     def list(self, command: queues.ListQueues, caller: Caller) -> queues.QueueList:
         return queues.QueueList(queues=[self._view(each) for _, each in sorted(self._engine.state.queues.items())])
 
     def get(self, command: queues.GetQueue, caller: Caller) -> queues.QueueDetail:
-        queue = self._queue(command.queue)
-        return queues.QueueDetail(queue=command.queue, now=self._view(queue), settings=queue.settings)
+        return self.detail(command.queue)
+
+    def detail(self, name: str) -> queues.QueueDetail:
+        """Raises NoSuchQueue."""
+        queue = self._queue(name)
+        return queues.QueueDetail(
+            queue=name,
+            now=self._view(queue),
+            settings=queue.settings,
+            source=self._sources.source(f"queue:{name}"),
+        )
 
     def waiting(self, command: queues.ListWaiting, caller: Caller) -> queues.WaitingCalls:
         self._queue(command.queue)
@@ -135,7 +146,7 @@ class QueueCommands:
         return queues.QueueView(
             queue=name,
             title=settings.title,
-            state="closed" if queue.is_removed else queue.state,
+            state=queue.state,
             n_waiting=len(callers),
             n_callbacks=len(waiting) - len(callers),
             longest_wait_s=max((now - each.enter_time for each in callers), default=0.0),

@@ -88,7 +88,7 @@ def _not_rated(call: Call, env: Environment) -> list[Action]:
     queue_stay = call.stay
     if queue_stay is None or not queue_stay.agent_id or queue_stay.rating:
         return []
-    queue = env.directory.queues.get(queue_stay.queue)
+    queue = env.directory.queue_of(queue_stay.queue)
     if queue is None or not queue.satisfaction.is_enabled:
         return []
     return [

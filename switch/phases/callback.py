@@ -107,7 +107,7 @@ def _agent_is_there(call: Call, offer_id: str, agent_id: str, now: float, env: E
 
 
 def _ring_customer(call: Call, now: float, env: Environment, actions: list[Action]) -> Outcome:
-    queue = env.directory.queues.get(stay_of(call).queue)
+    queue = env.directory.queue_of(stay_of(call).queue)
     if queue is None:
         return _in_vain(call, now, env, actions)
     origin = origin_of(call, queue)

@@ -126,7 +126,7 @@ def _enter_queue(call: Call, queue: str, place: EntryPlace | None) -> list[Actio
 
 def _begin_waiting(call: Call, now: float, env: Environment) -> list[Action]:
     queue_stay = stay_of(call)
-    queue = env.directory.queues.get(queue_stay.queue)
+    queue = env.directory.queue_of(queue_stay.queue)
     if queue_stay.target or queue is None:
         return []
     leg = call.legs[call.a]
@@ -138,14 +138,14 @@ def _begin_waiting(call: Call, now: float, env: Environment) -> list[Action]:
 
 
 def _music(call: Call, env: Environment) -> list[Action]:
-    queue = env.directory.queues.get(stay_of(call).queue)
+    queue = env.directory.queue_of(stay_of(call).queue)
     source = env.sound(queue.sound.background if queue is not None else "moh:default")
     return [media.Play(session=call.call_id, leg=call.a, play_id=PLAY, sources=[source], is_looped=True)]
 
 
 def _asks_for_callback(call: Call, digit: str, env: Environment) -> bool:
     queue_stay = stay_of(call)
-    queue = env.directory.queues.get(queue_stay.queue)
+    queue = env.directory.queue_of(queue_stay.queue)
     is_free = bool(queue_stay.entry_id) and SAID not in call.timers
     return queue is not None and is_free and queue.callback.is_enabled and digit == queue.sound.callback_key
 

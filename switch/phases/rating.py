@@ -124,5 +124,5 @@ def rated(call: Call, result: str, key: str) -> CallRated:
 def _settings(call: Call, env: Environment) -> Satisfaction | None:
     if call.stay is None or not call.stay.agent_id:
         return None
-    queue = env.directory.queues.get(call.stay.queue)
+    queue = env.directory.queue_of(call.stay.queue)
     return queue.satisfaction if queue is not None else None

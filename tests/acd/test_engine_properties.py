@@ -252,9 +252,9 @@ class Routing(RuleBasedStateMachine):
     def queue_state(self, name, state) -> None:
         self._tell(QueueStateChanges(name, state))
 
-    @rule(name=st.sampled_from(["plain", "all"]))
-    def queue_removed(self, name) -> None:
-        self._tell(QueueRemoved(name))
+    @rule(name=st.sampled_from(["plain", "all", "limited", "back"]), is_drained=st.booleans())
+    def queue_removed(self, name, is_drained) -> None:
+        self._tell(QueueRemoved(name, is_drained))
 
     @rule()
     def day_begins(self) -> None:

@@ -20,6 +20,7 @@ from acd.inputs import (
     QueueStateChanges,
     ServiceEnds,
 )
+from acd.state import RETRY_S
 from model.errors import WrongState
 from model.events_queue import QueueAllBusy, QueueCallbackChanged, QueueLeft
 from model.queues import Callback, Queue, QueueLimits, QueueSound
@@ -164,6 +165,46 @@ def test_a_removed_queue_with_callers_and_an_offer_that_rings() -> None:
             assert sent(room)[1:] == [(rung, "closed", "hangup")]
         assert "q" not in room.engine.state.queues
         assert not room.engine.state.offers
+
+
+def test_a_removed_queue_may_serve_who_waits_first() -> None:
+    room = Room(Queue(name="q", limits=QueueLimits(closed_to="queue:other")), agents="a")
+    rung, waiting = room.call(), room.call()
+    room.tell(QueueRemoved("q", is_drained=True))
+    late = room.call()
+    assert sent(room) == [(late, "closed", "queue:other")]
+    room.miss(rung)
+    with pytest.raises(WrongState):
+        room.tell(QueueStateChanges("q", "open"))
+    room.wait(RETRY_S)
+    for entry in (waiting, rung):
+        assert "q" in room.engine.state.queues
+        room.answer(entry)
+        room.tell(ServiceEnds(entry))
+        room.tell(AgentReady("a"))
+    assert len(sent(room)) == 1
+    assert "q" not in room.engine.state.queues
+
+
+def test_a_removed_queue_that_comes_again_is_open_and_keeps_who_waits() -> None:
+    room = Room(Queue(name="q"))
+    first = room.call()
+    room.tell(QueueRemoved("q", is_drained=True))
+    room.tell(QueueChanges(Queue(name="q", strategy="random")))
+    second = room.call()
+    assert room.order() == [first, second]
+    assert not room.sent
+
+
+def test_a_conversation_outlives_its_queue_and_the_queues_timers() -> None:
+    room = Room(limited(max_wait_s=5.0), agents="a")
+    entry = room.call()
+    room.answer(entry)
+    room.tell(QueueRemoved("q"))
+    assert "q" not in room.engine.state.queues
+    room.wait(10.0)
+    assert not room.sent
+    room.tell(ServiceEnds(entry))
 
 
 def test_new_settings_hold_at_once_and_nobody_loses_his_place() -> None:

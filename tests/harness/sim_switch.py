@@ -137,8 +137,16 @@ class SimSwitch:
     """`SimSwitch(net, "…toml…")` inside the virtual loop. Close it at the end of the test."""
 
     def __init__(
-        self, net: SimNet, config_text: str = EXTENSIONS + TRUNKS, *, seed: int = 1, n_workers: int = 1
+        self,
+        net: SimNet,
+        config_text: str = EXTENSIONS + TRUNKS,
+        *,
+        seed: int = 1,
+        n_workers: int = 1,
+        storage: MemoryStorage | None = None,
+        directory: Directory | None = None,
     ) -> None:
+        """`storage`, `directory`: what is left of a switch before, and what was read of it."""
         self.loop = asyncio.get_running_loop()
         self.net = net
         listen = f'[sip]\nlisten = ["udp:{HOST}:5060", "tcp:{HOST}:5060"]\n'
@@ -147,7 +155,7 @@ class SimSwitch:
         self.security: list[SecurityEvent] = []
         """What was told to the security log."""
         self.records: list[CallRecord | RecordingRecord] = []
-        self.storage = MemoryStorage(max_backlog=1)
+        self.storage = storage or MemoryStorage(max_backlog=1)
         self.workers = [NotedWorker(self, index) for index in range(n_workers)]
         self.worker = self.workers[0]
         self.resolver = SimResolver()
@@ -170,7 +178,7 @@ class SimSwitch:
             clock=self.loop.time,
             report=self.security.append,
         )
-        directory = Directory(self.config)
+        directory = directory or Directory(self.config)
         for entry in extension_entries(self.config, hash_password):
             directory.extensions[entry.number] = entry
         self.core = assemble(

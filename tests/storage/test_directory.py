@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from storage.directory import AccessNumber, Extension, ExtensionServices, Trunk
+from storage.directory import AccessNumber, Extension, ExtensionServices, Setting, Trunk
 from storage.errors import DuplicateError, InUseError, NotFoundError
 from storage.interface import AnyStorage
 from tests.storage.conftest import Scenario
@@ -50,6 +50,31 @@ def test_an_entry_lives_and_dies(run: Callable[[Scenario], None], entry: Any, bo
         for action in (entries.get("8001"), entries.delete("8001"), entries.update(entry)):
             with pytest.raises(NotFoundError):
                 await action
+
+    run(scenario)
+
+
+def test_what_is_kept_whole_lives_and_dies(run: Callable[[Scenario], None]) -> None:
+    async def scenario(storage: AnyStorage) -> None:
+        value = '{"name":"销售","title":"it\'s"}'
+        await storage.settings.add(Setting(key="queue:sales", value=value, source="api"))
+        await storage.settings.add(Setting(key="agent:8001", value="{}", source="api"))
+        with pytest.raises(DuplicateError, match="'queue:sales' exists already"):
+            await storage.settings.add(Setting(key="queue:sales"))
+        assert [(each.key, each.value) for each in await storage.settings.all()] == [
+            ("agent:8001", "{}"),
+            ("queue:sales", value),
+        ]
+        changed = await storage.settings.update(Setting(key="queue:sales", value="[]", source="api"))
+        assert (changed.value, changed.created_utc) == ("[]", 1000.0)
+        await storage.settings.delete("queue:sales")
+        for action in (
+            storage.settings.delete("queue:sales"),
+            storage.settings.update(Setting(key="queue:sales", value="{}")),
+        ):
+            with pytest.raises(NotFoundError):
+                await action
+        assert [each.key for each in await storage.settings.all()] == ["agent:8001"]
 
     run(scenario)
 

@@ -1,0 +1,17 @@
+"""Queues, agents and agent groups by API: who changes one waits for who changes another, since they name each other."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from control.auth import Caller
+from model.declare import Command
+from switch import agents_admin, queues_admin
+
+if TYPE_CHECKING:
+    from switch.app import App
+
+
+def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:
+    lock = asyncio.Lock()
+    return {**queues_admin.make_handlers(app, lock), **agents_admin.make_handlers(app, lock)}
