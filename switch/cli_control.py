@@ -10,11 +10,14 @@ from rich.console import RenderableType
 
 from switch import cli_tables as tables
 from switch.cli_access import add_access
+from switch.cli_agent import add_agents
 from switch.cli_audit import add_audit
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, utc_of
 from switch.cli_conference import add_conferences
+from switch.cli_metrics import add_metrics
 from switch.cli_originate import call_originate
 from switch.cli_parking import add_parking
+from switch.cli_queue import add_queues
 from switch.cli_roles import add_roles
 from switch.cli_security import add_security
 from switch.cli_services import add_services
@@ -42,6 +45,9 @@ add_supervision(app, call_app)
 add_conferences(app)
 add_security(app)
 add_access(app)
+add_queues(app)
+add_agents(app)
+add_metrics(app)
 add_roles(app)
 add_audit(app)
 

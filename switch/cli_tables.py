@@ -1,7 +1,7 @@
 """How the command line shows what the control API returns: rich tables, control characters masked."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -34,8 +34,8 @@ def show_calls(calls: CallList) -> RenderableType:
             call.caller,
             call.dialed,
             call.phase,
-            _duration(call.duration_s),
-            _duration(call.talk_s),
+            duration_text(call.duration_s),
+            duration_text(call.talk_s),
             ", ".join(f"{leg.name} {leg.state}" for leg in call.legs),
             _recording(call),
         )
@@ -56,8 +56,8 @@ def show_call(call: CallView) -> RenderableType:
         ("phase", call.phase),
         ("created", instant_text(call.created_utc)),
         ("answered", instant_text(call.answered_utc)),
-        ("duration", _duration(call.duration_s)),
-        ("talk", _duration(call.talk_s)),
+        ("duration", duration_text(call.duration_s)),
+        ("talk", duration_text(call.talk_s)),
         ("recording", _recording(call)),
         *((f"variable {name}", value) for name, value in call.variables.items()),
     ]
@@ -102,19 +102,19 @@ def show_history(history: CallHistory) -> RenderableType:
             call.caller,
             call.dialed,
             call.extension or call.trunk,
-            _duration(call.duration_s),
-            _duration(call.talk_s),
+            duration_text(call.duration_s),
+            duration_text(call.talk_s),
             call.hangup_cause,
         )
         for call in history.calls
     ]
     heads = ("call", "created", "direction", "caller", "dialed", "by", "duration", "talk", "cause")
-    return rows_table(heads, rows, _next_page(history.cursor))
+    return rows_table(heads, rows, next_page(history.cursor))
 
 
 def show_recordings(page: RecordingList) -> RenderableType:
     """Recordings, one line each."""
-    return _recordings(page.recordings, _next_page(page.cursor))
+    return _recordings(page.recordings, next_page(page.cursor))
 
 
 def show_recording(recording: RecordingRecord) -> RenderableType:
@@ -127,7 +127,7 @@ def show_recording(recording: RecordingRecord) -> RenderableType:
             ("state", recording.state),
             ("format", f"{recording.format}, {recording.channels} channels"),
             ("started", instant_text(recording.started_utc)),
-            ("duration", _duration(recording.duration_s)),
+            ("duration", duration_text(recording.duration_s)),
             ("size", f"{recording.size} bytes"),
             ("sha256", recording.sha256),
             ("pauses", ", ".join(f"{start:.1f}–{end:.1f} s" for start, end in recording.pauses)),
@@ -160,7 +160,7 @@ def show_extensions(page: ExtensionList) -> RenderableType:
         for extension in page.extensions
     ]
     heads = ("extension", "name", "caller id", "enabled", "recorded", "may call", "phones", "calls", "source")
-    return rows_table(heads, rows, _next_page(page.cursor))
+    return rows_table(heads, rows, next_page(page.cursor))
 
 
 def show_extension(extension: ExtensionView) -> RenderableType:
@@ -217,7 +217,7 @@ def show_status(status: SystemStatus) -> RenderableType:
     storage = status.storage
     facts = [
         ("node", f"{status.node}, version {status.version}"),
-        ("up", f"{_duration(status.uptime_s)} since {instant_text(status.started_utc)}"),
+        ("up", f"{duration_text(status.uptime_s)} since {instant_text(status.started_utc)}"),
         ("calls", f"{status.n_calls} now ({status.n_legs} legs){', draining' if status.is_draining else ''}"),
         ("calls total", f"{status.calls_total}, {status.calls_answered} answered, {status.calls_failed} failed"),
         ("registrations", str(status.n_registrations)),
@@ -226,7 +226,7 @@ def show_status(status: SystemStatus) -> RenderableType:
         ("unhandled errors", str(status.unhandled_errors)),
         ("event loop", f"{status.loop_lag_ms:.1f} ms late, at worst {status.loop_lag_ms_max:.1f} ms"),
         ("memory", f"{status.memory_bytes / 1e6:.1f} MB"),
-        ("cpu", _duration(status.cpu_s)),
+        ("cpu", duration_text(status.cpu_s)),
     ]
     workers = [
         (
@@ -260,9 +260,9 @@ def _call_record(call: CallRecord) -> RenderableType:
             ("created", instant_text(call.created_utc)),
             ("answered", instant_text(call.answered_utc)),
             ("ended", instant_text(call.ended_utc)),
-            ("duration", _duration(call.duration_s)),
-            ("talk", _duration(call.talk_s)),
-            ("hold", _duration(call.hold_s)),
+            ("duration", duration_text(call.duration_s)),
+            ("talk", duration_text(call.talk_s)),
+            ("hold", duration_text(call.hold_s)),
             ("ended by", f"{call.hangup_side}: {call.hangup_cause}"),
         ]
     )
@@ -275,7 +275,7 @@ def _call_record(call: CallRecord) -> RenderableType:
 
 def _recordings(recordings: Iterable[RecordingRecord], caption: str = "") -> RenderableType:
     rows = [
-        (r.recording_id, instant_text(r.started_utc), r.caller, r.dialed, _duration(r.duration_s), r.state, r.path)
+        (r.recording_id, instant_text(r.started_utc), r.caller, r.dialed, duration_text(r.duration_s), r.state, r.path)
         for r in recordings
     ]
     return rows_table(("recording", "started", "caller", "dialed", "duration", "state", "path"), rows, caption)
@@ -293,7 +293,8 @@ def _recording(call: CallView) -> str:
     return "paused" if call.is_recording_paused else "yes"
 
 
-def _next_page(cursor: str) -> str:
+def next_page(cursor: str) -> str:
+    """How to get the page after this one; empty: this was the last."""
     return f"more: --cursor {cursor}" if cursor else ""
 
 
@@ -325,7 +326,8 @@ def _plain(text: str) -> str:
     return "".join(character if character.isprintable() else "�" for character in text)
 
 
-def _duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
+    """ "12.3 s", "1:23" or "1:02:03"."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)
@@ -336,3 +338,8 @@ def _duration(seconds: float) -> str:
 def instant_text(utc: float) -> str:
     """Local time of UTC seconds; empty for 0."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(utc)) if utc else ""
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """ "2 available, 1 on_call"; what is 0 is left out."""
+    return ", ".join(f"{n} {name}" for name, n in counts.items() if n)

@@ -34,6 +34,7 @@ from model.catalogue import our_commands
 from model.declare import Command, command_spec
 from model.media import LegStatistics
 from model.records import CallRecord, LegRecord, RecordingRecord
+from tests.control.centre_samples import CENTRE_SAMPLES
 
 PATIENCE_S = 30.0
 TOKENS = {role: new_token() for role in ("viewer", "operator", "administrator")}
@@ -202,6 +203,7 @@ SAMPLES: dict[Any, Any] = {
         media_workers=[views.MediaWorkerView(worker="w0", state="up")],
         storage=views.StorageView(is_failing=True, error="disk full"),
     ),
+    **CENTRE_SAMPLES,
 }
 
 

@@ -1,0 +1,119 @@
+"""What a switch might say of its queues and agents, for tests of what is done with it."""
+
+from typing import Any
+
+import msgspec
+
+from model import commands_agent, commands_centre, commands_metrics, commands_queue
+from model.agents import Agent, Membership
+from model.queues import Queue, QueueLimits
+
+
+def _zero(kind: type[Any], **known: Any) -> Any:
+    """An object with what is known, and nothing where the type can say so."""
+    empty = {str: "", int: 0, float: 0.0, dict: {}, list: []}
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        origin = getattr(field.type, "__origin__", field.type)
+        values[field.name] = known.get(field.name, empty.get(origin))
+    return kind(**values)
+
+
+QUEUE = _zero(
+    commands_queue.QueueView,
+    queue="sales",
+    title="销售",
+    state="draining",
+    n_waiting=2,
+    longest_wait_s=75.0,
+    n_agents=3,
+    n_idle=1,
+    n_by_state={"available": 1, "on_call": 2, "offline": 0},
+    is_all_busy=False,
+)
+WAITING = _zero(
+    commands_queue.WaitingCall,
+    entry_id="call-1",
+    call_id="call-1",
+    queue="sales",
+    position=1,
+    state="offered",
+    caller="1380000\x1b[31m",
+    dialed="4001",
+    waited_s=75.0,
+    customer_type="vip",
+    call_type="inbound",
+    offered_to=["8001"],
+    ewt_s=12.5,
+)
+AGENT = _zero(
+    commands_agent.AgentView,
+    agent_id="8001",
+    name="李伟",
+    group="default",
+    role="agent",
+    queues=["sales"],
+    skills={"en": 5},
+    state="not_ready",
+    reason="break",
+    state_s=61.0,
+    mode="extension",
+    extension="1001",
+    signed_in_s=3600.0,
+    has_device=False,
+)
+GROUP = commands_centre.AgentGroupView(group="south", title="南区", source="database", n_agents=4, n_signed_in=3)
+CENTRE_SAMPLES: dict[Any, Any] = {
+    commands_queue.QueueView: QUEUE,
+    commands_queue.QueueList: commands_queue.QueueList(queues=[QUEUE]),
+    commands_queue.QueueDetail: commands_queue.QueueDetail(
+        queue="sales",
+        now=QUEUE,
+        settings=Queue(name="sales", strategy="random", skills={"en": 3}, limits=QueueLimits(max_wait_s=60.0)),
+        source="database",
+    ),
+    commands_queue.WaitingCall: WAITING,
+    commands_queue.WaitingCalls: commands_queue.WaitingCalls(calls=[WAITING], n_waiting=2, cursor="1"),
+    commands_queue.Standing: commands_queue.Standing(
+        call=WAITING, ranking="first > vip", counts_as_waiting_s=80.0, before_it=["call-0"], agents={"on a call": 2}
+    ),
+    commands_queue.CallbackView: commands_queue.CallbackView(call_id="call-2"),
+    commands_agent.AgentView: AGENT,
+    commands_agent.AgentList: commands_agent.AgentList(agents=[AGENT], n_by_state={"not_ready": 7}, cursor=""),
+    commands_centre.AgentDetail: commands_centre.AgentDetail(
+        agent_id="8001",
+        source="file",
+        has_pin=True,
+        settings=Agent(agent_id="8001", group="south", extension="1001", queues=(Membership(queue="sales", level=4),)),
+    ),
+    commands_centre.AgentGroupView: GROUP,
+    commands_centre.AgentGroupList: commands_centre.AgentGroupList(groups=[GROUP]),
+    commands_metrics.QueueMetricsList: commands_metrics.QueueMetricsList(
+        queues=[
+            _zero(
+                commands_metrics.QueueMetrics,
+                queue="sales",
+                offered=10,
+                answered=8,
+                answer_rate=0.8,
+                sl1=0.625,
+                asa_s=7.5,
+                agents={"available": 2},
+            )
+        ],
+        identity_violations=0,
+    ),
+    commands_metrics.AgentMetricsList: commands_metrics.AgentMetricsList(
+        agents=[
+            _zero(
+                commands_metrics.AgentMetrics,
+                agent_id="8001",
+                state="on_call",
+                signin_s=7200.0,
+                handled={"queue": 5},
+                states_s={"not_ready": 90.0},
+                occupancy=0.755,
+            )
+        ]
+    ),
+}
