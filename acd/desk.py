@@ -62,6 +62,7 @@ class AgentDesk:
 
 _HANDLERS: dict[type, Callable[[DeskState, Any, float], list[Told]]] = {
     desk_inputs.SignIn: desk_presence.sign_in,
+    desk_inputs.SeatKept: desk_presence.seat_kept,
     desk_inputs.SignOut: desk_presence.sign_out,
     desk_inputs.GoReady: desk_presence.go_ready,
     desk_inputs.GoNotReady: desk_presence.go_not_ready,

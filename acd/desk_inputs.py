@@ -24,6 +24,22 @@ class SignIn(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """He uses a client whose connection counts (`ClientLink`)."""
 
 
+class SeatKept(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """He was signed in when the switch stopped, and is again, as what he was (AGT-18)."""
+
+    agent: Agent
+    mode: LoginMode
+    extension: str = ""
+    has_client: bool = False
+    has_device: bool = True
+    """A phone is registered there already."""
+    presence: Presence = "not_ready"
+    reason: str = "login"
+    signed_in_at: float
+    n_answered: int = 0
+    """Today."""
+
+
 class SignOut(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     agent_id: str
     reason: str = "requested"
@@ -149,6 +165,7 @@ class DeskDayBegins(msgspec.Struct, frozen=True, gc=False):
 
 DeskInput = (
     SignIn
+    | SeatKept
     | SignOut
     | GoReady
     | GoNotReady

@@ -8,6 +8,7 @@ from acd.desk_inputs import (
     GoNotReady,
     GoReady,
     Presence,
+    SeatKept,
     SignIn,
     SignOut,
 )
@@ -23,6 +24,32 @@ _READY = ("available", "outbound_only", "auto_dial")
 
 def sign_in(state: DeskState, told: SignIn, now: float) -> list[Told]:
     """Somewhere else takes over from where he was. Raises InvalidValue, WrongState."""
+    desk, out = _sit_down(state, told, now, None)
+    return settle(desk, told.by, now, out)
+
+
+def seat_kept(state: DeskState, told: SeatKept, now: float) -> list[Told]:
+    """Raises what `sign_in` raises: he may have been disabled, or somebody else sits there."""
+    agent = told.agent
+    signs = SignIn(agent=agent, mode=told.mode, extension=told.extension, by="system", has_client=told.has_client)
+    desk, out = _sit_down(state, signs, now, told.signed_in_at)
+    desk.n_answered = told.n_answered
+    if desk.mode != "unbound":
+        _be(state, desk, told.presence, told.reason, "system", now)
+    if desk.has_client:
+        desk.is_client_up = False
+        desk.client_epoch += 1
+        arm(state, now + state.rules.link_grace_s, "client", desk.agent_id, desk.client_epoch)
+    if desk.extension and not told.has_device:
+        desk.is_device_up = False
+        desk.missed_links.add("device")
+        if desk.presence != "not_ready":
+            force(state, desk, "device_unreachable", now)
+    return settle(desk, "system", now, out)
+
+
+def _sit_down(state: DeskState, told: SignIn, now: float, signed_in_at: float | None) -> tuple[DeskAgent, list[Told]]:
+    """`signed_in_at`: since when he has been, None = now."""
     agent, extension = told.agent, told.extension
     if not agent.is_enabled:
         raise WrongState(f"agent {agent.agent_id} is disabled")
@@ -45,7 +72,7 @@ def sign_in(state: DeskState, told: SignIn, now: float) -> list[Told]:
         agent=agent,
         mode=told.mode,
         extension=extension if told.mode != "unbound" else "",
-        signed_in_at=now,
+        signed_in_at=now if signed_in_at is None else signed_in_at,
         presence_since=now,
         by=told.by,
         has_client=told.has_client,
@@ -62,9 +89,11 @@ def sign_in(state: DeskState, told: SignIn, now: float) -> list[Told]:
             mode=told.mode,
             extension=desk.extension,
             queues=[each.queue for each in agent.queues],
+            has_client=told.has_client,
+            is_restored=signed_in_at is not None,
         ),
     )
-    return settle(desk, told.by, now, out)
+    return desk, out
 
 
 def signs_in(desk: DeskAgent) -> AgentSignsIn:

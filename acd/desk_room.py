@@ -6,7 +6,7 @@ from acd.desk_state import DeskAgent, DeskState
 from acd.inputs import AcdInput, AgentNotReady, AgentReady
 from model.declare import Event
 from model.errors import NoSuchAgent
-from model.events_agent import AgentStateChanged
+from model.events_agent import AgentNextChanged, AgentStateChanged
 
 Told = AcdInput | Event
 
@@ -28,6 +28,7 @@ def arm(state: DeskState, at: float, kind: str, agent_id: str, epoch: int = 0) -
 def settle(agent: DeskAgent, by: str, now: float, out: list[Told]) -> list[Told]:
     """Tells the routing core and the world what the agent is now, where that changed."""
     state, reason = agent.display()
+    wish = agent.wish()
     if (state, reason) != (agent.shown, agent.shown_reason):
         served = agent.served
         call_id = agent.call_id or agent.offer_call_id or (agent.acw_call_id if state == "acw" else "")
@@ -45,9 +46,22 @@ def settle(agent: DeskAgent, by: str, now: float, out: list[Told]) -> list[Told]
                 queue=queue,
                 by=by,
                 pending=agent.pending_reason or agent.pending or "",
+                presence=wish[0],
+                presence_reason=wish[1],
             )
         )
         agent.shown, agent.shown_reason, agent.shown_since = state, reason, now
+    elif wish != agent.told_wish:
+        out.append(
+            AgentNextChanged(
+                agent_id=agent.agent_id,
+                group=agent.agent.group,
+                presence=wish[0],
+                presence_reason=wish[1],
+                by=by,
+            )
+        )
+    agent.told_wish = wish
     # Last: with this he may be rung for the next call, and that is told after what is told here.
     wanted = _readiness(agent)
     if wanted != agent.told:
@@ -61,12 +75,13 @@ def _readiness(agent: DeskAgent) -> str:
         return "busy"
     if agent.acw_since is not None:
         return "acw"
-    # Who wants to stop while he is rung may still answer, and is offered nothing more.
-    if agent.mode == "unbound" or (agent.offer_id and agent.pending == "not_ready"):
+    if agent.mode == "unbound":
         return "not_ready"
+    # Who wants to be something else while he is rung may still answer, and is offered only what he wants then.
+    presence = agent.pending if agent.offer_id and agent.pending is not None else agent.presence
     if agent.reason == "device_unreachable":
         return "unreachable"
-    return {"available": "ready", "auto_dial": "auto_dial"}.get(agent.presence, "not_ready")
+    return {"available": "ready", "auto_dial": "auto_dial"}.get(presence, "not_ready")
 
 
 def _for_core(agent_id: str, wanted: str) -> AcdInput:

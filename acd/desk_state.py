@@ -6,6 +6,9 @@ from acd.desk_inputs import Doing, Presence
 from model.agents import Agent, AgentRules, DisplayState
 from model.queues import WrapUp
 
+LOST = frozenset(("device_unreachable", "link_lost"))
+"""Reasons of not_ready that are over when phone or client is back."""
+
 
 class Served(msgspec.Struct, gc=False, kw_only=True):
     """The queue call he has, or has just had."""
@@ -49,10 +52,15 @@ class DeskAgent(msgspec.Struct, gc=False, kw_only=True):
     has_client: bool = False
     is_client_up: bool = True
     is_device_up: bool = True
-    link_epoch: int = 0
-    """Counts changes of both links, so that a timer knows whether it still matters."""
+    client_epoch: int = 0
+    device_epoch: int = 0
+    """They count changes, so that a timer knows whether it still matters."""
+    missed_links: set[str] = set()
+    """client, device: what has been gone for too long."""
     told: str = ""
     """What the routing core was told last."""
+    told_wish: tuple[str, str] = ("", "")
+    """`wish` as it was told last."""
     shown: DisplayState = "offline"
     shown_reason: str = ""
     shown_since: float
@@ -65,6 +73,15 @@ class DeskAgent(msgspec.Struct, gc=False, kw_only=True):
     def is_engaged(self) -> bool:
         """He is rung or talks: what he asks for holds for afterwards."""
         return bool(self.offer_id or self.doing)
+
+    def wish(self) -> tuple[Presence, str]:
+        """(presence, reason) that he has or wants, whatever he does and whether his phone and client are there."""
+        presence, reason = self.presence, self.reason
+        if self.pending is not None:
+            presence, reason = self.pending, self.pending_reason
+        if presence == "not_ready" and reason in LOST:
+            presence, reason = self.before, "login"
+        return presence, reason if presence == "not_ready" else ""
 
     def display(self) -> tuple[DisplayState, str]:
         """(state, reason)"""

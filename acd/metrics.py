@@ -210,7 +210,7 @@ class Metrics:
 
     def _signed_in(self, event: AgentSignedIn, at_ms: int) -> None:
         self._count(event.agent_id, at_ms)
-        self.agent(event.agent_id).sign_ins += 1
+        self.agent(event.agent_id).sign_ins += not event.is_restored
         self.now[event.agent_id] = AgentNow(event.group, "not_ready", "login", at_ms, at_ms)
 
     def _signed_out(self, event: AgentSignedOut, at_ms: int) -> None:

@@ -124,6 +124,10 @@ class AgentRules(Section, frozen=True):
     device_grace_s: Annotated[
         Seconds, Meta(description="An unregistered phone is missed for this long before he is made not ready.")
     ] = 5.0
+    restore_s: Annotated[
+        Seconds,
+        Meta(description="Who signed in at most so long ago is signed in again after a restart; 0: nobody."),
+    ] = 57_600.0
     sign_in_code: Annotated[
         str, _code("Dialled to sign in at a phone, with agent id and PIN (AGT-07); empty: there is none.")
     ] = "*50"

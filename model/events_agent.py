@@ -13,6 +13,10 @@ class AgentSignedIn(Event, frozen=True, kw_only=True):
     """extension, softphone or unbound."""
     extension: str
     queues: list[str]
+    has_client: bool = False
+    """His connections are his client (`agent.sign_in`)."""
+    is_restored: bool = False
+    """He never signed out: the switch was started again."""
 
 
 @event("agent.signed_out")
@@ -50,6 +54,23 @@ class AgentStateChanged(Event, frozen=True, kw_only=True):
     """Himself, a supervisor, or system."""
     pending: str
     """State he asked to be in after the call (XAGT-03); empty = none."""
+    presence: str = ""
+    """What he is, or wants to be, beside what he does now: available, outbound_only, auto_dial or not_ready."""
+    presence_reason: str = ""
+    """Of not_ready."""
+
+
+@event("agent.next_changed")
+class AgentNextChanged(Event, frozen=True, kw_only=True):
+    """What he will be after what he does now is another (XAGT-03)."""
+
+    agent_id: str
+    group: str
+    presence: str
+    """available, outbound_only, auto_dial or not_ready."""
+    presence_reason: str
+    """Of not_ready."""
+    by: str
 
 
 @event("agent.call_ended")

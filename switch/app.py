@@ -46,6 +46,7 @@ from switch.reach import Reaches
 from switch.recovery import recover, recover_after_start
 from switch.registrations import Registrations
 from switch.runtime import Outside, Runtime
+from switch.seats import recall_seats
 from switch.security_commands import reload_tls_by_signal
 from switch.security_log import SecurityLog
 from switch.services_desk import ServicesDesk
@@ -145,6 +146,7 @@ class App:
         app.services = ServicesDesk(core.runtime, app.storage, app.hub.publish, app._own, core.notifier.dnd_changed)
         await app.services.load()
         AgentPhones(core, app._own)
+        await recall_seats(app.storage, core.floor, config, time.time())
         app.trunks.resolve_literals()
         for worker in pool.workers:
             app._own(worker.run())

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from acd.actions import AcdAction, Announce, CallBack, Connect, Offer, SendOn, Withdraw
 from acd.centre import Centre
 from acd.desk import AgentDesk
-from acd.desk_inputs import AgentRulesChange, ClientLink, DeskDayBegins, DeskInput, DeviceState
+from acd.desk_inputs import AgentRulesChange, ClientLink, DeskDayBegins, DeskInput, DeviceState, SeatKept
 from acd.engine import AcdEngine
 from acd.inputs import AcdInput, CallbackAsked, CallEnters, CallLeaves, DayBegins, QueueChanges, RulesChange
+from acd.seats import Seat
 from model.causes import HangupCause
 from model.declare import ApiError, Event
 from model.errors import WrongState
@@ -129,6 +130,26 @@ class Floor:
         """Where he sits; "" = he is not signed in, or only looks."""
         desk = self.centre.desk.state.agents.get(agent_id)
         return desk.extension if desk is not None else ""
+
+    def seat_kept(self, agent_id: str, seat: Seat, ago_s: float) -> None:
+        """He was signed in when the switch stopped, since `ago_s` seconds."""
+        agent = self._directory.agents.get(agent_id)
+        if agent is None:
+            log.warning("! agent %s was signed in and exists no more", agent_id)
+            return
+        now = self.now()
+        kept = SeatKept(
+            agent=agent,
+            mode=seat.mode,
+            extension=seat.extension,
+            has_client=seat.has_client,
+            has_device=bool(seat.extension and self._env.bindings(seat.extension, now)),
+            presence=seat.presence,
+            reason=seat.reason,
+            signed_in_at=now - ago_s,
+            n_answered=seat.n_answered,
+        )
+        self.tell(kept, now)
 
     def ask_callback(self, call: Call, number: str = "") -> str:
         """Who waits is called back at his number, or another, and hangs up; the id of the call in which that will be.

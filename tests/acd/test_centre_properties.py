@@ -30,9 +30,17 @@ from acd.desk_inputs import (
 )
 from acd.engine import AcdEngine
 from acd.inputs import CallEnters, CallLeaves, OfferAnswered, OfferFailed, QueueChanges
+from acd.seats import Seat, feed
 from model.agents import Agent, AgentRules, Membership, NotReadyReason
-from model.declare import ApiError
-from model.events_agent import AgentAcwEnded, AgentCallEnded, AgentSignedIn, AgentSignedOut, AgentStateChanged
+from model.declare import ApiError, Event
+from model.events_agent import (
+    AgentAcwEnded,
+    AgentCallEnded,
+    AgentNextChanged,
+    AgentSignedIn,
+    AgentSignedOut,
+    AgentStateChanged,
+)
 from model.events_queue import QueueLeft
 from model.queues import Queue, WrapUp
 
@@ -68,6 +76,8 @@ class Floor(RuleBasedStateMachine):
         self.n = 0
         self.n_ended: dict[str, int] = {}
         self.in_acw: set[str] = set()
+        self.seats: dict[str, Seat] = {}
+        """What a restarted switch would know."""
 
     @initialize()
     def begin(self) -> None:
@@ -85,6 +95,8 @@ class Floor(RuleBasedStateMachine):
 
     def _perform(self, actions) -> None:
         for action in actions:
+            if isinstance(action, Event):
+                feed(self.seats, action, self.now, 0.0)
             match action:
                 case Offer():
                     desk = self.centre.desk.find(action.agent_id)
@@ -101,6 +113,8 @@ class Floor(RuleBasedStateMachine):
                     self.shown[action.agent_id] = action.state
                     if action.state == "acw":
                         self.in_acw.add(action.agent_id)
+                case AgentNextChanged():
+                    assert action.agent_id in self.shown
                 case AgentSignedIn():
                     assert action.agent_id not in self.shown
                     self.shown[action.agent_id] = "offline"
@@ -229,6 +243,24 @@ class Floor(RuleBasedStateMachine):
             assert (routed.state == "idle") == (wants and is_free), (agent, routed)
             assert self.shown[agent_id] == agent.display()[0]
             assert (agent_id in self.in_acw) == (agent.acw_since is not None) or agent.doing or agent.offer_id
+
+    @invariant()
+    def the_log_says_who_is_signed_in_as_what(self) -> None:
+        said = {who: (seat.mode, seat.extension, seat.has_client, seat.presence) for who, seat in self.seats.items()}
+        desks = self.centre.desk.state.agents.items()
+        assert said == {who: (desk.mode, desk.extension, desk.has_client, desk.wish()[0]) for who, desk in desks}
+        for who, desk in desks:
+            assert self.seats[who].reason == desk.wish()[1]
+            assert self.seats[who].signed_in_utc == desk.signed_in_at
+
+    @invariant()
+    def a_link_that_is_missed_keeps_him_from_being_ready(self) -> None:
+        for agent in self.centre.desk.state.agents.values():
+            assert not ("client" in agent.missed_links and agent.is_client_up)
+            assert not ("device" in agent.missed_links and agent.is_device_up)
+            wish = agent.pending or agent.presence
+            if "device" in agent.missed_links:
+                assert wish == "not_ready", agent
 
     @invariant()
     def every_extension_has_one_agent(self) -> None:
