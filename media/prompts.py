@@ -1,7 +1,8 @@
 """What can be played: sources named by text, made ready once as 16-bit samples at 8 kHz, kept in a bounded cache.
 
 "tone:NAME/PLAN" (`media.tones`), "moh:NAME" (a WAV file of that name in one of the music folders, or the built-in
-"default"), "file:PATH" (a WAV file, any sample rate, mono or stereo, PCM, A-law or µ-law) and "silence:MS".
+"default"), "voice:LANGUAGE/NAME" (a built-in prompt), "file:PATH" (a WAV file, any sample rate, mono or stereo, PCM,
+A-law or µ-law) and "silence:MS".
 
 The tick asks with `PromptCache.get`, a dictionary look-up; loading, decoding and resampling happen in a thread. A file
 that was changed on disk is noticed and loaded again within `RECHECK_S`.
@@ -30,6 +31,8 @@ RECHECK_S = 10.0
 MAX_FILE_BYTES = 128 << 20
 MAX_SILENCE_MS = 600_000
 
+_VOICES = os.path.join(os.path.dirname(__file__), "voices")
+_VOICE_NAME = re.compile(r"[a-z]{2}/[a-z0-9_]{1,40}")
 _MUSIC_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -175,12 +178,19 @@ class PromptCache:
 
 
 def find_file(source: str, music_folders: Sequence[str] = ()) -> str:
-    """The path of the file behind "file:…" or "moh:…", "" when the source is made without one. Raises `SourceError`."""
+    """The path of the file behind "file:…", "voice:…" or "moh:…", "" when the source is made without one.
+
+    Raises `SourceError`.
+    """
     kind, _, name = source.partition(":")
     if kind == "file":
         if not name:
             raise SourceError("file: without a path")
         return name
+    if kind == "voice":
+        if not _VOICE_NAME.fullmatch(name) or not os.path.isfile(path := os.path.join(_VOICES, f"{name}.wav")):
+            raise SourceError("there is no such built-in prompt")
+        return path
     if kind != "moh":
         return ""
     if not _MUSIC_NAME.fullmatch(name):
@@ -205,10 +215,10 @@ def prepare(source: str, music_folders: Sequence[str] = ()) -> PreparedSource:
         if not re.fullmatch("[0-9]{1,6}", name) or not 1 <= int(name) <= MAX_SILENCE_MS:
             raise SourceError(f"silence wants 1 to {MAX_SILENCE_MS} milliseconds")
         return _prepared(np.zeros(int(name) * SAMPLE_RATE // 1000, np.int16), False)
-    if kind in ("file", "moh") and separator:
+    if kind in ("file", "voice", "moh") and separator:
         path = find_file(source, music_folders)
         return _prepared(_read_file(path) if path else compose(), kind == "moh")
-    raise SourceError('a source is "tone:NAME/PLAN", "moh:NAME", "file:PATH" or "silence:MS"')
+    raise SourceError('a source is "tone:NAME/PLAN", "moh:NAME", "voice:LANGUAGE/NAME", "file:PATH" or "silence:MS"')
 
 
 def _prepared(samples: NDArray[np.int16], is_looped: bool) -> PreparedSource:

@@ -117,8 +117,8 @@ class SecureLeg(_Tagged, frozen=True):
 class Play(_Tagged, frozen=True):
     """Plays to one leg, instead of what its matrix edges give (they stay, and sound again afterwards).
 
-    A source is "tone:NAME/PLAN" (ringback, busy, congestion, dial … of cn, us, eu), "moh:NAME", "file:PATH" (WAV) or
-    "silence:MS"; sources follow each other without a gap.
+    A source is "tone:NAME/PLAN" (ringback, busy, congestion, dial … of cn, us, eu), "moh:NAME", "voice:LANGUAGE/NAME",
+    "file:PATH" (WAV) or "silence:MS"; sources follow each other without a gap.
     """
 
     session: str

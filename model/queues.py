@@ -84,11 +84,11 @@ class QueueSound(Section, frozen=True):
     voicemail_key: Annotated[str, Meta(pattern=r"^[0-9*#]?$", description="Key to leave a message instead.")] = ""
     voicemail_to: Target = "voicemail"
     callback_key: Annotated[str, Meta(pattern=r"^[0-9*#]?$", description="Key to be called back instead.")] = ""
+    has_choices: Annotated[
+        bool, Meta(description="Each announcement of his place ends with what the keys do (callback_key).")
+    ] = True
     announce_agent: Annotated[bool, Meta(description="The caller hears the agent's number (ACD-13).")] = False
-    whisper: Annotated[
-        Text,
-        Meta(description='What the agent hears first: "file:PATH", "name" (the title spoken).'),
-    ] = ""
+    whisper: Annotated[Text, Meta(description='What the agent hears first: "file:PATH", "voice:zh/NAME".')] = ""
 
 
 class WrapUp(Section, frozen=True):

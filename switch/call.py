@@ -252,6 +252,10 @@ class QueueStay(msgspec.Struct, gc=False, kw_only=True):
 
     queue: str
     entry_id: str
+    language: str = ""
+    """In which the caller is spoken to."""
+    music_at: float = 0.0
+    """Instant of the background audio's beginning, as if nothing had interrupted it."""
     target: str = ""
     """Where it was sent on; "" = it waits, or an agent has it."""
     answered: dict[str, str] = {}

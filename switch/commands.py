@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from switch.app import App
 
 T = TypeVar("T")
-_TONE = re.compile(r"^(tone:[a-z_]+/[a-z]{2,3}|moh:[A-Za-z0-9_-]+|silence:\d{1,6})$")
+_TONE = re.compile(r"^(tone:[a-z_]+/[a-z]{2,3}|moh:[A-Za-z0-9_-]+|voice:[a-z]{2}/[a-z0-9_]{1,40}|silence:\d{1,6})$")
 
 
 def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:
@@ -330,7 +330,9 @@ class CommandHandlers:
             return source
         if not source.startswith("file:"):
             raise errors.InvalidValue(
-                f'"{source}" is no source: "tone:NAME/PLAN", "moh:NAME", "file:PATH" or "silence:MS"', field="sources"
+                f'"{source}" is no source: "tone:NAME/PLAN", "moh:NAME", "voice:LANGUAGE/NAME", "file:PATH" or '
+                '"silence:MS"',
+                field="sources",
             )
         path = PurePosixPath(source[5:])
         if path.is_absolute() or ".." in path.parts:

@@ -23,7 +23,13 @@ RELEASED_PLAY = "released"
 """Busy tone for who is left alone."""
 ZIP_PLAY = "zip"
 REMINDER_PLAY = "reminder"
-OWN_PLAYS = frozenset((HOLD_PLAY, RINGBACK_PLAY, RELEASED_PLAY, ZIP_PLAY, REMINDER_PLAY))
+AGENT_NUMBER_PLAY = "agent_number"
+"""Who serves him, to the caller of a queue."""
+WHISPER_PLAY = "whisper"
+"""What the call is about, to the agent."""
+OWN_PLAYS = frozenset(
+    (HOLD_PLAY, RINGBACK_PLAY, RELEASED_PLAY, ZIP_PLAY, REMINDER_PLAY, AGENT_NUMBER_PLAY, WHISPER_PLAY)
+)
 """Play ids of the switch itself: their end is nobody else's business."""
 
 

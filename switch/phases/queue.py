@@ -3,7 +3,11 @@
 The routing core decides (`acd.engine`, told by `TellCentre`); its decisions come as events.
 """
 
+from collections.abc import Sequence
+
 from acd.inputs import CallbackAnswered, CallEnters, CallLeaves, EntryPlace, ExitReason
+from ivr import announcements
+from ivr.voices import language_of
 from model import events, media
 from model.causes import HangupCause
 from switch import agent_ringing, ringing
@@ -11,6 +15,7 @@ from switch.actions import Action, AnswerLeg, AskCallback, TellCall, TellCentre
 from switch.agent_ringing import stay_of
 from switch.call import Call, Leg, QueueStay, Segment
 from switch.environment import Environment
+from switch.hearing import AGENT_NUMBER_PLAY, WHISPER_PLAY
 from switch.leg_events import (
     BeginWaiting,
     CallbackTaken,
@@ -27,6 +32,7 @@ from switch.leg_events import (
     RingAgent,
     SentOn,
     SetData,
+    TellPlace,
     Timeout,
     TimerDue,
     WithdrawAgent,
@@ -43,7 +49,7 @@ PLAY = "queue"
 """Play id of what the caller hears."""
 OVERFLOW = "overflow"
 SAID = "said"
-MAX_SAYING_S = 10.0
+MAX_SAYING_S = 30.0
 _ENDS = {"overflow_full": HangupCause.USER_BUSY, "closed": HangupCause.CALL_REJECTED}
 
 
@@ -100,13 +106,16 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return stay(_callback_taken(call, error, now, env))
         case PlayEnded(play_id=play_id) if play_id == SAID:
             return _said(call, now, env)
-        case LegDigit(digit=digit) if leg is not None and _asks_for_callback(call, digit, env):
-            return stay([AskCallback(call.call_id, leg.leg_id)])
-        case LegDigit() if leg is not None and not bridged.is_told(leg, event, now):
+        case TellPlace():
+            return stay(_tell_place(call, event, now, env))
+        case LegDigit(digit=digit) if leg is not None and not bridged.is_told(leg, event, now):
+            actions = _interrupted(call, now, env)
+            if _asks_for_callback(call, digit, env):
+                return stay([*actions, AskCallback(call.call_id, leg.leg_id)])
             told = events.CallDigit(
                 call_id=call.call_id, leg_id=leg.leg_id, digit=event.digit, duration_ms=event.duration_ms
             )
-            return stay([] if event.is_secure else [told])
+            return stay([*actions, told] if not event.is_secure else actions)
         case _:
             return stay()
 
@@ -134,13 +143,18 @@ def _begin_waiting(call: Call, now: float, env: Environment) -> list[Action]:
     if leg.segment < 0:
         leg.segment = len(call.segments)
         call.segments.append(Segment(leg.leg_id, "queue", env.wall(now)))
-    return actions + _music(call, env)
+    queue_stay.language = language_of(call.variables.get("language") or queue.sound.language)
+    queue_stay.music_at = now
+    return actions + _music(call, now, env)
 
 
-def _music(call: Call, env: Environment) -> list[Action]:
-    queue = env.directory.queue_of(stay_of(call).queue)
+def _music(call: Call, now: float, env: Environment) -> list[Action]:
+    """The background audio; after an announcement it goes on where it would be."""
+    queue_stay = stay_of(call)
+    queue = env.directory.queue_of(queue_stay.queue)
     source = env.sound(queue.sound.background if queue is not None else "moh:default")
-    return [media.Play(session=call.call_id, leg=call.a, play_id=PLAY, sources=[source], is_looped=True)]
+    at_s = max(0.0, now - queue_stay.music_at)
+    return [media.Play(session=call.call_id, leg=call.a, play_id=PLAY, sources=[source], is_looped=True, offset_s=at_s)]
 
 
 def _asks_for_callback(call: Call, digit: str, env: Environment) -> bool:
@@ -229,13 +243,31 @@ def _connect(call: Call, offer_id: str, agent_id: str, now: float, env: Environm
     if leg is None:
         # His phone was gone in the very moment; the core has given him the call, and he is told that it is over.
         return releasing(call, HangupCause.NORMAL_TEMPORARY_FAILURE, "system", now, env)
-    return _talk(call, leg, [events.CallAnswered(call_id=call.call_id, leg_id=leg.leg_id)])
+    call.timers.pop(SAID, None)
+    told: list[Action] = [events.CallAnswered(call_id=call.call_id, leg_id=leg.leg_id)]
+    return _talk(call, leg, told, _introductions(call, leg, agent_id, env))
 
 
-def _talk(call: Call, leg: Leg, actions: list[Action]) -> Outcome:
+def _introductions(call: Call, leg: Leg, agent_id: str, env: Environment) -> list[Action]:
+    """The caller hears who serves him (ACD-13), the agent whom; neither hears what the other is told."""
+    queue_stay = stay_of(call)
+    queue = env.directory.queue_of(queue_stay.queue)
+    if queue is None:
+        return []
+    actions: list[Action] = []
+    if queue.sound.announce_agent:
+        said = announcements.agent_number(agent_id, queue_stay.language)
+        if said:
+            actions.append(media.Play(session=call.call_id, leg=call.a, play_id=AGENT_NUMBER_PLAY, sources=said))
+    if queue.sound.whisper:
+        source = env.sound(queue.sound.whisper)
+        actions.append(media.Play(session=call.call_id, leg=leg.leg_id, play_id=WHISPER_PLAY, sources=[source]))
+    return actions
+
+
+def _talk(call: Call, leg: Leg, actions: list[Action], then: Sequence[Action] = ()) -> Outcome:
     call.b = leg.leg_id
-    actions.append(media.StopPlay(call.call_id, call.a, PLAY))
-    return to_phase("bridged", actions)
+    return to_phase("bridged", [*actions, media.StopPlay(call.call_id, call.a), *then])
 
 
 def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
@@ -257,16 +289,41 @@ def _callback_taken(call: Call, error: str, now: float, env: Environment) -> lis
     """The caller hears whether he will be called back. If so his place is another call's from now on."""
     if not error:
         stay_of(call).entry_id, stay_of(call).target = "", "callback"
-    source = env.refused if error else env.confirmed
+    queue_stay = stay_of(call)
+    name = "cannot_call_back" if error else "will_call_back"
+    return _say(call, announcements.phrase(name, queue_stay.language or "zh"), now)
+
+
+def _say(call: Call, sources: list[str], now: float) -> list[Action]:
+    """In the place of the background audio; a key ends it at once."""
     call.timers[SAID] = now + MAX_SAYING_S
-    return [
-        media.StopPlay(call.call_id, call.a, PLAY),
-        media.Play(session=call.call_id, leg=call.a, play_id=SAID, sources=[source]),
-    ]
+    return [media.Play(session=call.call_id, leg=call.a, play_id=SAID, sources=sources)]
+
+
+def _tell_place(call: Call, told: TellPlace, now: float, env: Environment) -> list[Action]:
+    """His place, how long it will take, and what he may do instead (ACD-06)."""
+    queue_stay = stay_of(call)
+    queue = env.directory.queue_of(queue_stay.queue)
+    if queue is None or told.entry_id != queue_stay.entry_id or SAID in call.timers:
+        return []
+    language = queue_stay.language
+    said = announcements.place(told.position, told.ewt_s, language, is_more_than=told.is_more_than)
+    sound = queue.sound
+    if sound.has_choices and sound.callback_key and queue.callback.is_enabled:
+        said += announcements.choice("for_callback", sound.callback_key, language)
+    return _say(call, said, now)
+
+
+def _interrupted(call: Call, now: float, env: Environment) -> list[Action]:
+    """He pressed a key: nothing more is said to him, but what says that the call is over for him."""
+    if SAID not in call.timers or not stay_of(call).entry_id:
+        return []
+    del call.timers[SAID]
+    return [media.StopPlay(call.call_id, call.a, SAID), *_music(call, now, env)]
 
 
 def _said(call: Call, now: float, env: Environment) -> Outcome:
     call.timers.pop(SAID, None)
     if not stay_of(call).entry_id:
         return releasing(call, HangupCause.NORMAL_CLEARING, "system", now, env)
-    return stay(_music(call, env))
+    return stay(_music(call, now, env))

@@ -79,7 +79,7 @@ def test_xacd_03_by_key_and_the_agent_is_rung_first():
         centre = Back()
         phone = await centre.agent("b1", "1003", is_ready=False)
         mine, live = await centre.ask()
-        assert centre.switch.worker.of(media.Play)[-1].sources == ["tone:confirmation/cn"]
+        assert centre.switch.worker.of(media.Play)[-1].sources == ["voice:zh/will_call_back"]
         await centre.heard(live)
         assert (await centre.carrier.wait("ended", call=mine.id)).status in (0, 200)
         assert [each.reason for each in centre.of(QueueLeft)] == ["callback_converted"]
@@ -238,7 +238,7 @@ def test_who_cannot_be_called_back_hears_so_and_waits_on():
     async def main():
         centre = Back()
         mine, live = await centre.ask(caller="anonymous")
-        assert centre.switch.worker.of(media.Play)[-1].sources == ["tone:refusal/cn"]
+        assert centre.switch.worker.of(media.Play)[-1].sources == ["voice:zh/cannot_call_back"]
         await centre.heard(live)
         assert centre.switch.worker.of(media.Play)[-1].play_id == "queue"
         assert not centre.of(QueueLeft)

@@ -122,7 +122,7 @@ def test_a_caller_waits_with_music_and_talks_with_the_first_agent_who_is_ready()
         assert await centre.state("a1") == "ringing"
         await phone.wait("answered")
         await asyncio.sleep(3.0)
-        assert centre.switch.worker.of(media.StopPlay)[-1].play_id == "queue"
+        assert centre.switch.worker.of(media.StopPlay)[-1].leg == plays[0].leg
         assert len(centre.switch.worker.of(media.ConnectMatrix)[-1].edges) == 2
         assert await centre.state("a1") == "on_call"
         phone.agent.hang_up(incoming.call)

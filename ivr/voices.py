@@ -1,0 +1,85 @@
+"""The built-in prompts: every one by name and language, with the text it speaks. "voice:LANGUAGE/NAME" plays it.
+
+`scripts/render-prompts` makes the audio of it, `media/voices/LANGUAGE/NAME.wav`. Pure.
+"""
+
+LANGUAGES = ("zh", "en")
+
+_ZH_DIGITS = "零一二三四五六七八九"
+_EN_SMALL = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_EN_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+
+PROMPTS: dict[str, dict[str, str]] = {
+    "zh": {
+        **{str(n): text for n, text in enumerate(_ZH_DIGITS)},
+        "liang": "两",
+        "yao": "幺",
+        "10": "十",
+        "100": "百",
+        "1000": "千",
+        "wan": "万",
+        "yi": "亿",
+        "point": "点",
+        "minus": "负",
+        "you_are_at": "您现在排在第",
+        "in_line": "位",
+        "you_are_next": "您是下一位",
+        "more_than_before": "您前面的客户超过",
+        "callers": "位",
+        "wait_about": "预计等待时间约",
+        "minutes": "分钟",
+        "wait_short": "预计等待时间不到一分钟",
+        "for_callback": "如需我们给您回电，请按",
+        "for_message": "如需留言，请按",
+        "pound": "井号键",
+        "star": "星号键",
+        "will_call_back": "我们会尽快给您回电，再见",
+        "cannot_call_back": "很抱歉，无法给您回电，请继续等待",
+        "agent": "工号",
+        "at_your_service": "为您服务",
+        "please_wait": "坐席正忙，请稍候",
+    },
+    "en": {
+        **{str(n): text for n, text in enumerate(_EN_SMALL)},
+        **{str(10 * n): text for n, text in enumerate(_EN_TENS, 2)},
+        "hundred": "hundred",
+        "thousand": "thousand",
+        "million": "million",
+        "billion": "billion",
+        "point": "point",
+        "minus": "minus",
+        "you_are_at": "You are number",
+        "in_line": "in the queue",
+        "you_are_next": "You are next in line",
+        "more_than_before": "There are more than",
+        "callers": "callers before you",
+        "wait_about": "The estimated waiting time is",
+        "minutes": "minutes",
+        "minute": "minute",
+        "wait_short": "You will wait less than a minute",
+        "for_callback": "If you want us to call you back, press",
+        "for_message": "To leave a message, press",
+        "pound": "the pound key",
+        "star": "the star key",
+        "will_call_back": "We will call you back as soon as we can. Goodbye",
+        "cannot_call_back": "Sorry, we cannot call you back. Please stay on the line",
+        "agent": "Agent",
+        "at_your_service": "is at your service",
+        "please_wait": "All our agents are busy. Please stay on the line",
+    },
+}
+
+
+def source(name: str, language: str) -> str:
+    """What the media worker plays. Raises KeyError for a prompt there is none of."""
+    PROMPTS[language][name]
+    return f"voice:{language}/{name}"
+
+
+def language_of(wanted: str, default: str = "zh") -> str:
+    """The language that is spoken for a wish as "en-GB"; `default` when there is no voice for it."""
+    short = wanted.partition("-")[0].lower()
+    return short if short in PROMPTS else default if default in PROMPTS else "zh"
