@@ -176,3 +176,8 @@ class NoSuchAgentGroup(ApiError):
 @error(-32052, "no_such_entry")
 class NoSuchEntry(ApiError):
     """No call waits in a queue under that id."""
+
+
+@error(-32062, "no_such_caller")
+class NoSuchCaller(ApiError):
+    """There is no such caller on the list."""

@@ -181,4 +181,7 @@ class AcdRules(Section, frozen=True):
     all_busy_interval_s: Annotated[
         Seconds, Meta(description="While all agents of a queue are busy and calls wait it is told this often (ACD-19).")
     ] = 30.0
+    last_agent_days: Annotated[
+        float, Meta(ge=0, le=366, description="For so long it counts who served a caller last (ACD-04); 0: not.")
+    ] = 30.0
     max_hops: Annotated[int, Meta(ge=1, le=20, description="Queues a call may overflow through.")] = 5

@@ -95,6 +95,17 @@ class CallQueries:
         is_last = len(found) <= limit
         return Page(items, "" if is_last else format_cursor(items[-1].created_utc, items[-1].call_id))
 
+    async def served_since(self, start_utc: float, limit: int) -> list[tuple[str, str, float]]:
+        """(caller, agent, instant) of calls that an agent of a queue served, latest first."""
+        statement = (
+            select(_c.caller, _c.agent_id, _c.created_utc)
+            .where(_c.created_utc >= start_utc, _c.agent_id != "")
+            .order_by(_c.created_utc.desc())
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [(row.caller, row.agent_id, row.created_utc) for row in await connection.execute(statement)]
+
     async def totals(self, by: GroupBy, criteria: CallFilter | None = None) -> list[CallTotals]:
         """Sums for each value of the column `by`, in its order. ValueError for another column."""
         if by not in get_args(GroupBy):

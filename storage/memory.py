@@ -168,6 +168,14 @@ class MemoryCalls:
         of_call.sort(key=lambda r: (r.recording.started_utc, r.recording.recording_id))
         return StoredCall(self.rows[call_id], of_call)
 
+    async def served_since(self, start_utc: float, limit: int) -> list[tuple[str, str, float]]:
+        found = [
+            (row.caller, row.agent_id, row.created_utc)
+            for row in self.rows.values()
+            if row.agent_id and row.created_utc >= start_utc
+        ]
+        return sorted(found, key=lambda each: -each[2])[:limit]
+
     async def find(self, criteria: CallFilter | None = None, *, after: str = "", limit: int = 50) -> Page[CallRecord]:
         found = [
             (call.created_utc, call.call_id, msgspec.structs.replace(call, legs=[], segments=[]))

@@ -12,12 +12,15 @@ from model.access_numbers import AccessNumber
 from model.agents import BUILT_IN_GROUP, Agent, AgentGroup
 from model.queues import Queue
 from sip.flow import Flow
+from switch.caller_lists import CallerLists
 from switch.config import Config
 from switch.config_trunks import Campaign, Route, TrunkGroup
+from switch.last_agents import LastAgents
 from switch.numbers import e164
 from switch.office import Office
 from switch.outbound_policy import OutboundPolicy
 from switch.patterns import PatternTable
+from switch.regions import Regions
 from switch.trunk_state import TrunkState
 
 __all__ = ["Directory", "ExtensionEntry", "TrunkState", "extension_entries"]
@@ -84,6 +87,9 @@ class Directory:
         self.agents: dict[str, Agent] = {agent.agent_id: agent for agent in config.agent}
         self.may_supervise_by_role: Callable[[str, str], bool] = lambda seat, extension: False
         """Whether the role of who sits at one extension lets him supervise another (switch.agent_rights)."""
+        self.caller_lists = CallerLists(config.numbering.region)
+        self.regions = Regions(config.numbering.region)
+        self.last_agents = LastAgents(config.numbering.region, config.acd.last_agent_days * 86_400.0)
         self.emergency = frozenset(config.numbering.emergency)
         self._by_source: dict[tuple[str, int], TrunkState] = {}
         self._by_stream: dict[tuple[str, str], TrunkState] = {}

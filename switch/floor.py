@@ -209,6 +209,8 @@ class Floor:
                 if call is not None:
                     # The customer of a callback is rung only now; the agent's leg is the first of its conversation.
                     self._activity.connected(call, call.b or call.a, agent_id, now)
+                    customer = call.variables.get("callback_number", call.caller)
+                    self._directory.last_agents.note(customer, agent_id, self._env.wall(now))
             case SendOn():
                 self._dispatch(
                     SentOn(

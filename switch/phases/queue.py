@@ -63,7 +63,7 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
         # Its customer was called back: his place has been kept.
         answered = TellCentre(call.call_id, CallbackAnswered(queue_stay.entry_id))
         return stay([answered, TellCall(BeginWaiting(call.call_id, ""))])
-    return stay(_enter_queue(call, queue_stay.queue, None))
+    return stay(_enter_queue(call, queue_stay.queue, None, now, env))
 
 
 def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
@@ -83,7 +83,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
         case SentOn() if event.entry_id == stay_of(call).entry_id:
             return _send_on(call, event, now, env)
         case MoveToQueue(queue=queue, place=place):
-            return stay(_enter_queue(call, queue, place))
+            return stay(_enter_queue(call, queue, place, now, env))
         case LegHungUp(cause=cause) if leg is not None:
             leg_left(leg, cause, now, env)
             return _over(call, "abandoned", cause, "caller", now, env)
@@ -123,12 +123,20 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
 # -- coming and going --------------------------------------------------------------------------------------------------
 
 
-def _enter_queue(call: Call, queue: str, place: EntryPlace | None) -> list[Action]:
+def _enter_queue(call: Call, queue: str, place: EntryPlace | None, now: float, env: Environment) -> list[Action]:
     call.n_stays += 1
     entry_id = call.call_id if call.n_stays == 1 else f"{call.call_id}/{call.n_stays}"
     call.stay = QueueStay(queue=queue, entry_id=entry_id)
+    directory, wall = env.directory, env.wall(now)
     told = CallEnters(
-        entry_id=entry_id, call_id=call.call_id, queue=queue, caller=call.caller, place=place, is_vip=call.is_vip
+        entry_id=entry_id,
+        call_id=call.call_id,
+        queue=queue,
+        caller=call.caller,
+        place=place,
+        is_vip=call.is_vip or directory.caller_lists.find("vip", call.caller, queue, wall) is not None,
+        area=directory.regions.area_of(call.caller),
+        last_agent=directory.last_agents.of(call.caller, wall),
     )
     return [TellCentre(call.call_id, told), TellCall(BeginWaiting(call.call_id, ""))]
 
@@ -190,7 +198,7 @@ def _send_on(call: Call, sent: SentOn, now: float, env: Environment) -> Outcome:
     if sent.target.startswith(QUEUE):
         name = sent.target.removeprefix(QUEUE)
         if name in env.directory.queues:
-            return stay(_enter_queue(call, name, EntryPlace(sent.enter_time, sent.n_hops)))
+            return stay(_enter_queue(call, name, EntryPlace(sent.enter_time, sent.n_hops), now, env))
     elif sent.target != "hangup":
         number = sent.target.removeprefix("external:")
         return _overflow(call, number, now, env)

@@ -6,6 +6,7 @@ import msgspec
 
 from model import events
 from model.causes import HangupCause
+from model.commands_callers import CallBlocked
 from model.events_outbound import CallEmergency
 from switch import forwarding
 from switch.actions import Action
@@ -40,6 +41,8 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     if trunk is not None and trunk.is_over():
         return releasing(call, HangupCause.NORMAL_CIRCUIT_CONGESTION, "system", now, env, actions)
     extension = directory.extensions.get(caller.name) if caller.kind == "extension" else None
+    if trunk is not None and (blocked := _blocked(call, env.wall(now), env)) is not None:
+        return releasing(call, HangupCause.INCOMING_CALL_BARRED, "system", now, env, [*actions, blocked])
     origin = Origin(call.caller, extension, trunk)
     if extension is not None and (feature := env.features.find(call.dialed)) is not None:
         return to_phase("echo" if feature.name == "echo" else "feature", actions)
@@ -54,6 +57,16 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     if call.stay is not None:
         return to_phase("queue", actions)
     return to_phase("ring" if call.conference is None else "conference", actions)
+
+
+def _blocked(call: Call, wall: float, env: Environment) -> CallBlocked | None:
+    """Somebody does not want to be called by this caller (BLK-01)."""
+    number = env.directory.access_number(call.trunk, call.dialed)
+    listed = env.directory.caller_lists.find("blacklist", call.caller, number.number if number else call.dialed, wall)
+    if listed is None:
+        return None
+    log.info("x %s is on the blacklist", mask(call.caller))
+    return CallBlocked(call_id=call.call_id, caller=call.caller, dialed=call.dialed, reason=listed.reason)
 
 
 def _note_profile(call: Call, env: Environment) -> None:

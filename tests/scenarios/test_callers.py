@@ -1,0 +1,169 @@
+"""Whole switch, virtual time: who calls decides: VIPs wait before others, who is on the blacklist is refused
+unanswered, and whoever served a caller last, or is at home where he calls from, is preferred."""
+
+import asyncio
+
+import pytest
+
+from model.caller_lists import ListedCaller
+from model.commands_agent import EndAcw, Ready
+from model.commands_callers import (
+    AddListedCaller,
+    CallBlocked,
+    CallerListChanged,
+    FindListedCallers,
+    RemoveListedCaller,
+)
+from model.errors import InvalidValue, NoSuchCaller
+from model.events_queue import OfferMade, QueueEntered
+from switch.caller_lists import CallerLists
+from switch.callers_desk import load_callers
+from switch.last_agents import LastAgents, recall_agents
+from tests.harness.virtual_loop import run_virtual
+from tests.scenarios.test_queues import Centre
+
+HOMES = """
+[[agent]]
+agent_id = "hz"
+extension = "1003"
+home_area = "杭州"
+queues = [{ queue = "sales" }]
+[[agent]]
+agent_id = "cz"
+extension = "1004"
+home_area = "常州"
+queues = [{ queue = "sales" }]
+"""
+
+
+def vip(number: str, *of: str) -> AddListedCaller:
+    return AddListedCaller(caller=ListedCaller(list="vip", number=number, of=of))
+
+
+def blocked(number: str, *of: str, reason: str = "") -> AddListedCaller:
+    return AddListedCaller(caller=ListedCaller(list="blacklist", number=number, of=of, reason=reason))
+
+
+def test_acd_10_vips_of_all_queues_and_of_some_wait_before_others():
+    async def main():
+        centre = Centre()
+        await centre.app.do(vip("13800001111"))
+        await centre.app.do(vip("13900002222", "sales"))
+        await centre.app.do(vip("13700003333", "small"))
+        calls = [centre.caller(caller=n) for n in ("13600004444", "13800001111", "13900002222", "13700003333")]
+        await asyncio.sleep(3.0)
+        assert [each.rank for each in centre.of(QueueEntered)] == ["normal", "vip", "vip", "normal"]
+        assert centre.of(QueueEntered)[1].position == 1
+        for call in calls:
+            centre.carrier.agent.hang_up(call.id)
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_blk_01_a_blocked_caller_is_refused_unanswered_and_told_so_in_the_record():
+    async def main():
+        centre = Centre()
+        await centre.app.do(blocked("138*", reason="nuisance"))
+        await centre.app.do(blocked("anonymous", "4001"))
+        mine = centre.caller(caller="13800001111")
+        ended = await centre.carrier.wait("ended", call=mine.id)
+        assert ended.status == 403
+        (told,) = centre.of(CallBlocked)
+        assert (told.caller, told.dialed, told.reason) == ("13800001111", "4001", "nuisance")
+        record = await centre.switch.cdr()
+        assert (record.hangup_cause, record.answered_utc) == ("INCOMING_CALL_BARRED", 0.0)
+        assert not centre.of(QueueEntered)
+        hidden = centre.caller(caller="anonymous")
+        assert (await centre.carrier.wait("ended", call=hidden.id)).status == 403
+        # Only that access number refuses who shows no number.
+        other = centre.caller("4002", caller="anonymous")
+        await centre.carrier.wait("answered", call=other.id)
+        centre.carrier.agent.hang_up(other.id)
+        await centre.app.do(RemoveListedCaller(list="blacklist", number="138*"))
+        again = centre.caller(caller="13800001111")
+        await centre.carrier.wait("answered", call=again.id)
+        centre.carrier.agent.hang_up(again.id)
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_lists_are_found_by_page_kept_over_a_restart_and_refuse_what_makes_no_sense():
+    async def main():
+        centre = Centre()
+        for n in range(5):
+            await centre.app.do(vip(f"1380000111{n}"))
+        first = await centre.app.do(FindListedCallers(list="vip", limit=3))
+        rest = await centre.app.do(FindListedCallers(list="vip", limit=3, cursor=first.cursor))
+        assert [each.caller.number[-1] for each in first.callers + rest.callers] == list("01234")
+        assert (first.n_callers, rest.cursor, rest.callers[0].added_by) == (5, "", "root")
+        with pytest.raises(InvalidValue, match="there is no queue nowhere"):
+            await centre.app.do(vip("13800001119", "nowhere"))
+        with pytest.raises(InvalidValue, match="there is no access number 9"):
+            await centre.app.do(blocked("13800001119", "9"))
+        with pytest.raises(NoSuchCaller, match="13800009999 is not on the list vip"):
+            await centre.app.do(RemoveListedCaller(list="vip", number="13800009999"))
+        await centre.app.do(RemoveListedCaller(list="vip", number="13800001110"))
+        told = [each.change for each in centre.app.published if isinstance(each, CallerListChanged)]
+        assert told == ["added"] * 5 + ["removed"]
+        again = CallerLists("CN")
+        await load_callers(centre.switch.storage, again)
+        assert [entry.caller.number[-1] for entry in again.all("vip")] == list("1234")
+        # What has expired is gone once somebody looks.
+        past = ListedCaller(list="vip", number="13800001118", expires_utc=1.0)
+        await centre.app.do(AddListedCaller(caller=past))
+        assert (await centre.app.do(FindListedCallers(list="vip"))).n_callers == 4
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_acd_04_who_served_the_caller_last_has_him_again_also_after_a_restart():
+    async def main():
+        centre = Centre()
+        one, two = await centre.agent("a1", "1001"), await centre.agent("a2", "1002")
+        for caller, phone in (("13800001111", one), ("13800002222", two)):
+            mine = centre.caller(caller=caller)
+            await phone.wait("answered")
+            await asyncio.sleep(1.0)
+            centre.carrier.agent.hang_up(mine.id)
+            await phone.wait("ended")
+        for agent_id in ("a2", "a1"):
+            await centre.app.do(EndAcw(agent_id=agent_id))
+            await centre.app.do(Ready(agent_id=agent_id))
+            await asyncio.sleep(1.0)
+        # a2 has been idle for longer.
+        mine = centre.caller(caller="+8613800001111")
+        await one.wait("answered")
+        assert [(each.agent_id, each.agent_rule) for each in centre.of(OfferMade)][-1] == ("a1", "last_agent")
+        centre.carrier.agent.hang_up(mine.id)
+        await one.wait("ended")
+        await centre.switch.cdr(3)
+        after = LastAgents("CN", 86_400.0)
+        await recall_agents(centre.switch.storage, after, centre.switch.wall())
+        assert [after.of(n, centre.switch.wall()) for n in ("13800001111", "13800002222")] == ["a1", "a2"]
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_acd_04_xacc_04_agents_at_home_where_the_caller_is_are_preferred():
+    async def main():
+        centre = Centre(HOMES)
+        regions = centre.switch.core.directory.regions
+        regions.use_homes(["杭州", "常州"])
+        regions.load()
+        first = await centre.agent("hz", "1003")
+        await asyncio.sleep(1.0)
+        second = await centre.agent("cz", "1004")
+        mine = centre.caller(caller="13912345678")
+        await second.wait("answered")
+        (offer,) = centre.of(OfferMade)
+        assert (offer.agent_id, offer.agent_rule, offer.agent_value) == ("cz", "area", "常州")
+        assert "incoming" not in first.names()
+        centre.carrier.agent.hang_up(mine.id)
+        await second.wait("ended")
+        await centre.close()
+
+    run_virtual(main())
