@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from model.agents import Membership
-from model.queues import AcdRules, Queue
+from model.queues import AcdRules, Queue, QueueState
 
 ExitReason = Literal["abandoned", "exit_key", "withdrawn", "transferred", "callback_converted"]
 """Why a waiting call leaves on its own account; the engine's own reasons are `model.queues.OverflowReason`."""
@@ -172,7 +172,7 @@ class QueueStateChanges(msgspec.Struct, frozen=True, gc=False):
     """open; draining: nobody new, who waits is served; closed: everybody is sent on (XACD-17)."""
 
     queue: str
-    state: Literal["open", "draining", "closed"]
+    state: QueueState
 
 
 class RulesChange(msgspec.Struct, frozen=True, gc=False):

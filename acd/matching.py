@@ -310,13 +310,12 @@ def is_blocked(entry: Entry, agent_id: str, now: float) -> bool:
 
 
 def _retry_later(core: Core, entry: Entry, now: float) -> None:
-    """Agents are idle and none may be rung for it: some of them soon may again."""
-    soonest = min(
-        (at + RETRY_S for agent_id, at in entry.missed.items() if agent_id in core.idle[entry.queue].members),
-        default=None,
-    )
-    if soonest is not None:
-        core.arm(max(soonest, now), "retry", entry.entry_id)
+    """Agents are idle and none may be rung for it: some of them soon may again. Who may already and still is not able
+    (he takes no such calls) is not waited for: the timer would be due at once, for ever."""
+    members = core.idle[entry.queue].members
+    blocked = [at for agent_id, at in entry.missed.items() if agent_id in members and is_blocked(entry, agent_id, now)]
+    if blocked:
+        core.arm(min(blocked) + RETRY_S, "retry", entry.entry_id)
 
 
 def may_be_served(core: Core, entry: Entry, queue: QueueState) -> bool:

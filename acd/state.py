@@ -3,6 +3,8 @@
 What is only an index over it (lines of waiting calls, heaps of idle agents) is not here; `acd.core` makes it anew.
 """
 
+from typing import Literal
+
 import msgspec
 
 from model.agents import Membership
@@ -131,7 +133,7 @@ class OfferState(msgspec.Struct, gc=False, kw_only=True):
 
 class QueueState(msgspec.Struct, gc=False, kw_only=True):
     settings: Queue
-    state: str = "open"
+    state: Literal["open", "draining", "closed"] = "open"
     is_removed: bool = False
     """Closed or draining, and forgotten once nobody waits in it, is offered from it or is called back."""
     n_waiting: int = 0

@@ -24,6 +24,7 @@ _SUBJECTS = (
     "extension",
     "role",
     "queue",
+    "group",
     "recording_id",
     "monitor_id",
     "call_id",

@@ -1,6 +1,6 @@
 """Commands of queues: what waits in them and why, and what supervisors do about it (SUP-12, XSUP-05, XACD-17)."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -8,8 +8,8 @@ from msgspec import Meta
 from model import views
 from model.commands import Cursor, Id, Limit, OptionalText
 from model.declare import Command, command
-from model.errors import InvalidValue, NoSuchEntry, NoSuchQueue, WrongState
-from model.queues import Queue
+from model.errors import InvalidValue, NoSuchEntry, NoSuchQueue, StorageUnavailable, WrongState
+from model.queues import Queue, QueueState
 from model.settings import Name
 
 
@@ -196,9 +196,16 @@ class RequestCallback(Command, frozen=True, kw_only=True):
     """Where; empty = at the number he calls from."""
 
 
-@command("queue.set_state", permission="queue.control", of="queue", result=QueueView, errors=(NoSuchQueue, WrongState))
+@command(
+    "queue.set_state",
+    permission="queue.control",
+    of="queue",
+    result=QueueView,
+    errors=(NoSuchQueue, WrongState, StorageUnavailable),
+)
 class SetQueueState(Command, frozen=True, kw_only=True):
-    """Opens a queue, lets it run empty, or closes it: then everybody in it is sent where limits.closed_to says."""
+    """Opens a queue, lets it run empty, or closes it: then everybody in it is sent where limits.closed_to says. A
+    restart changes nothing of that."""
 
     queue: Name
-    state: Literal["open", "draining", "closed"]
+    state: QueueState

@@ -21,6 +21,9 @@ Strategy = Literal[
 Preference = Literal["last_agent", "area", "level"]
 """Any of them, in the order in which they count, before the strategy (ACD-04)."""
 
+QueueState = Literal["open", "draining", "closed"]
+"""draining: nobody new; closed: nobody at all (XACD-17)."""
+
 OverflowReason = Literal["timeout", "no_agent_timeout", "overflow_full", "exit_empty", "closed"]
 
 Target = Annotated[

@@ -3,9 +3,11 @@
 import logging
 from typing import TypeVar
 
+import msgspec
+
 from model.agents import Agent, AgentGroup
 from model.errors import InvalidValue
-from model.queues import Queue
+from model.queues import Queue, QueueState
 from storage.interface import AnyStorage
 from switch.config import Config
 from switch.config_centre import agent_problem, queue_problem
@@ -28,6 +30,8 @@ async def load_centre(storage: AnyStorage, directory: Directory) -> None:
         _take(directory.queues, queue.name, queue, key)
     for key, agent in stored(settings, "agent", Agent):
         _take(directory.agents, agent.agent_id, agent, key)
+    for _, kept in stored(settings, "queue_state", KeptState):
+        directory.queue_states[kept.queue] = kept.state
     queues = directory.queues.keys()
     problems = [(f"queue:{name}", queue_problem(queue, queues)) for name, queue in directory.queues.items()]
     problems += [
@@ -44,6 +48,18 @@ def _take(table: dict[str, T], name: str, found: T, key: str) -> None:
         log.warning("! %s stands in the file and in the database; the file counts", key)
     else:
         table[name] = found
+
+
+class KeptState(msgspec.Struct, frozen=True):
+    """What a queue was made by `queue.set_state`."""
+
+    queue: str
+    state: QueueState
+
+
+def state_key(queue: str) -> str:
+    """Under which a `KeptState` is kept; queues of the file have one, too."""
+    return f"queue_state:{queue}"
 
 
 class Sources:

@@ -173,25 +173,28 @@ def _queues(found: QueueList) -> RenderableType:
 
 
 def _now(queue: QueueView) -> RenderableType:
-    return facts_grid(
-        [
-            ("queue", queue.queue),
-            ("title", queue.title),
-            ("state", queue.state),
-            ("waiting", f"{queue.n_waiting}, the longest for {duration_text(queue.longest_wait_s)}"),
-            ("callbacks", str(queue.n_callbacks or "")),
-            ("agents", f"{queue.n_agents} signed in, {queue.n_idle} idle"),
-            ("by state", counts_text(queue.n_by_state)),
-            ("all busy", "yes" if queue.is_all_busy else ""),
-            ("expected wait", _ewt(queue.ewt_s)),
-        ]
-    )
+    return facts_grid(_facts(queue))
+
+
+def _facts(queue: QueueView) -> list[tuple[str, str]]:
+    longest = f", the longest for {duration_text(queue.longest_wait_s)}" if queue.n_waiting else ""
+    return [
+        ("queue", queue.queue),
+        ("title", queue.title),
+        ("state", queue.state),
+        ("waiting", f"{queue.n_waiting}{longest}"),
+        ("callbacks", str(queue.n_callbacks or "")),
+        ("agents", f"{queue.n_agents} signed in, {queue.n_idle} idle"),
+        ("by state", counts_text(queue.n_by_state)),
+        ("all busy", "yes" if queue.is_all_busy else ""),
+        ("expected wait", _ewt(queue.ewt_s)),
+    ]
 
 
 def _detail(detail: QueueDetail) -> RenderableType:
     settings = [*unusual(detail.settings, Queue(name=detail.queue, title=detail.settings.title))]
     where = "in the configuration file" if detail.source == "file" else "in the database"
-    return Group(_now(detail.now), facts_grid([("set up", where), *settings]))
+    return facts_grid([*_facts(detail.now), ("set up", where), *settings])
 
 
 _settings_command("create", "Add a queue.", _detail)

@@ -10,7 +10,7 @@ import msgspec
 
 from model.access_numbers import AccessNumber
 from model.agents import BUILT_IN_GROUP, Agent, AgentGroup
-from model.queues import Queue
+from model.queues import Queue, QueueState
 from sip.flow import Flow
 from switch.caller_lists import CallerLists
 from switch.config import Config
@@ -81,6 +81,8 @@ class Directory:
         self.conferences = {each.number: each for each in config.conference}
         self.campaigns: dict[str, Campaign] = {campaign.name: campaign for campaign in config.campaign}
         self.queues: dict[str, Queue] = {queue.name: queue for queue in config.queue}
+        self.queue_states: dict[str, QueueState] = {}
+        """Queues that were closed or drained by command before the last stop."""
         self.leaving: dict[str, Queue] = {}
         """Deleted queues that calls are still in, or came from."""
         self.agent_groups = {group.name: group for group in (AgentGroup(name=BUILT_IN_GROUP), *config.agent_group)}

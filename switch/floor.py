@@ -15,7 +15,16 @@ from acd.centre import Centre
 from acd.desk import AgentDesk
 from acd.desk_inputs import AgentRulesChange, ClientLink, DeskDayBegins, DeskInput, DeviceState, SeatKept
 from acd.engine import AcdEngine
-from acd.inputs import AcdInput, CallbackAsked, CallEnters, CallLeaves, DayBegins, QueueChanges, RulesChange
+from acd.inputs import (
+    AcdInput,
+    CallbackAsked,
+    CallEnters,
+    CallLeaves,
+    DayBegins,
+    QueueChanges,
+    QueueStateChanges,
+    RulesChange,
+)
 from acd.seats import Seat
 from model.causes import HangupCause
 from model.declare import ApiError, Event
@@ -72,6 +81,9 @@ class Floor:
         self.tell(AgentRulesChange(config.agents), now)
         for queue in self._directory.queues.values():
             self.tell(QueueChanges(queue), now)
+            if state := self._directory.queue_states.get(queue.name):
+                log.warning("! queue %s is %s, as it was before the restart", queue.name, state)
+                self.tell(QueueStateChanges(queue.name, state), now)
 
     @property
     def deadline(self) -> float | None:

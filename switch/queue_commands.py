@@ -1,5 +1,6 @@
 """Handlers of `model.commands_queue`: what is shown comes from the routing core, what is done goes to the floor."""
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -11,10 +12,11 @@ from control.auth import Caller
 from model import commands_queue as queues
 from model import views
 from model.declare import Command
-from model.errors import NoSuchEntry, NoSuchQueue, WrongState
+from model.errors import NoSuchEntry, NoSuchQueue, StorageUnavailable, WrongState
 from model.events_queue import QueueChanged
-from switch.centre_store import Sources
+from switch.centre_store import KeptState, Sources, state_key
 from switch.leg_events import MoveToQueue
+from switch.settings_store import SettingsStore
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -43,6 +45,8 @@ class QueueCommands:
         self._engine = app.core.floor.centre.engine
         self._directory = app.core.directory
         self._sources = Sources(app.config)
+        self._store = SettingsStore(app.storage.settings)
+        self._lock = asyncio.Lock()
 
     def list(self, command: queues.ListQueues, caller: Caller) -> queues.QueueList:
         return queues.QueueList(queues=[self._view(each) for _, each in sorted(self._engine.state.queues.items())])
@@ -109,11 +113,28 @@ class QueueCommands:
             raise WrongState(f"call {command.call_id} is called back already")
         return queues.CallbackView(call_id=self._floor.ask_callback(call, command.number))
 
-    def set_state(self, command: queues.SetQueueState, caller: Caller) -> queues.QueueView:
-        queue = self._queue(command.queue)
-        self._floor.ask(QueueStateChanges(command.queue, command.state))
+    async def set_state(self, command: queues.SetQueueState, caller: Caller) -> queues.QueueView:
+        """At once; that it outlives a restart is seen to afterwards."""
+        name = command.queue
+        queue = self._queue(name)
+        self._floor.ask(QueueStateChanges(name, command.state))
         self._app.hub.publish(QueueChanged(queue=command.queue, change=command.state, by=caller.user))
-        return self._view(queue)
+        view = self._view(queue)
+        try:
+            await self._keep_state(name)
+        except StorageUnavailable as problem:
+            message = f"queue {name} is {command.state} now, but will be as before after a restart: {problem.message}"
+            raise StorageUnavailable(message) from None
+        return view
+
+    async def _keep_state(self, name: str) -> None:
+        async with self._lock:
+            # As it is by now: somebody else may have changed it again.
+            queue = self._engine.state.queues.get(name)
+            if queue is None or queue.is_removed or queue.state == "open":
+                await self._store.forget(state_key(name))
+            else:
+                await self._store.put(state_key(name), KeptState(name, queue.state))
 
     # -- looking -------------------------------------------------------------------------------------------------------
 

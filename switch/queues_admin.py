@@ -21,7 +21,7 @@ from model.declare import Command
 from model.events_queue import QueueChanged
 from model.partial import merged
 from model.queues import Queue
-from switch.centre_store import Sources
+from switch.centre_store import Sources, state_key
 from switch.config_centre import queue_problem, target_problem, targets_of
 from switch.queue_commands import QueueCommands
 from switch.routing import QUEUE
@@ -61,6 +61,8 @@ class QueuesAdmin:
             if name in self._directory.queues:
                 raise errors.AlreadyExists(f"queue {name} exists")
             queue = merged(Queue(name=name), command.settings)
+            # One of that name may have been closed before, and then taken from the file.
+            await self._store.forget(state_key(name))
             await self._keep(queue)
             # One of that name may still be served empty: agents who were its are so no longer.
             self._tell_agents(name)
@@ -94,9 +96,7 @@ class QueuesAdmin:
                 )
             if command.waiting == "overflow" and (problem := self._way_problem(name, target)):
                 raise errors.WrongState(f"callers of queue {name} would be lost: {problem}", state="waiting")
-            await self._take_from_agents(name)
-            await self._store.forget(f"queue:{name}")
-            self._directory.leaving[name] = self._directory.queues.pop(name)
+            await self._forget(name)
             self._remove(queue, target, is_drained=command.waiting != "overflow")
             self._changed(name, "deleted", caller)
             return views.Done()
@@ -109,6 +109,18 @@ class QueuesAdmin:
         self._directory.queues[queue.name] = queue
         self._directory.leaving.pop(queue.name, None)
         self._floor.ask(QueueChanges(queue))
+
+    async def _forget(self, name: str) -> None:
+        """Nobody is sent there from the first moment on; when the database cannot be written it is as before."""
+        directory = self._directory
+        queue = directory.leaving[name] = directory.queues.pop(name)
+        try:
+            await self._take_from_agents(name)
+            await self._store.forget(state_key(name))
+            await self._store.forget(f"queue:{name}")
+        except errors.StorageUnavailable:
+            directory.queues[name] = directory.leaving.pop(name, queue)
+            raise
 
     # -- deleting ------------------------------------------------------------------------------------------------------
 

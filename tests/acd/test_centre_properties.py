@@ -4,6 +4,7 @@ What the desk shows and what the core decides agree, nobody ready is forgotten, 
 an agent ends once, and after-call work ends.
 """
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -29,7 +30,7 @@ from acd.desk_inputs import (
     SignOut,
 )
 from acd.engine import AcdEngine
-from acd.inputs import CallEnters, CallLeaves, OfferAnswered, OfferFailed, QueueChanges
+from acd.inputs import CallEnters, CallLeaves, OfferAnswered, OfferFailed, QueueChanges, QueueRemoved
 from acd.seats import Seat, feed
 from model.agents import Agent, AgentRules, Membership, NotReadyReason
 from model.declare import ApiError, Event
@@ -171,6 +172,26 @@ class Floor(RuleBasedStateMachine):
     def settings(self, who, n_queues) -> None:
         changed = Agent(agent_id=who, group=who[0], queues=SERVES[:n_queues], level=n_queues)
         self._tell(AgentSettingsChange(changed))
+
+    @rule(who=WHO, n_queues=st.integers(0, 3))
+    def disabled(self, who, n_queues) -> None:
+        changed = Agent(agent_id=who, group=who[0], queues=SERVES[:n_queues], is_enabled=False)
+        assert self._tell(AgentSettingsChange(changed))
+        assert who not in self.shown
+
+    @rule(
+        queue=st.sampled_from(QUEUES), strategy=st.sampled_from(["longest_idle", "ring_all", "random", "round_robin"])
+    )
+    def queue_changes(self, queue, strategy) -> None:
+        n_signed_in, waiting = len(self.shown), set(self.centre.engine.state.entries)
+        assert self._tell(QueueChanges(msgspec.structs.replace(queue, strategy=strategy)))
+        assert (len(self.shown), set(self.centre.engine.state.entries)) == (n_signed_in, waiting)
+
+    @rule(queue=st.sampled_from(QUEUES), is_drained=st.booleans())
+    def queue_removed(self, queue, is_drained) -> None:
+        waiting = set(self.centre.engine.state.entries)
+        if self._tell(QueueRemoved(queue.name, is_drained)) and is_drained:
+            assert set(self.centre.engine.state.entries) == waiting
 
     @rule()
     def day_begins(self) -> None:

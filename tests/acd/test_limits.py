@@ -196,6 +196,20 @@ def test_a_removed_queue_that_comes_again_is_open_and_keeps_who_waits() -> None:
     assert not room.sent
 
 
+def test_who_missed_a_call_and_takes_no_such_calls_any_more_is_not_waited_for() -> None:
+    room = Room(Queue(name="q", no_answer_penalty_s=60.0), agents="a")
+    entry = room.call()
+    room.miss(entry)
+    room.tell(AgentNotReady("a"))
+    room.wait(RETRY_S + 1.0)
+    room.tell(AgentReady("a", takes_inbound=False, takes_outbound=True))
+    # It looks for an agent again, as it does after every change of the queue.
+    room.tell(QueueChanges(Queue(name="q", weight=1)))
+    assert room.engine.deadline is None or room.engine.deadline > room.now
+    room.wait(100.0)
+    assert room.order() == [entry]
+
+
 def test_a_conversation_outlives_its_queue_and_the_queues_timers() -> None:
     room = Room(limited(max_wait_s=5.0), agents="a")
     entry = room.call()

@@ -33,6 +33,7 @@ from model.declare import Command, command_spec
 from model.events_agent import AgentChanged, AgentGroupChanged, AgentSignedOut
 from model.events_queue import QueueCallbackChanged, QueueChanged, QueueEntered, QueueLeft
 from storage.directory import Setting
+from storage.errors import UnavailableError
 from switch.access_desk import load_access
 from switch.centre_store import load_centre
 from switch.config_file import parse_config
@@ -453,6 +454,9 @@ def test_queues_and_agents_of_the_api_are_there_before_the_first_call_after_a_re
         await centre.tell(UpdateAgent, agent_id="b1", group="south", settings={"skills": {"en": 4}})
         await centre.tell(CreateQueue, queue="gone")
         await centre.tell(DeleteQueue, queue="gone")
+        await centre.app.do(SetQueueState(queue="small", state="closed"))
+        for state in ("closed", "draining", "open"):
+            await centre.app.do(SetQueueState(queue="help", state=state))
         await centre.close()
         before = centre.app.core.directory
 
@@ -468,8 +472,66 @@ def test_queues_and_agents_of_the_api_are_there_before_the_first_call_after_a_re
         mine = await centre.waits()
         await phone.wait("answered")
         assert (await centre.app.do(GetQueue(queue="help"))).source == "database"
+        states = {each.queue: each.state for each in (await centre.app.do(ListQueues())).queues}
+        assert (states["help"], states["sales"], states["small"]) == ("open", "open", "closed")
         centre.carrier.agent.hang_up(mine.id)
         await asyncio.sleep(1.0)
+        await centre.close()
+
+    run_virtual(main())
+
+
+class NoDisk:
+    """A book that cannot be written for the moment."""
+
+    def __init__(self, book: Any) -> None:
+        self.book = book
+        self.is_full = True
+
+    def __getattr__(self, name: str) -> Any:
+        async def fail(*given: Any) -> Any:
+            if self.is_full:
+                raise UnavailableError("disk full")
+            return await getattr(self.book, name)(*given)
+
+        return fail
+
+
+def test_when_the_database_cannot_be_written_it_is_as_before():
+    async def main():
+        centre = Live()
+        await centre.begin()
+        disk = NoDisk(centre.switch.storage.settings)
+        centre.switch.storage.settings = disk
+        centre.app = SimApp(centre.switch)
+        await centre.waits()
+        before = dict(centre.app.core.directory.queues), dict(centre.app.core.directory.agents)
+        for kind, params in (
+            (CreateQueue, {"queue": "new"}),
+            (UpdateQueue, {"queue": "help", "settings": {"title": "x"}}),
+            (CreateAgent, {"agent_id": "new"}),
+            (UpdateAgent, {"agent_id": "b1", "settings": {"name": "x"}}),
+            (DeleteAgent, {"agent_id": "b1"}),
+            (CreateAgentGroup, {"group": "new"}),
+        ):
+            with pytest.raises(errors.StorageUnavailable, match="disk full"):
+                await centre.tell(kind, **params)
+        disk.is_full = False
+        await centre.tell(CreateQueue, queue="empty")
+        disk.is_full = True
+        with pytest.raises(errors.StorageUnavailable):
+            await centre.tell(DeleteQueue, queue="empty")
+        assert (await centre.app.do(GetQueue(queue="empty"))).now.state == "open"
+        disk.is_full = False
+        await centre.tell(DeleteQueue, queue="empty")
+        directory = centre.app.core.directory
+        assert (directory.queues, directory.agents, [*directory.agent_groups]) == (*before, ["default"])
+        # An emergency does not wait for the disk.
+        disk.is_full = True
+        with pytest.raises(errors.StorageUnavailable, match="queue help is closed now, but will be as before"):
+            await centre.app.do(SetQueueState(queue="help", state="closed"))
+        await asyncio.sleep(0.1)
+        assert centre.reasons() == [("help", "closed", "hangup")]
         await centre.close()
 
     run_virtual(main())
