@@ -1,10 +1,8 @@
 """One handler for each command of `model.commands`. Reads and changes live calls through the runtime, records through
 storage; holds no policy of its own."""
 
-import re
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from control.auth import Caller
@@ -40,6 +38,7 @@ from switch.call import Call, Leg
 from switch.hearing import HOLD_PLAY
 from switch.leg_events import DropLeg, HoldLeg, RecordCall, Release, ResumeLeg, SecureLeg
 from switch.originate_commands import originate
+from switch.sources import source_problem
 from switch.status import system_status
 from switch.views import call_view, trunk_view
 
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     from switch.app import App
 
 T = TypeVar("T")
-_TONE = re.compile(r"^(tone:[a-z_]+/[a-z]{2,3}|moh:[A-Za-z0-9_-]+|voice:[a-z]{2}/[a-z0-9_]{1,40}|silence:\d{1,6})$")
 
 
 def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:
@@ -328,19 +326,12 @@ class CommandHandlers:
 
     def source(self, source: str) -> str:
         """A source as the worker takes it; files only from the prompts folder."""
-        if _TONE.match(source):
-            return source
+        if problem := source_problem(source):
+            raise errors.InvalidValue(problem, field="sources")
         if not source.startswith("file:"):
-            raise errors.InvalidValue(
-                f'"{source}" is no source: "tone:NAME/PLAN", "moh:NAME", "voice:LANGUAGE/NAME", "file:PATH" or '
-                '"silence:MS"',
-                field="sources",
-            )
-        path = PurePosixPath(source[5:])
-        if path.is_absolute() or ".." in path.parts:
-            raise errors.InvalidValue(f'"{source}": the path must lie in the prompts folder', field="sources")
+            return source
         folder = self._app.config.resolve(self._app.config.media.prompts).absolute()
-        return f"file:{folder / path}"
+        return f"file:{folder / source[5:]}"
 
 
 def _matches(call: Call, command: commands.ListCalls) -> bool:

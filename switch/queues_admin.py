@@ -26,6 +26,7 @@ from switch.config_centre import queue_problem, target_problem, targets_of
 from switch.queue_commands import QueueCommands
 from switch.routing import QUEUE
 from switch.settings_store import SettingsStore
+from switch.sources import source_problem
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -105,6 +106,9 @@ class QueuesAdmin:
         keys, problem = queue_problem(queue, self._directory.queues.keys() | {queue.name})
         if problem:
             raise errors.InvalidValue(f"queue {queue.name}: {problem}", field=".".join(keys))
+        for field, source in _sounds_of(queue):
+            if problem := source_problem(source):
+                raise errors.InvalidValue(f"queue {queue.name}: {problem}", field=field)
         await self._store.put(f"queue:{queue.name}", queue)
         self._directory.queues[queue.name] = queue
         self._directory.leaving.pop(queue.name, None)
@@ -193,6 +197,15 @@ class QueuesAdmin:
 
     def _changed(self, name: str, change: str, caller: Caller) -> None:
         self._app.hub.publish(QueueChanged(queue=name, change=change, by=caller.user))
+
+
+def _sounds_of(queue: Queue) -> Iterator[tuple[str, str]]:
+    """(key, source) of what is played. The file may name files anywhere, who comes over the network may not."""
+    yield "sound.background", queue.sound.background
+    if queue.sound.whisper:
+        yield "sound.whisper", queue.sound.whisper
+    if queue.satisfaction.prompt:
+        yield "satisfaction.prompt", queue.satisfaction.prompt
 
 
 def _ways_of(number: AccessNumber) -> tuple[str, ...]:

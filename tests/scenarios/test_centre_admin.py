@@ -389,6 +389,22 @@ def test_agt_09_sys_04_agent_groups_are_made_renamed_and_deleted_when_nobody_is_
             'invalid_value: agent new: queue "sales" is there twice',
         ),
         (
+            CreateQueue,
+            {"queue": "new", "settings": {"sound": {"background": "file:../../etc/passwd"}}},
+            'invalid_value: queue new: "file:../../etc/passwd": the path must lie in the prompts folder',
+        ),
+        (
+            CreateQueue,
+            {"queue": "new", "settings": {"satisfaction": {"prompt": "file:/etc/passwd"}}},
+            'invalid_value: queue new: "file:/etc/passwd": the path must lie in the prompts folder',
+        ),
+        (
+            CreateQueue,
+            {"queue": "new", "settings": {"sound": {"whisper": "hello"}}},
+            'invalid_value: queue new: "hello" is no source: "tone:NAME/PLAN", "moh:NAME", "voice:LANGUAGE/NAME", '
+            '"file:PATH" or "silence:MS"',
+        ),
+        (
             CreateAgent,
             {"agent_id": "new", "settings": {"pin_hash": "1234"}},
             "invalid_value: agent new: is not what `ringback pin` makes",
