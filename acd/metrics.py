@@ -11,7 +11,7 @@ import msgspec
 
 from model.declare import Event
 from model.events_agent import AgentAcwEnded, AgentCallEnded, AgentSignedIn, AgentSignedOut, AgentStateChanged
-from model.events_queue import CallRated, OfferAccepted, OfferMade, OfferMissed, QueueEntered, QueueLeft
+from model.events_queue import CallRated, CentreStarted, OfferAccepted, OfferMade, OfferMissed, QueueEntered, QueueLeft
 
 Thresholds = tuple[float, float]
 """Answered within so many seconds is in time; who hangs up sooner than the second did not really wait."""
@@ -259,6 +259,7 @@ class Metrics:
 
 
 _HANDLERS: Mapping[type[Event], Callable[[Metrics, Any, int], None]] = {
+    CentreStarted: lambda metrics, event, at_ms: metrics.restarted(),
     QueueEntered: Metrics._entered,
     QueueLeft: Metrics._left,
     OfferMade: Metrics._offer,

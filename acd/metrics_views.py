@@ -1,9 +1,12 @@
 """Formulas of FEATURES 4.7: sums become the figures that are shown. Shares are of sums, never means of shares."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
-from acd.metrics import Metrics
-from model.commands_metrics import AgentMetrics, QueueMetrics
+import msgspec
+
+from acd.metrics import AgentFigures, AgentNow, Metrics
+from model.commands_metrics import AgentMetrics, GroupMetrics, QueueMetrics
 
 TALK = ("on_call", "consult", "conference")
 HANDLING = (*TALK, "hold", "acw")
@@ -64,9 +67,40 @@ def queue_metrics(metrics: Metrics, queue: str, agents: Mapping[str, int], at_ut
     )
 
 
+def group_metrics(metrics: Metrics, group: str, members: Iterable[str], at_utc: float) -> GroupMetrics:
+    """Sums of the agents who belong to it; shares are of the sums."""
+    whole, states = AgentFigures(), Counter[str]()
+    states_ms: dict[str, int] = {}
+    for agent_id in members:
+        _add(whole, metrics.agent(agent_id))
+        for state, ms in metrics.state_ms(agent_id, at_utc).items():
+            states_ms[state] = states_ms.get(state, 0) + ms
+        now = metrics.now.get(agent_id)
+        states[now.state if now else "offline"] += 1
+    shown = msgspec.structs.asdict(_agent_view("", whole, states_ms, None, at_utc))
+    for name in ("agent_id", "state", "reason", "state_s"):
+        del shown[name]
+    return GroupMetrics(group=group, agents=dict(states), **shown)
+
+
+def _add(whole: AgentFigures, part: AgentFigures) -> None:
+    for name in AgentFigures.__struct_fields__:
+        mine, others = getattr(whole, name), getattr(part, name)
+        if isinstance(mine, dict):
+            for key, n in others.items():
+                mine[key] = mine.get(key, 0) + n
+        else:
+            setattr(whole, name, mine + others)
+
+
 def agent_metrics(metrics: Metrics, agent_id: str, at_utc: float) -> AgentMetrics:
-    f, now = metrics.agent(agent_id), metrics.now.get(agent_id)
-    states_ms = metrics.state_ms(agent_id, at_utc)
+    now = metrics.now.get(agent_id)
+    return _agent_view(agent_id, metrics.agent(agent_id), metrics.state_ms(agent_id, at_utc), now, at_utc)
+
+
+def _agent_view(
+    agent_id: str, f: AgentFigures, states_ms: Mapping[str, int], now: AgentNow | None, at_utc: float
+) -> AgentMetrics:
 
     def spent(states: tuple[str, ...]) -> int:
         return sum(states_ms.get(state, 0) for state in states)

@@ -3,8 +3,14 @@
 A share is null when there is nothing it would be a share of. Formulas: docs/metrics.md.
 """
 
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
 from model import views
 from model.declare import Command, command
+from model.errors import InvalidValue, StorageUnavailable
 
 
 class QueueMetrics(views.View, frozen=True, kw_only=True):
@@ -104,6 +110,83 @@ class AgentMetricsList(views.View, frozen=True, kw_only=True):
     """Every agent who was signed in today."""
 
     agents: list[AgentMetrics]
+
+
+class GroupMetrics(views.View, frozen=True, kw_only=True):
+    """An agent group: sums of its agents, and shares of those sums."""
+
+    group: str
+    agents: dict[str, int]
+    """State -> how many, offline too."""
+    sign_ins: int
+    signin_s: float
+    states_s: dict[str, float]
+    not_ready_s: dict[str, float]
+    not_ready_n: dict[str, int]
+    occupancy: float | None
+    utilization: float | None
+    utilization_talk: float | None
+    offers: int
+    offers_accepted: int
+    missed: dict[str, int]
+    no_answer_rate: float | None
+    ring_s: float
+    handled: dict[str, int]
+    transferred: int
+    talk_s: float
+    hold_s: float
+    acw_s: float
+    aht_s: float | None
+    att_s: float | None
+    rated: dict[str, int]
+    csat: float | None
+
+
+class GroupMetricsList(views.View, frozen=True, kw_only=True):
+    """Every agent group."""
+
+    groups: list[GroupMetrics]
+
+
+class IntervalMetrics(views.View, frozen=True, kw_only=True):
+    """Figures of one interval: of what was asked for."""
+
+    begin_utc: float
+    end_utc: float
+    """Earlier than a whole interval where the history ends."""
+    queues: list[QueueMetrics] = msgspec.field(default_factory=list)
+    agents: list[AgentMetrics] = msgspec.field(default_factory=list)
+    groups: list[GroupMetrics] = msgspec.field(default_factory=list)
+    is_whole: bool = True
+    """carried + offered = answered + abandoned + flowed_out + waiting for every queue."""
+
+
+class MetricsHistory(views.View, frozen=True, kw_only=True):
+    """Intervals, the earliest first."""
+
+    intervals: list[IntervalMetrics]
+    identity_violations: int
+    """Events that do not fit together; 0 = every caller is accounted for."""
+
+
+@command("metrics.group", role="supervisor", result=GroupMetricsList)
+class GetGroupMetrics(Command, frozen=True, kw_only=True):
+    """Figures of all agent groups since midnight."""
+
+
+@command("metrics.history", role="supervisor", result=MetricsHistory, errors=(InvalidValue, StorageUnavailable))
+class GetMetricsHistory(Command, frozen=True, kw_only=True):
+    """Figures by interval, from the event log; 31 days at most, and 20,000 rows."""
+
+    of: Literal["queue", "agent", "group"]
+    ids: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=500)] = msgspec.field(
+        default_factory=list
+    )
+    """Of these only; empty = all that have figures."""
+    start_utc: Annotated[float, Meta(ge=0.0, le=32503680000.0)]
+    end_utc: Annotated[float, Meta(ge=0.0, le=32503680000.0)]
+    interval_s: Literal[900, 1800, 3600, 86400] = 900
+    """Counted from midnight where the company is."""
 
 
 @command("metrics.queue", role="supervisor", result=QueueMetricsList)

@@ -181,3 +181,8 @@ class NoSuchEntry(ApiError):
 @error(-32062, "no_such_caller")
 class NoSuchCaller(ApiError):
     """There is no such caller on the list."""
+
+
+@error(-32063, "no_such_alarm")
+class NoSuchAlarm(ApiError):
+    """That alarm is not on."""

@@ -84,6 +84,13 @@ class QueueCallbackChanged(Event, frozen=True, kw_only=True):
     attempt: int
 
 
+@event("centre.started")
+class CentreStarted(Event, frozen=True, kw_only=True):
+    """The switch was started: whoever waited or was signed in before is gone, unless it is told anew."""
+
+    version: str
+
+
 @event("queue.changed")
 class QueueChanged(Event, frozen=True, kw_only=True):
     """A queue was created, updated, removed, opened, closed, or is draining."""

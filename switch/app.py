@@ -17,6 +17,7 @@ from control.server import ControlServer
 from media.client import MediaClient
 from model import errors, events, media
 from model.causes import HangupCause
+from model.events_queue import CentreStarted
 from model.ids import IdSource
 from model.records import CallRecord, RecordingRecord
 from sip import actions as sip
@@ -29,6 +30,7 @@ from switch.access import load_roles, token_table
 from switch.access_desk import load_access
 from switch.agent_phone import AgentPhones
 from switch.agent_rights import AgentRights
+from switch.alarms import AlarmWatch
 from switch.callers_desk import load_callers
 from switch.centre_store import load_centre
 from switch.commands import make_handlers
@@ -80,6 +82,7 @@ class App:
     audit: AuditTrail
     services: ServicesDesk
     metrics: Metrics
+    alarms: AlarmWatch
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -148,6 +151,7 @@ class App:
         app.services = ServicesDesk(core.runtime, app.storage, app.hub.publish, app._own, core.notifier.dnd_changed)
         await app.services.load()
         AgentPhones(core, app._own)
+        app.hub.publish(CentreStarted(version=VERSION))
         await recall_seats(app.storage, core.floor, config, time.time())
         app.trunks.resolve_literals()
         for worker in pool.workers:
@@ -176,6 +180,7 @@ class App:
         AgentRights(app.roles, reaches, directory, core.floor)
         app.roles_changed()
         app.audit = AuditTrail(app.storage.put, app.hub.publish, time.time, await app.storage.audit.head())
+        app.alarms = AlarmWatch(config.alarm, core.floor, app.metrics, app.hub.publish)
         app.control = ControlServer(
             make_handlers(app),
             token_table(config).authenticate,
@@ -189,6 +194,7 @@ class App:
         app._own(app.trunks.keep_resolved())
         app._own(app._keep_time(core.env))
         app._own(app._load_regions())
+        app._own(app.alarms.run())
         app._own(recover_after_start(app.storage, core.runtime))
         return app
 

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from model.access_numbers import AccessNumber
 from model.agents import Agent, AgentGroup, AgentRules
+from model.alarms import AlarmRule
 from model.calendars import Calendar
 from model.queues import AcdRules, Queue
 from model.roles import Role
@@ -378,6 +379,7 @@ class Config(Section, frozen=True):
     acd: AcdRules = AcdRules()
     agents: AgentRules = AgentRules()
     queue: tuple[Queue, ...] = ()
+    alarm: tuple[AlarmRule, ...] = ()
     agent_group: tuple[AgentGroup, ...] = ()
     agent: tuple[Agent, ...] = ()
     role: tuple[Role, ...] = ()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container, Iterator, Set
 
 from model.agents import BUILT_IN_GROUP, SYSTEM_REASONS, Agent
+from model.alarms import rule_problem
 from model.queues import Queue
 from switch.config import Config
 from switch.pins import is_pin_hash
@@ -69,6 +70,7 @@ def check_centre(config: Config, wrong: Wrong) -> None:
         ("queue", [each.name for each in config.queue]),
         ("agent_group", [each.name for each in config.agent_group]),
         ("agent", [each.agent_id for each in config.agent]),
+        ("alarm", [each.name for each in config.alarm]),
     ):
         for i, name in enumerate(names):
             if name in names[:i]:
@@ -83,6 +85,12 @@ def check_centre(config: Config, wrong: Wrong) -> None:
         keys, problem = agent_problem(agent, groups, extensions, queues)
         if problem:
             raise wrong(["agent", i, *keys], problem)
+    for i, rule in enumerate(config.alarm):
+        if problem := rule_problem(rule):
+            raise wrong(["alarm", i, "clear"], problem)
+        for name in rule.queues:
+            if name not in queues:
+                raise wrong(["alarm", i, "queues"], f'there is no queue "{name}"')
     for i, reason in enumerate(config.agents.reason):
         if reason.code in SYSTEM_REASONS:
             raise wrong(["agents", "reason", i, "code"], f'"{reason.code}" is a reason of the switch itself')

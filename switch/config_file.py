@@ -11,6 +11,7 @@ import msgspec
 
 from model.access_numbers import AccessNumber
 from model.agents import Agent, AgentGroup, AgentRules, Membership, NotReadyReason
+from model.alarms import AlarmRule
 from model.calendars import Calendar, Holiday, SpecialDay
 from model.queues import Callback, Queue, QueueLimits, QueueSound, RelaxStep, Satisfaction, WrapUp
 from model.roles import BUILT_IN_ROLES, Role, RoleFault, compile_rights
@@ -98,6 +99,7 @@ _LISTS: dict[str, type[Section]] = {
     "route": Route,
     "conference": Conference,
     "queue": Queue,
+    "alarm": AlarmRule,
     "agent_group": AgentGroup,
     "agent": Agent,
     "role": Role,

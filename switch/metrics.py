@@ -10,10 +10,17 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from acd.metrics import Metrics
-from acd.metrics_views import agent_metrics, queue_metrics
+from acd.metrics import Metrics, Thresholds
+from acd.metrics_views import agent_metrics, group_metrics, queue_metrics
 from control.auth import Caller
-from model.commands_metrics import AgentMetricsList, GetAgentMetrics, GetQueueMetrics, QueueMetricsList
+from model.commands_metrics import (
+    AgentMetricsList,
+    GetAgentMetrics,
+    GetGroupMetrics,
+    GetQueueMetrics,
+    GroupMetricsList,
+    QueueMetricsList,
+)
 from model.declare import EVENTS, Command
 from model.queues import Queue
 from storage.errors import UnavailableError
@@ -33,13 +40,19 @@ _USUAL = Queue(name="usual")
 def make_metrics(directory: Directory) -> Metrics:
     """Figures with the thresholds and the time zone that are configured."""
 
-    def thresholds(name: str) -> tuple[float, float]:
+    name = directory.config.numbering.time_zone
+    zone = ZoneInfo(name) if name else None
+    return Metrics(thresholds_of(directory), lambda at_utc: midnight(at_utc, zone, 1))
+
+
+def thresholds_of(directory: Directory) -> Callable[[str], Thresholds]:
+    """Those of a queue as configured."""
+
+    def thresholds(name: str) -> Thresholds:
         queue = directory.queue_of(name) or _USUAL
         return queue.service_level_s, queue.short_abandon_s
 
-    name = directory.config.numbering.time_zone
-    zone = ZoneInfo(name) if name else None
-    return Metrics(thresholds, lambda at_utc: midnight(at_utc, zone, 1))
+    return thresholds
 
 
 def midnight(at_utc: float, zone: ZoneInfo | None, days: int) -> float:
@@ -91,4 +104,21 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         names = sorted({*metrics.agents, *metrics.now})
         return AgentMetricsList(agents=[agent_metrics(metrics, name, now) for name in names])
 
-    return {GetQueueMetrics: queues, GetAgentMetrics: agents}
+    def groups(command: GetGroupMetrics, caller: Caller) -> GroupMetricsList:
+        now, metrics = time.time(), app.metrics
+        metrics.advance(now)
+        return GroupMetricsList(
+            groups=[
+                group_metrics(metrics, name, members, now) for name, members in members_of(app.core.directory).items()
+            ]
+        )
+
+    return {GetQueueMetrics: queues, GetAgentMetrics: agents, GetGroupMetrics: groups}
+
+
+def members_of(directory: Directory) -> dict[str, list[str]]:
+    """Agent group -> ids of its agents."""
+    members: dict[str, list[str]] = {name: [] for name in sorted(directory.agent_groups)}
+    for agent in directory.agents.values():
+        members.setdefault(agent.group, []).append(agent.agent_id)
+    return members

@@ -11,7 +11,9 @@ from control.role_book import RoleBook
 from model import commands, commands_originate, errors, events, media
 from model.declare import Command, command_spec
 from switch.agent_rights import AgentRights
+from switch.alarms import AlarmWatch
 from switch.commands import make_handlers
+from switch.metrics import make_metrics
 from switch.reach import Reaches
 from tests.harness.sim_switch import EXTENSIONS, HOST, TRUNKS, SimSwitch
 from tests.harness.simnet import SimNet
@@ -37,6 +39,8 @@ class SimApp:
         self.gate = Gate(self.roles, reaches)
         AgentRights(self.roles, reaches, self.core.directory, self.core.floor)
         self.published: list[object] = []
+        self.metrics = make_metrics(self.core.directory)
+        self.alarms = AlarmWatch(switch.config.alarm, self.core.floor, self.metrics, self.publish)
         self.audit = AuditTrail(self.storage.put, self.publish, switch.wall)
         self._handlers = make_handlers(self)  # type: ignore[arg-type]
 
