@@ -226,6 +226,7 @@ _HANDLERS: dict[type, Callable[[Core, Any, float], None]] = {
     inputs.CallLeaves: entries.leave,
     inputs.VipVerdict: entries.verdict,
     inputs.EntryChanges: entries.change,
+    inputs.EntryPulled: entries.pull,
     inputs.CallbackAsked: entries.callback_asked,
     inputs.CallbackAnswered: entries.callback_answered,
     inputs.CallbackFailed: entries.callback_failed,

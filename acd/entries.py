@@ -2,9 +2,18 @@
 
 from acd import announcing, limits
 from acd.core import Core
-from acd.inputs import CallbackAnswered, CallbackAsked, CallbackFailed, CallEnters, CallLeaves, EntryChanges, VipVerdict
+from acd.inputs import (
+    CallbackAnswered,
+    CallbackAsked,
+    CallbackFailed,
+    CallEnters,
+    CallLeaves,
+    EntryChanges,
+    EntryPulled,
+    VipVerdict,
+)
 from acd.leaving import callback_changed, called_no_more, drop, left
-from acd.offers import withdraw
+from acd.offers import make, withdraw
 from acd.state import FIRST, NORMAL, RANKS, RETURNED, VIP, Entry, QueueState
 from model.errors import NoSuchEntry, NoSuchQueue, WrongState
 from model.events_queue import QueueEntered
@@ -162,6 +171,27 @@ def change(core: Core, told: EntryChanges, now: float) -> None:
     if is_standing:
         core.stand(entry)
     limits.replace(core, entry, FIRST if told.is_first else entry.rank, "first" if told.is_first else "priority")
+
+
+def pull(core: Core, told: EntryPulled, now: float) -> None:
+    """Raises NoSuchEntry; WrongState when it waits no longer, or he is not idle or does not serve the queue."""
+    entry = core.entries.get(told.entry_id)
+    if entry is None:
+        raise NoSuchEntry(f"no call waits as {told.entry_id}")
+    if entry.state not in ("waiting", "listening") or entry.callback_number:
+        raise WrongState(f"{told.entry_id} cannot be pulled: it is {entry.state}")
+    agent = core.agents.get(told.agent_id)
+    if agent is None or not any(each.queue == entry.queue for each in agent.queues):
+        raise WrongState(f"agent {told.agent_id} is not signed in for queue {entry.queue}")
+    if agent.state != "idle" or not agent.takes_inbound:
+        raise WrongState(f"agent {told.agent_id} is not available")
+    if entry.state == "listening":
+        entry.state, entry.preferred = "waiting", ()
+        core.stand(entry)
+    elif entry.preferred:
+        core.unprefer(entry)
+        core.stand(entry)
+    make(core, entry, agent, "pulled", "pulled", [], now)
 
 
 # -- callbacks ---------------------------------------------------------------------------------------------------------

@@ -77,6 +77,13 @@ class EntryChanges(msgspec.Struct, frozen=True, gc=False):
     """Before everybody."""
 
 
+class EntryPulled(msgspec.Struct, frozen=True, gc=False):
+    """A supervisor, or the agent himself, takes a waiting call out of its turn: he is rung for it now (XSUP-05)."""
+
+    entry_id: str
+    agent_id: str
+
+
 class CallbackAsked(msgspec.Struct, frozen=True, gc=False):
     """The caller hangs up and keeps his place: the entry is virtual from now on."""
 
@@ -188,6 +195,7 @@ AcdInput = (
     | CallLeaves
     | VipVerdict
     | EntryChanges
+    | EntryPulled
     | CallbackAsked
     | CallbackAnswered
     | CallbackFailed

@@ -8,7 +8,8 @@ from msgspec import Meta
 from model.agents import AgentId
 from model.commands import Cursor, Limit, OptionalText
 from model.declare import Command, command
-from model.errors import InvalidValue, NoSuchAgent, NoSuchExtension, WrongState
+from model.errors import Congested, InvalidValue, NoSuchAgent, NoSuchExtension, NoSuchRecording, WrongState
+from model.views import RecordingState
 
 Why = Annotated[str, Meta(max_length=32)]
 
@@ -190,6 +191,35 @@ class ExtendAcw(Command, frozen=True, kw_only=True):
     agent_id: AgentId
     seconds: Annotated[float, Meta(ge=1, le=3600)]
     """From now."""
+
+
+@command(
+    "agent.help",
+    permission="agent.control",
+    of="agent_id",
+    own="agent.work",
+    result=AgentView,
+    errors=(NoSuchAgent, WrongState),
+)
+class AskHelp(Command, frozen=True, kw_only=True):
+    """An agent wants a supervisor; event agent.help_requested names the call he is in (XAGT-11)."""
+
+    agent_id: AgentId
+    note: Annotated[str, Meta(max_length=500)] = ""
+
+
+@command(
+    "agent.record",
+    permission="recording.control",
+    of="agent_id",
+    result=RecordingState,
+    errors=(NoSuchAgent, WrongState, NoSuchRecording, Congested),
+)
+class RecordAgent(Command, frozen=True, kw_only=True):
+    """Records the call that an agent is in, on demand (SUP-09)."""
+
+    agent_id: AgentId
+    what: Literal["start", "pause", "resume", "stop"] = "start"
 
 
 @command(

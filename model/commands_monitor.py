@@ -14,6 +14,7 @@ from model.errors import (
     Draining,
     InvalidValue,
     NoRoute,
+    NoSuchAgent,
     NoSuchCall,
     NoSuchExtension,
     NoSuchLeg,
@@ -60,10 +61,10 @@ class MonitorList(views.View, frozen=True, kw_only=True):
 @command(
     "monitor.start",
     permission="monitor.listen",
-    of=("call_id", "extension"),
+    of=("call_id", "extension", "agent_id"),
     also=("mode", _BY_MODE),
     result=MonitorView,
-    errors=(NoSuchCall, NoSuchLeg, NoSuchExtension, WrongState, SupervisionDenied, NoRoute, Congested),
+    errors=(NoSuchCall, NoSuchLeg, NoSuchExtension, NoSuchAgent, WrongState, SupervisionDenied, NoRoute, Congested),
 )
 class StartMonitor(Command, frozen=True, kw_only=True):
     """Rings the supervisor's phone; when it answers he is on the call. Nobody on it can notice that he listens."""
@@ -74,6 +75,8 @@ class StartMonitor(Command, frozen=True, kw_only=True):
     """The call; empty: the one that `extension` is in."""
     extension: OptionalText = ""
     """The agent. Empty: the extension that talks in `call_id`."""
+    agent_id: OptionalText = ""
+    """The agent by his id, in the place of `extension`: wherever he sits."""
     leg_id: OptionalId = ""
     """The agent's leg, when `call_id` has several that could be meant."""
     mode: MonitorMode = "listen"

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from model import views
+from model.agents import AgentId
 from model.commands import Cursor, Id, Limit, OptionalText
 from model.declare import Command, command
 from model.errors import InvalidValue, NoSuchEntry, NoSuchQueue, StorageUnavailable, WrongState
@@ -171,6 +172,22 @@ class MoveCall(Command, frozen=True, kw_only=True):
     queue: Name
     call_id: Id
     to: Name
+
+
+@command(
+    "queue.pull",
+    permission="queue.control",
+    of=("queue", "call_id"),
+    result=WaitingCall,
+    errors=(NoSuchQueue, NoSuchEntry, WrongState),
+)
+class PullCall(Command, frozen=True, kw_only=True):
+    """Rings an available agent for a waiting call out of its turn; when he does not answer it is the next one to be
+    served."""
+
+    queue: Name
+    call_id: Id
+    agent_id: AgentId
 
 
 class CallbackView(msgspec.Struct, frozen=True, kw_only=True):

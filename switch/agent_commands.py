@@ -9,15 +9,22 @@ from control.auth import Caller
 from model import commands_agent as agents
 from model.agents import Agent
 from model.declare import Command
-from model.errors import NoSuchAgent, NoSuchExtension
+from model.errors import NoSuchAgent, NoSuchExtension, WrongState
+from model.events_agent import AgentHelpRequested
+from model.views import RecordingState
 from switch.agent_phone import check_seat
 
 if TYPE_CHECKING:
     from switch.app import App
 
 
-def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:
-    handlers = AgentCommands(app)
+Record = Callable[[str, str], RecordingState]
+"""(call id, start, pause, resume or stop)"""
+
+
+def make_handlers(app: "App", record: Record) -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:
+    """`record` changes the recording of a call."""
+    handlers = AgentCommands(app, record)
     return {
         agents.ListAgents: handlers.list,
         agents.GetAgent: handlers.get,
@@ -28,13 +35,16 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         agents.ClearNext: handlers.clear_next,
         agents.EndAcw: handlers.end_acw,
         agents.ExtendAcw: handlers.extend_acw,
+        agents.AskHelp: handlers.ask_help,
+        agents.RecordAgent: handlers.record,
         agents.ForceState: handlers.force,
     }
 
 
 class AgentCommands:
-    def __init__(self, app: "App") -> None:
+    def __init__(self, app: "App", record: Record) -> None:
         self._app = app
+        self._record = record
         self._floor = app.core.floor
         self._directory = app.core.directory
         self._config = app.config
@@ -97,6 +107,20 @@ class AgentCommands:
 
     def extend_acw(self, command: agents.ExtendAcw, caller: Caller) -> agents.AgentView:
         return self._ask(command.agent_id, desk_inputs.ExtendAcw(command.agent_id, command.seconds))
+
+    def ask_help(self, command: agents.AskHelp, caller: Caller) -> agents.AgentView:
+        agent = self._agent(command.agent_id)
+        desk = self._floor.centre.desk.find(agent.agent_id)
+        told = AgentHelpRequested(agent_id=agent.agent_id, group=agent.group, call_id=desk.call_id, note=command.note)
+        self._app.hub.publish(told)
+        return self._view(agent)
+
+    def record(self, command: agents.RecordAgent, caller: Caller) -> RecordingState:
+        agent = self._agent(command.agent_id)
+        desk = self._floor.centre.desk.find(agent.agent_id)
+        if not desk.call_id:
+            raise WrongState(f"agent {agent.agent_id} is in no call", state=desk.display()[0])
+        return self._record(desk.call_id, command.what)
 
     def force(self, command: agents.ForceState, caller: Caller) -> agents.AgentView:
         agent_id, by = command.agent_id, caller.user

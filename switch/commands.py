@@ -80,7 +80,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         commands.Drain: handlers.drain,
         **access_desk.make_handlers(app),
         **extensions_admin.make_handlers(app),
-        **agent_commands.make_handlers(app),
+        **agent_commands.make_handlers(app, handlers.record),
         **queue_commands.make_handlers(app),
         **centre_admin.make_handlers(app),
         **callers_desk.make_handlers(app),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from acd.inputs import CallLeaves, EntryChanges, EntryPlace, QueueStateChanges
+from acd.inputs import CallLeaves, EntryChanges, EntryPlace, EntryPulled, QueueStateChanges
 from acd.state import RANKS, RETURNED, Entry, QueueState
 from control.auth import Caller
 from model import commands_queue as queues
@@ -33,6 +33,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         queues.Explain: handlers.explain,
         queues.RaiseCall: handlers.raise_call,
         queues.MoveCall: handlers.move_call,
+        queues.PullCall: handlers.pull,
         queues.RequestCallback: handlers.request_callback,
         queues.SetQueueState: handlers.set_state,
     }
@@ -105,6 +106,11 @@ class QueueCommands:
         self._floor.ask(CallLeaves(entry.entry_id, "transferred"))
         self._app.runtime.tell(MoveToQueue(entry.call_id, "", command.to, place))
         return views.Done()
+
+    def pull(self, command: queues.PullCall, caller: Caller) -> queues.WaitingCall:
+        entry = self._entry(command.queue, command.call_id)
+        self._floor.ask(EntryPulled(entry.entry_id, command.agent_id))
+        return self._call(entry)
 
     def request_callback(self, command: queues.RequestCallback, caller: Caller) -> queues.CallbackView:
         entry = self._entry(command.queue, command.call_id)

@@ -4,6 +4,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from control.auth import Caller
 from model import commands_monitor as monitors
 from model import errors, views
@@ -57,6 +59,14 @@ class SupervisionDesk:
 
     def start(self, command: monitors.StartMonitor, caller: Caller) -> monitors.MonitorView:
         self._extension(command.supervisor)
+        if command.agent_id:
+            desk = self._app.core.floor.centre.desk.find(command.agent_id)
+            if command.extension not in ("", desk.extension):
+                where = f"agent {command.agent_id} does not sit at {command.extension}"
+                raise errors.InvalidValue(where, field="extension")
+            if not desk.extension:
+                raise errors.WrongState(f"agent {command.agent_id} has no phone", state="unbound")
+            command = msgspec.structs.replace(command, extension=desk.extension)
         call, agent = self._supervised(command)
         if call.is_direct:
             raise errors.WrongState(f"the audio of call {call.call_id} does not come by the switch", state="direct")

@@ -28,6 +28,7 @@ from acd.inputs import (
     DayBegins,
     EntryChanges,
     EntryPlace,
+    EntryPulled,
     OfferAnswered,
     OfferFailed,
     QueueChanges,
@@ -184,6 +185,13 @@ class Routing(RuleBasedStateMachine):
         entry = self._some(data)
         if entry is not None:
             self._tell(EntryChanges(entry.entry_id, priority, is_first))
+
+    @rule(data=st.data(), agent=st.sampled_from(AGENTS))
+    def entry_pulled(self, data, agent) -> None:
+        """Out of its turn, only for an agent who is idle: he is rung at once."""
+        entry = self._some(data)
+        if entry is not None and self._tell(EntryPulled(entry.entry_id, agent)):
+            assert self.engine.state.agents[agent].offer_id in self.engine.state.entries[entry.entry_id].offers
 
     @rule(data=st.data())
     def callback_asked(self, data) -> None:

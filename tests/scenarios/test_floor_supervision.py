@@ -1,0 +1,91 @@
+"""Whole switch, virtual time: what supervisors do with agents of the floor: pull a call for one, listen to one wherever
+he sits, record him, and hear when he wants help."""
+
+import asyncio
+
+import pytest
+
+from model.commands_agent import AskHelp, RecordAgent
+from model.commands_monitor import StartMonitor
+from model.commands_queue import PullCall
+from model.errors import InvalidValue, NoSuchAgent, WrongState
+from model.events_agent import AgentHelpRequested
+from tests.harness.virtual_loop import run_virtual
+from tests.scenarios.test_queues import Centre
+
+SUPERVISOR = """
+[recording]
+enabled = true
+[[extension]]
+number = "1099"
+password = "a-password-of-1001"
+supervises = ["*"]
+[[access_number]]
+number = "4031"
+to = "queue:slow"
+[[queue]]
+name = "slow"
+[queue.sound]
+distribute_after_s = 300
+[[agent]]
+agent_id = "s1"
+extension = "1003"
+queues = [{ queue = "slow" }]
+"""
+
+
+def test_xsup_05_a_call_is_pulled_for_an_agent():
+    async def main():
+        centre = Centre(SUPERVISOR)
+        phone = await centre.agent("s1", "1003")
+        centre.caller("4031", caller="1")
+        mine = centre.caller("4031", caller="2")
+        await centre.carrier.wait("answered", call=mine.id)
+        await asyncio.sleep(1.0)
+        live = next(one for one in centre.switch.core.calls.calls.values() if one.caller == "2")
+        pulled = await centre.app.do(PullCall(queue="slow", call_id=live.call_id, agent_id="s1"))
+        assert pulled.offered_to == ["s1"]
+        assert (await phone.wait("incoming")).number == "2"
+        with pytest.raises(WrongState, match="s1 is not available"):
+            other = next(one for one in centre.switch.core.calls.calls.values() if one.caller == "1")
+            await centre.app.do(PullCall(queue="slow", call_id=other.call_id, agent_id="s1"))
+        await phone.wait("answered")
+        for call in list(centre.carrier.agent.calls):
+            centre.carrier.agent.hang_up(call)
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_sup_02_sup_09_xagt_11_listened_to_and_recorded_by_agent_and_asking_for_help():
+    async def main():
+        centre = Centre(SUPERVISOR)
+        phone = await centre.agent("a1", "1001")
+        boss = await centre.switch.phone("1099", answer_after_s=1.0)
+        with pytest.raises(WrongState, match="a1 is in no call"):
+            await centre.app.do(RecordAgent(agent_id="a1"))
+        with pytest.raises(NoSuchAgent, match="a2 is not signed in"):
+            await centre.app.do(AskHelp(agent_id="a2"))
+        mine = centre.caller()
+        await phone.wait("answered")
+        await asyncio.sleep(1.0)
+        (live,) = centre.switch.core.calls.calls.values()
+        with pytest.raises(InvalidValue, match="a1 does not sit at 1002"):
+            await centre.app.do(StartMonitor(supervisor="1099", agent_id="a1", extension="1002"))
+        view = await centre.app.do(StartMonitor(supervisor="1099", agent_id="a1"))
+        assert view.call_id == live.call_id
+        await boss.wait("answered")
+        states = []
+        for what in ("stop", "start", "pause", "resume", "stop"):
+            states.append((await centre.app.do(RecordAgent(agent_id="a1", what=what))).state)
+            await asyncio.sleep(0.5)
+        assert states == ["finished", "recording", "paused", "recording", "finished"]
+        await centre.app.do(AskHelp(agent_id="a1", note="angry"))
+        (told,) = [each for each in centre.app.published if isinstance(each, AgentHelpRequested)]
+        assert (told.call_id, told.note) == (live.call_id, "angry")
+        centre.carrier.agent.hang_up(mine.id)
+        await phone.wait("ended")
+        await boss.wait("ended")
+        await centre.close()
+
+    run_virtual(main())
