@@ -43,7 +43,10 @@ class AccessNumber(Section, frozen=True):
         str, Meta(pattern=r"^([a-z]{2}(-[A-Z]{2})?)?$", description="Language of its callers, told as call data.")
     ] = ""
     brand: Annotated[Text, Meta(description="Brand its callers mean, told as call data.")] = ""
-    whisper: Annotated[Text, Meta(description="What the agent is told before he answers, as call data.")] = ""
+    whisper: Annotated[
+        Text,
+        Meta(description='What the agent is told, as call data; "file:PATH" or "voice:zh/NAME" he hears at the start.'),
+    ] = ""
     wrap_up_set: Annotated[
         str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}$", description="Wrap-up codes for its calls, told as call data.")
     ] = ""

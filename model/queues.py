@@ -84,11 +84,17 @@ class QueueSound(Section, frozen=True):
     only_when_better: Annotated[bool, Meta(description="Only when the place has improved since.")] = True
     max_position: Annotated[int, Meta(ge=0, le=1000, description='Above this it is "more than"; 0: always exact.')] = 0
     has_ewt: Annotated[bool, Meta(description="With the time he will probably wait, when that is known well.")] = False
-    voicemail_key: Annotated[str, Meta(pattern=r"^[0-9*#]?$", description="Key to leave a message instead.")] = ""
-    voicemail_to: Target = "voicemail"
+    voicemail_key: Annotated[
+        str, Meta(pattern=r"^[0-9*#]?$", description="Key to leave the queue for voicemail_to.")
+    ] = ""
+    voicemail_to: Annotated[
+        Target,
+        Meta(description="As timeout_to. Voicemail itself cannot be served yet: another queue or a number can."),
+    ] = "voicemail"
     callback_key: Annotated[str, Meta(pattern=r"^[0-9*#]?$", description="Key to be called back instead.")] = ""
     has_choices: Annotated[
-        bool, Meta(description="Each announcement of his place ends with what the keys do (callback_key).")
+        bool,
+        Meta(description="Each announcement of his place ends with what the keys do (callback_key, voicemail_key)."),
     ] = True
     announce_agent: Annotated[bool, Meta(description="The caller hears the agent's number (ACD-13).")] = False
     whisper: Annotated[Text, Meta(description='What the agent hears first: "file:PATH", "voice:zh/NAME".')] = ""

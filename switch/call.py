@@ -256,6 +256,9 @@ class QueueStay(msgspec.Struct, gc=False, kw_only=True):
     """In which the caller is spoken to."""
     music_at: float = 0.0
     """Instant of the background audio's beginning, as if nothing had interrupted it."""
+    saying: str = ""
+    """Play id of what is said to him now; "" = nothing."""
+    n_said: int = 0
     target: str = ""
     """Where it was sent on; "" = it waits, or an agent has it."""
     answered: dict[str, str] = {}

@@ -10,12 +10,11 @@ from ivr import announcements
 from ivr.voices import language_of
 from model import events, media
 from model.causes import HangupCause
-from switch import agent_ringing, ringing
+from switch import agent_ringing, queue_sound, ringing
 from switch.actions import Action, AnswerLeg, AskCallback, TellCall, TellCentre
 from switch.agent_ringing import stay_of
 from switch.call import Call, Leg, QueueStay, Segment
 from switch.environment import Environment
-from switch.hearing import AGENT_NUMBER_PLAY, WHISPER_PLAY
 from switch.leg_events import (
     BeginWaiting,
     CallbackTaken,
@@ -45,11 +44,7 @@ from switch.ring_plan import Ringing
 from switch.routing import QUEUE, Origin
 from switch.variables import set_data
 
-PLAY = "queue"
-"""Play id of what the caller hears."""
 OVERFLOW = "overflow"
-SAID = "said"
-MAX_SAYING_S = 30.0
 _ENDS = {"overflow_full": HangupCause.USER_BUSY, "closed": HangupCause.CALL_REJECTED}
 
 
@@ -104,18 +99,12 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return stay(set_data(call, data))
         case CallbackTaken(error=error):
             return stay(_callback_taken(call, error, now, env))
-        case PlayEnded(play_id=play_id) if play_id == SAID:
+        case PlayEnded(play_id=play_id) if play_id == stay_of(call).saying:
             return _said(call, now, env)
         case TellPlace():
-            return stay(_tell_place(call, event, now, env))
-        case LegDigit(digit=digit) if leg is not None and not bridged.is_told(leg, event, now):
-            actions = _interrupted(call, now, env)
-            if _asks_for_callback(call, digit, env):
-                return stay([*actions, AskCallback(call.call_id, leg.leg_id)])
-            told = events.CallDigit(
-                call_id=call.call_id, leg_id=leg.leg_id, digit=event.digit, duration_ms=event.duration_ms
-            )
-            return stay([*actions, told] if not event.is_secure else actions)
+            return stay(queue_sound.tell_place(call, event, now, env))
+        case LegDigit() if leg is not None and not bridged.is_told(leg, event, now):
+            return _pressed(call, leg, event, now, env)
         case _:
             return stay()
 
@@ -124,6 +113,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
 
 
 def _enter_queue(call: Call, queue: str, place: EntryPlace | None, now: float, env: Environment) -> list[Action]:
+    queue_sound.forget(call)
     call.n_stays += 1
     entry_id = call.call_id if call.n_stays == 1 else f"{call.call_id}/{call.n_stays}"
     call.stay = QueueStay(queue=queue, entry_id=entry_id)
@@ -151,25 +141,35 @@ def _begin_waiting(call: Call, now: float, env: Environment) -> list[Action]:
     if leg.segment < 0:
         leg.segment = len(call.segments)
         call.segments.append(Segment(leg.leg_id, "queue", env.wall(now)))
-    queue_stay.language = language_of(call.variables.get("language") or queue.sound.language)
-    queue_stay.music_at = now
-    return actions + _music(call, now, env)
-
-
-def _music(call: Call, now: float, env: Environment) -> list[Action]:
-    """The background audio; after an announcement it goes on where it would be."""
-    queue_stay = stay_of(call)
-    queue = env.directory.queue_of(queue_stay.queue)
-    source = env.sound(queue.sound.background if queue is not None else "moh:default")
-    at_s = max(0.0, now - queue_stay.music_at)
-    return [media.Play(session=call.call_id, leg=call.a, play_id=PLAY, sources=[source], is_looped=True, offset_s=at_s)]
+    language = language_of(call.variables.get("language") or queue.sound.language)
+    return actions + queue_sound.begin(call, language, now, env)
 
 
 def _asks_for_callback(call: Call, digit: str, env: Environment) -> bool:
     queue_stay = stay_of(call)
     queue = env.directory.queue_of(queue_stay.queue)
-    is_free = bool(queue_stay.entry_id) and SAID not in call.timers
+    is_free = bool(queue_stay.entry_id) and not queue_stay.saying
     return queue is not None and is_free and queue.callback.is_enabled and digit == queue.sound.callback_key
+
+
+def _pressed(call: Call, leg: Leg, event: LegDigit, now: float, env: Environment) -> Outcome:
+    """A key: what is said ends at once, and some lead on."""
+    queue_stay = stay_of(call)
+    actions = queue_sound.interrupt(call, now, env)
+    if _asks_for_callback(call, event.digit, env):
+        return stay([*actions, AskCallback(call.call_id, leg.leg_id)])
+    if not event.is_secure:
+        actions.append(
+            events.CallDigit(call_id=call.call_id, leg_id=leg.leg_id, digit=event.digit, duration_ms=event.duration_ms)
+        )
+    queue = env.directory.queue_of(queue_stay.queue)
+    is_exit = queue is not None and event.digit == queue.sound.voicemail_key
+    # An agent who has answered has him already.
+    if queue is None or not is_exit or not queue_stay.entry_id or queue_stay.target or queue_stay.answered:
+        return stay(actions)
+    actions.append(TellCentre(call.call_id, CallLeaves(queue_stay.entry_id, "exit_key")))
+    outcome = _lead(call, queue.sound.voicemail_to, None, HangupCause.NORMAL_CLEARING, now, env)
+    return Outcome([*actions, *outcome.actions], outcome.next_phase)
 
 
 def _answer(call: Call, leg: Leg, now: float, env: Environment) -> list[Action]:
@@ -193,16 +193,22 @@ def _over(call: Call, reason: ExitReason, cause: HangupCause, side: str, now: fl
 
 
 def _send_on(call: Call, sent: SentOn, now: float, env: Environment) -> Outcome:
-    queue_stay = stay_of(call)
-    queue_stay.target = sent.target
-    if sent.target.startswith(QUEUE):
-        name = sent.target.removeprefix(QUEUE)
+    place = EntryPlace(sent.enter_time, sent.n_hops)
+    return _lead(call, sent.target, place, _ENDS.get(sent.reason, HangupCause.NO_ANSWER), now, env)
+
+
+def _lead(
+    call: Call, target: str, place: EntryPlace | None, otherwise: HangupCause, now: float, env: Environment
+) -> Outcome:
+    """He leaves the queue for `target`; the call ends with the cause `otherwise` when there is nothing to go to."""
+    stay_of(call).target = target
+    if target.startswith(QUEUE):
+        name = target.removeprefix(QUEUE)
         if name in env.directory.queues:
-            return stay(_enter_queue(call, name, EntryPlace(sent.enter_time, sent.n_hops), now, env))
-    elif sent.target != "hangup":
-        number = sent.target.removeprefix("external:")
-        return _overflow(call, number, now, env)
-    return releasing(call, _ENDS.get(sent.reason, HangupCause.NO_ANSWER), "system", now, env)
+            return stay(_enter_queue(call, name, place, now, env))
+    elif target != "hangup":
+        return _overflow(call, target.removeprefix("external:"), now, env)
+    return releasing(call, otherwise, "system", now, env)
 
 
 def _overflow(call: Call, number: str, now: float, env: Environment) -> Outcome:
@@ -220,8 +226,11 @@ def _overflow(call: Call, number: str, now: float, env: Environment) -> Outcome:
     cause = plan(made, Origin(caller=call.access_number or call.dialed), number, now, env)
     if cause is not None:
         return releasing(call, cause, "system", now, env)
+    queue_sound.forget(call)
     actions = _answer(call, leg, now, env)
-    actions.append(media.Play(session=call.call_id, leg=leg.leg_id, play_id=PLAY, sources=env.ringback, is_looped=True))
+    actions.append(
+        media.Play(session=call.call_id, leg=leg.leg_id, play_id=OVERFLOW, sources=env.ringback, is_looped=True)
+    )
     return _follow_overflow(call, ringing.start(call, made, now, env), now, env, actions)
 
 
@@ -251,26 +260,9 @@ def _connect(call: Call, offer_id: str, agent_id: str, now: float, env: Environm
     if leg is None:
         # His phone was gone in the very moment; the core has given him the call, and he is told that it is over.
         return releasing(call, HangupCause.NORMAL_TEMPORARY_FAILURE, "system", now, env)
-    call.timers.pop(SAID, None)
+    queue_sound.forget(call)
     told: list[Action] = [events.CallAnswered(call_id=call.call_id, leg_id=leg.leg_id)]
-    return _talk(call, leg, told, _introductions(call, leg, agent_id, env))
-
-
-def _introductions(call: Call, leg: Leg, agent_id: str, env: Environment) -> list[Action]:
-    """The caller hears who serves him (ACD-13), the agent whom; neither hears what the other is told."""
-    queue_stay = stay_of(call)
-    queue = env.directory.queue_of(queue_stay.queue)
-    if queue is None:
-        return []
-    actions: list[Action] = []
-    if queue.sound.announce_agent:
-        said = announcements.agent_number(agent_id, queue_stay.language)
-        if said:
-            actions.append(media.Play(session=call.call_id, leg=call.a, play_id=AGENT_NUMBER_PLAY, sources=said))
-    if queue.sound.whisper:
-        source = env.sound(queue.sound.whisper)
-        actions.append(media.Play(session=call.call_id, leg=leg.leg_id, play_id=WHISPER_PLAY, sources=[source]))
-    return actions
+    return _talk(call, leg, told, queue_sound.introductions(call, leg.leg_id, agent_id, env))
 
 
 def _talk(call: Call, leg: Leg, actions: list[Action], then: Sequence[Action] = ()) -> Outcome:
@@ -279,7 +271,7 @@ def _talk(call: Call, leg: Leg, actions: list[Action], then: Sequence[Action] = 
 
 
 def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
-    if name == SAID:
+    if name == queue_sound.SAID:
         return _said(call, now, env)
     made = agent_ringing.ringing_due(call, name)
     if made is None:
@@ -299,39 +291,10 @@ def _callback_taken(call: Call, error: str, now: float, env: Environment) -> lis
         stay_of(call).entry_id, stay_of(call).target = "", "callback"
     queue_stay = stay_of(call)
     name = "cannot_call_back" if error else "will_call_back"
-    return _say(call, announcements.phrase(name, queue_stay.language or "zh"), now)
-
-
-def _say(call: Call, sources: list[str], now: float) -> list[Action]:
-    """In the place of the background audio; a key ends it at once."""
-    call.timers[SAID] = now + MAX_SAYING_S
-    return [media.Play(session=call.call_id, leg=call.a, play_id=SAID, sources=sources)]
-
-
-def _tell_place(call: Call, told: TellPlace, now: float, env: Environment) -> list[Action]:
-    """His place, how long it will take, and what he may do instead (ACD-06)."""
-    queue_stay = stay_of(call)
-    queue = env.directory.queue_of(queue_stay.queue)
-    if queue is None or told.entry_id != queue_stay.entry_id or SAID in call.timers:
-        return []
-    language = queue_stay.language
-    said = announcements.place(told.position, told.ewt_s, language, is_more_than=told.is_more_than)
-    sound = queue.sound
-    if sound.has_choices and sound.callback_key and queue.callback.is_enabled:
-        said += announcements.choice("for_callback", sound.callback_key, language)
-    return _say(call, said, now)
-
-
-def _interrupted(call: Call, now: float, env: Environment) -> list[Action]:
-    """He pressed a key: nothing more is said to him, but what says that the call is over for him."""
-    if SAID not in call.timers or not stay_of(call).entry_id:
-        return []
-    del call.timers[SAID]
-    return [media.StopPlay(call.call_id, call.a, SAID), *_music(call, now, env)]
+    return queue_sound.say(call, announcements.phrase(name, queue_stay.language or "zh"), now)
 
 
 def _said(call: Call, now: float, env: Environment) -> Outcome:
-    call.timers.pop(SAID, None)
     if not stay_of(call).entry_id:
         return releasing(call, HangupCause.NORMAL_CLEARING, "system", now, env)
-    return stay(_music(call, now, env))
+    return stay(queue_sound.resume(call, now, env))

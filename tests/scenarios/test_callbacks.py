@@ -63,14 +63,15 @@ class Back(Centre):
         await asyncio.sleep(3.0)
         (live,) = (one for one in self.switch.core.calls.calls.values() if one.phase == "queue")
         self.press(live, "2")
-        await self.switch.until(lambda: self.switch.worker.of(media.Play)[-1].play_id == "said")
+        await self.switch.until(lambda: self.switch.worker.of(media.Play)[-1].play_id.startswith("said"))
         return mine, live
 
     def press(self, live, digit: str) -> None:
         self.switch.worker.tell(media.Digit(live.call_id, live.a, digit, 100))
 
     async def heard(self, live) -> None:
-        self.switch.worker.tell(media.PlayFinished(live.call_id, live.a, "said"))
+        play = [each for each in self.switch.worker.of(media.Play) if each.leg == live.a][-1]
+        self.switch.worker.tell(media.PlayFinished(live.call_id, live.a, play.play_id))
         await asyncio.sleep(0.1)
 
 

@@ -1,0 +1,110 @@
+"""What the caller of a queue hears: its music, over it what he is told, and who serves him; and what the agent hears
+first. Pure. A play that is told to the worker again is no new one to it, so each has an id of its own.
+"""
+
+from ivr import announcements
+from model import media
+from model.queues import Queue
+from switch.actions import Action
+from switch.agent_ringing import stay_of
+from switch.call import Call
+from switch.environment import Environment
+from switch.hearing import AGENT_NUMBER_PLAY, WHISPER_PLAY
+from switch.leg_events import TellPlace
+
+SAID = "said"
+"""Timer: what is said has not ended by then."""
+MAX_SAYING_S = 30.0
+
+
+def begin(call: Call, language: str, now: float, env: Environment) -> list[Action]:
+    """The music of the queue he is in now, from its beginning."""
+    queue_stay = stay_of(call)
+    queue_stay.language = language
+    queue_stay.music_at = now
+    return _music(call, now, env)
+
+
+def forget(call: Call) -> None:
+    """What is said to him has been replaced by something else, or will be at once."""
+    stay_of(call).saying = ""
+    call.timers.pop(SAID, None)
+
+
+def say(call: Call, sources: list[str], now: float) -> list[Action]:
+    """In the place of the music, or of what is said."""
+    queue_stay = stay_of(call)
+    queue_stay.n_said += 1
+    queue_stay.saying = f"{SAID}{call.n_stays}.{queue_stay.n_said}"
+    call.timers[SAID] = now + MAX_SAYING_S
+    return [media.Play(session=call.call_id, leg=call.a, play_id=queue_stay.saying, sources=sources)]
+
+
+def tell_place(call: Call, told: TellPlace, now: float, env: Environment) -> list[Action]:
+    """His place, how long it will take, and what he may do instead (ACD-06)."""
+    queue_stay = stay_of(call)
+    queue = env.directory.queue_of(queue_stay.queue)
+    if queue is None or told.entry_id != queue_stay.entry_id or queue_stay.target or queue_stay.saying:
+        return []
+    language = queue_stay.language
+    said = announcements.place(told.position, told.ewt_s, language, is_more_than=told.is_more_than)
+    sound = queue.sound
+    if sound.has_choices and sound.callback_key and queue.callback.is_enabled:
+        said += announcements.choice("for_callback", sound.callback_key, language)
+    if sound.has_choices and sound.voicemail_key:
+        said += announcements.choice("for_other", sound.voicemail_key, language)
+    return say(call, said, now)
+
+
+def interrupt(call: Call, now: float, env: Environment) -> list[Action]:
+    """He pressed a key: nothing more is said to him, but what says that the call is over for him."""
+    queue_stay = stay_of(call)
+    if not queue_stay.saying or not queue_stay.entry_id:
+        return []
+    stopped = queue_stay.saying
+    forget(call)
+    return [media.StopPlay(call.call_id, call.a, stopped), *_music(call, now, env)]
+
+
+def resume(call: Call, now: float, env: Environment) -> list[Action]:
+    """What was said has ended."""
+    forget(call)
+    return _music(call, now, env)
+
+
+def introductions(call: Call, agent_leg: str, agent_id: str, env: Environment) -> list[Action]:
+    """The caller hears who serves him (ACD-13), the agent what for; neither hears what the other is told."""
+    queue_stay = stay_of(call)
+    queue = env.directory.queue_of(queue_stay.queue)
+    if queue is None:
+        return []
+    actions: list[Action] = []
+    if queue.sound.announce_agent:
+        said = announcements.agent_number(agent_id, queue_stay.language)
+        if said:
+            actions.append(media.Play(session=call.call_id, leg=call.a, play_id=AGENT_NUMBER_PLAY, sources=said))
+    if whisper := _whisper(call, queue, env):
+        sources = [env.sound(whisper)]
+        actions.append(media.Play(session=call.call_id, leg=agent_leg, play_id=WHISPER_PLAY, sources=sources))
+    return actions
+
+
+def _whisper(call: Call, queue: Queue, env: Environment) -> str:
+    """What was dialled says more of the call than the queue does, when it can be played: it may be a text for screens
+    (XACC-03)."""
+    number = env.directory.access_number(call.trunk, call.access_number) if call.access_number else None
+    if number is not None and number.whisper.startswith(("file:", "voice:")):
+        return number.whisper
+    return queue.sound.whisper
+
+
+def _music(call: Call, now: float, env: Environment) -> list[Action]:
+    """The background audio; after an announcement it goes on where it would be."""
+    queue_stay = stay_of(call)
+    queue = env.directory.queue_of(queue_stay.queue)
+    source = env.sound(queue.sound.background if queue is not None else "moh:default")
+    play_id = "queue" if call.n_stays <= 1 else f"queue{call.n_stays}"
+    at_s = max(0.0, now - queue_stay.music_at)
+    return [
+        media.Play(session=call.call_id, leg=call.a, play_id=play_id, sources=[source], is_looped=True, offset_s=at_s)
+    ]
