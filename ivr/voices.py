@@ -4,6 +4,9 @@
 """
 
 LANGUAGES = ("zh", "en")
+PAUSE = "pause"
+"""Between groups of digits: silence, in every language."""
+_PAUSE_SOURCE = "silence:250"
 
 _ZH_DIGITS = "零一二三四五六七八九"
 _EN_SMALL = (
@@ -11,6 +14,18 @@ _EN_SMALL = (
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
 )
 _EN_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+
+_EN_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_EN_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_EN_DATES = (
+    *("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh"),
+    *("twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth"),
+    *("twentieth", "twenty-first", "twenty-second", "twenty-third", "twenty-fourth", "twenty-fifth", "twenty-sixth"),
+    *("twenty-seventh", "twenty-eighth", "twenty-ninth", "thirtieth", "thirty-first"),
+)
 
 PROMPTS: dict[str, dict[str, str]] = {
     "zh": {
@@ -24,6 +39,19 @@ PROMPTS: dict[str, dict[str, str]] = {
         "yi": "亿",
         "point": "点",
         "minus": "负",
+        "plus": "加",
+        "yuan": "元",
+        "jiao": "角",
+        "fen": "分",
+        "dollars": "美元",
+        "year": "年",
+        "month": "月",
+        "date": "日",
+        "sharp": "整",
+        "days": "天",
+        "hours": "小时",
+        "seconds": "秒",
+        **{f"weekday{n}": f"星期{text}" for n, text in enumerate("一二三四五六日", 1)},
         "you_are_at": "您现在排在第",
         "in_line": "位",
         "you_are_next": "您是下一位",
@@ -52,6 +80,16 @@ PROMPTS: dict[str, dict[str, str]] = {
         "billion": "billion",
         "point": "point",
         "minus": "minus",
+        "plus": "plus",
+        "and": "and",
+        "oh": "oh",
+        "am": "a.m.",
+        "pm": "p.m.",
+        "yuan": "yuan",
+        **{f"{unit}{end}": f"{unit}{end}" for unit in ("dollar", "cent", "day", "hour", "second") for end in ("", "s")},
+        **{f"month{n}": text for n, text in enumerate(_EN_MONTHS, 1)},
+        **{f"date{n}": f"the {text}" for n, text in enumerate(_EN_DATES, 1)},
+        **{f"weekday{n}": text for n, text in enumerate(_EN_WEEKDAYS, 1)},
         "you_are_at": "You are number",
         "in_line": "in the queue",
         "you_are_next": "You are next in line",
@@ -77,6 +115,8 @@ PROMPTS: dict[str, dict[str, str]] = {
 
 def source(name: str, language: str) -> str:
     """What the media worker plays. Raises KeyError for a prompt there is none of."""
+    if name == PAUSE:
+        return _PAUSE_SOURCE
     PROMPTS[language][name]
     return f"voice:{language}/{name}"
 

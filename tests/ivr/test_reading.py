@@ -79,6 +79,20 @@ def test_ivr_09_quantities_in_english(value, said):
     assert text(number(value, "en"), "en") == said
 
 
+ORACLE = [
+    line.split("\t")
+    for line in (Path(__file__).parents[1] / "vectors/reading/numbers.tsv").read_text(encoding="utf-8").splitlines()
+]
+"""Number, as cn2an spells it, as num2words does: libraries that know nothing of us."""
+
+
+@pytest.mark.parametrize(("value", "zh", "en"), ORACLE, ids=[each[0] for each in ORACLE])
+def test_ivr_09_quantities_as_libraries_spell_them(value, zh, en):
+    # cn2an writes 二 where people say 两; num2words is British, with "and", and hyphens.
+    assert text(number(int(value), "zh"), "zh").replace("两", "二") == zh
+    assert text(number(int(value), "en"), "en") == en.replace(" and ", " ").replace("-", " ")
+
+
 def write_down_zh(names: list[str]) -> int:
     """What somebody writes down who hears it."""
     total = group = digit = 0
