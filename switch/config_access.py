@@ -6,6 +6,7 @@ from model.access_numbers import AccessNumber
 from switch.calendar import Almanac
 from switch.config import Config
 from switch.config_centre import target_problem
+from switch.sources import source_problem
 
 Wrong = Callable[[list[str | int], str], Exception]
 
@@ -40,4 +41,11 @@ def access_problem(
             return key, problem
     if not number.calendar and (number.holiday_to or (number.off_to and not number.emergency_to)):
         return "calendar", "off_to and holiday_to need a calendar that says when"
+    if is_heard(number.whisper) and (problem := source_problem(number.whisper)):
+        return "whisper", problem
     return "", ""
+
+
+def is_heard(whisper: str) -> bool:
+    """Whether it names a sound; else it is a text for screens."""
+    return whisper.startswith(("file:", "voice:"))

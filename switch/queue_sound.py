@@ -8,9 +8,11 @@ from model.queues import Queue
 from switch.actions import Action
 from switch.agent_ringing import stay_of
 from switch.call import Call
+from switch.config_access import is_heard
 from switch.environment import Environment
 from switch.hearing import AGENT_NUMBER_PLAY, WHISPER_PLAY
 from switch.leg_events import TellPlace
+from switch.sources import source_problem
 
 SAID = "said"
 """Timer: what is said has not ended by then."""
@@ -93,7 +95,8 @@ def _whisper(call: Call, queue: Queue, env: Environment) -> str:
     """What was dialled says more of the call than the queue does, when it can be played: it may be a text for screens
     (XACC-03)."""
     number = env.directory.access_number(call.trunk, call.access_number) if call.access_number else None
-    if number is not None and number.whisper.startswith(("file:", "voice:")):
+    # One that was stored before they were checked may name any file.
+    if number is not None and is_heard(number.whisper) and not source_problem(number.whisper):
         return number.whisper
     return queue.sound.whisper
 

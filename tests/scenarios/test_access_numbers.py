@@ -44,6 +44,9 @@ def test_acc_01_a_number_set_by_api_takes_calls_by_its_calendar_at_once_and_afte
         carrier = switch.carrier()
         with pytest.raises(errors.InvalidValue, match="no calendar"):
             await app.do(access(calendar="never"))
+        for whisper in ("file:/etc/passwd", "file:../key.wav", "voice:zh/../key"):
+            with pytest.raises(errors.InvalidValue, match=r"prompts folder|is no source"):
+                await app.do(access(whisper=whisper))
         await app.do(SetCalendar(calendar=NEVER))
         made = await app.do(access(calendar="never", off_to="1002", brand="Tea House", language="zh", is_vip=True))
         assert (made.now.which, made.now.to, made.now.leads_to, made.source) == (

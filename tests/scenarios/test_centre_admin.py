@@ -234,7 +234,7 @@ def test_xacd_03_a_callback_is_made_though_its_queue_is_deleted_meanwhile():
         (waiting,) = (await centre.app.do(ListWaiting(queue="help"))).calls
         await centre.app.do(RequestCallback(queue="help", call_id=waiting.call_id))
         (play,) = [each for each in centre.switch.worker.of(media.Play) if each.play_id.startswith("said")]
-        centre.switch.worker.tell(media.PlayFinished(play.session, play.leg, "said"))
+        centre.switch.worker.tell(media.PlayFinished(play.session, play.leg, play.play_id))
         await centre.carrier.wait("ended", call=mine.id)
         await centre.no_way_in()
         with pytest.raises(errors.WrongState, match="some of them are called back"):
