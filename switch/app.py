@@ -57,6 +57,7 @@ from switch.services_desk import ServicesDesk
 from switch.sockets import local_address, media_hosts
 from switch.trunks import Trunks
 from switch.version import VERSION
+from switch.vip_check import VipCheck
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class App:
     services: ServicesDesk
     metrics: Metrics
     alarms: AlarmWatch
+    vip_check: VipCheck
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -180,6 +182,7 @@ class App:
         AgentRights(app.roles, reaches, directory, core.floor)
         app.roles_changed()
         app.audit = AuditTrail(app.storage.put, app.hub.publish, time.time, await app.storage.audit.head())
+        app.vip_check = VipCheck(config.vip, core.floor, app._own)
         app.alarms = AlarmWatch(config.alarm, core.floor, app.metrics, app.hub.publish)
         app.control = ControlServer(
             make_handlers(app),
@@ -409,6 +412,7 @@ class App:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.vip_check.close()
         self.runtime.close()
         await self.transports.close()
         self.hub.close()

@@ -31,6 +31,7 @@ from switch.config_types import (
     SrtpPolicy,
     Text,
 )
+from switch.config_vip import Vip
 from switch.config_watching import Messages, Subscriptions
 from switch.config_webrtc import WebRtc
 
@@ -380,6 +381,7 @@ class Config(Section, frozen=True):
     agents: AgentRules = AgentRules()
     queue: tuple[Queue, ...] = ()
     alarm: tuple[AlarmRule, ...] = ()
+    vip: Vip = Vip()
     agent_group: tuple[AgentGroup, ...] = ()
     agent: tuple[Agent, ...] = ()
     role: tuple[Role, ...] = ()

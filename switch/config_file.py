@@ -30,6 +30,7 @@ from switch.config_nat import nat_problem
 from switch.config_supervision import check_supervision
 from switch.config_trunks import Campaign, GroupMember, NumberRule, Route, Trunk, TrunkGroup
 from switch.config_types import Section
+from switch.config_vip import vip_problem
 
 _ORIGIN = re.compile(r"https?://[^/\s\"]+")
 
@@ -178,7 +179,7 @@ def _check(config: Config, text: str, path: str) -> None:
     features = feature_problem(
         config.feature_codes, config.agents, config.parking, [e.number for e in config.extension]
     )
-    for problem in (features, nat_problem(config.nat)):
+    for problem in (features, nat_problem(config.nat), vip_problem(config.vip)):
         if problem is not None:
             raise wrong([*problem[0]], problem[1])
     check_unique("extension", [e.number for e in config.extension], wrong)

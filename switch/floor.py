@@ -24,6 +24,7 @@ from acd.inputs import (
     QueueChanges,
     QueueStateChanges,
     RulesChange,
+    VipVerdict,
 )
 from acd.seats import Seat
 from model.causes import HangupCause
@@ -66,6 +67,8 @@ class Floor:
         """Offer -> call."""
         self._entries: dict[str, str] = {}
         """Call -> its entry that is not over."""
+        self.on_enter: Callable[[CallEnters, str], None] = lambda told, called: None
+        """Told of each call that has come to a queue, and what it called (switch.vip_check)."""
         self._activity = AgentActivity(self, env)
         self._midnight = self._next_midnight(runtime.outside.clock())
         runtime.also_perform(TellCentre, lambda action, now: self.tell(action.told, now))
@@ -106,6 +109,10 @@ class Floor:
             self._do(lambda: self.centre.handle(told, now), now)
         except ApiError as problem:
             self._refused(told, problem, now)
+            return
+        if isinstance(told, CallEnters):
+            call = self._runtime.calls.find(told.call_id)
+            self.on_enter(told, (call.access_number or call.dialed) if call is not None else "")
 
     def ask(self, told: AcdInput | DeskInput) -> None:
         """What somebody wants. Raises what the machine refuses it with (`acd.engine`, `acd.desk`)."""
@@ -131,6 +138,12 @@ class Floor:
         if desk is not None:
             self.tell(DeviceState(desk.agent_id, bool(self._env.bindings(extension, now))), now)
             self._runtime.rearm(now)
+
+    def verdict(self, told: VipVerdict) -> None:
+        """Somebody was asked who the caller is."""
+        now = self.now()
+        self.tell(told, now)
+        self._runtime.rearm(now)
 
     def client_changed(self, agent_id: str, is_up: bool) -> None:
         """The agent's first control connection is there, or his last one is gone (AGT-18)."""

@@ -124,7 +124,10 @@ def _enter_queue(call: Call, queue: str, place: EntryPlace | None, now: float, e
         queue=queue,
         caller=call.caller,
         place=place,
-        is_vip=call.is_vip or directory.caller_lists.find("vip", call.caller, queue, wall) is not None,
+        is_vip=call.is_vip
+        or (
+            env.config.vip.method == "list" and directory.caller_lists.find("vip", call.caller, queue, wall) is not None
+        ),
         area=directory.regions.area_of(call.caller),
         last_agent=directory.last_agents.of(call.caller, wall),
     )

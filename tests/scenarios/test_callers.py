@@ -15,10 +15,11 @@ from model.commands_callers import (
     RemoveListedCaller,
 )
 from model.errors import InvalidValue, NoSuchCaller
-from model.events_queue import OfferMade, QueueEntered
+from model.events_queue import OfferMade, QueueEntered, QueueEntryChanged
 from switch.caller_lists import CallerLists
 from switch.callers_desk import load_callers
 from switch.last_agents import LastAgents, recall_agents
+from switch.vip_check import VipCheck
 from tests.harness.virtual_loop import run_virtual
 from tests.scenarios.test_queues import Centre
 
@@ -164,6 +165,59 @@ def test_acd_04_xacc_04_agents_at_home_where_the_caller_is_are_preferred():
         assert "incoming" not in first.names()
         centre.carrier.agent.hang_up(mine.id)
         await second.wait("ended")
+        await centre.close()
+
+    run_virtual(main())
+
+
+HTTP = """
+[vip]
+method = "http"
+url = "https://crm.example/vip?caller={caller}&called={called}&queue={queue}"
+authorization = "Bearer secret"
+"""
+
+
+def test_acd_11_acd_12_a_customer_system_is_asked_and_the_call_waits_meanwhile(caplog):
+    async def main():
+        centre = Centre(HTTP)
+        asked = []
+
+        async def fetch(url, headers, timeout_s):
+            asked.append((url, headers["Authorization"]))
+            await asyncio.sleep(1.0 if "caller=138" in url else 5.0 if "caller=139" in url else 0.1)
+            if "caller=137" in url:
+                raise OSError("status 500")
+            return b'{"vip": true}'
+
+        tasks = []
+        check = VipCheck(
+            centre.switch.config.vip,
+            centre.switch.core.floor,
+            lambda work: tasks.append(asyncio.ensure_future(work)),
+            fetch,
+        )
+        # The list of our own does not count beside it.
+        await centre.app.do(vip("13600004444"))
+        calls = [centre.caller(caller=n) for n in ("13700003333", "13800001111", "13900002222", "anonymous")]
+        await asyncio.sleep(0.5)
+        assert [each.rank for each in centre.of(QueueEntered)] == ["normal"] * 4
+        await asyncio.sleep(10.0)
+        (told,) = centre.of(QueueEntryChanged)
+        assert (told.change, told.position) == ("vip", 1)
+        assert (
+            sorted(url for url, _ in asked)[1] == "https://crm.example/vip?caller=13800001111&called=4001&queue=sales"
+        )
+        assert {authorization for _, authorization in asked} == {"Bearer secret"}
+        assert len(asked) == 3
+        # One server error, one answer that came too late; the log says so without the secret or the number.
+        assert check.n_failed == 2
+        assert "callers count as normal" in caplog.text
+        assert "secret" not in caplog.text
+        assert "13700003333" not in caplog.text
+        for call in calls:
+            centre.carrier.agent.hang_up(call.id)
+        await asyncio.gather(*tasks)
         await centre.close()
 
     run_virtual(main())

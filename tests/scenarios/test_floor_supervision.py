@@ -5,7 +5,7 @@ import asyncio
 
 import pytest
 
-from model.commands_agent import AskHelp, RecordAgent
+from model.commands_agent import AskHelp, ListAgents, RecordAgent
 from model.commands_monitor import StartMonitor
 from model.commands_queue import PullCall
 from model.errors import InvalidValue, NoSuchAgent, WrongState
@@ -86,6 +86,49 @@ def test_sup_02_sup_09_xagt_11_listened_to_and_recorded_by_agent_and_asking_for_
         centre.carrier.agent.hang_up(mine.id)
         await phone.wait("ended")
         await boss.wait("ended")
+        await centre.close()
+
+    run_virtual(main())
+
+
+GROUPS = """
+[[agent_group]]
+name = "night"
+[[agent]]
+agent_id = "n1"
+name = "Nora"
+group = "night"
+extension = "1003"
+queues = [{ queue = "sales" }]
+[[agent]]
+agent_id = "n2"
+group = "night"
+queues = [{ queue = "small" }]
+"""
+
+
+def test_sup_11_sup_13_the_floor_by_group_and_queue_with_sums_of_states():
+    async def main():
+        centre = Centre(GROUPS)
+        phone = await centre.agent("n1", "1003")
+        await centre.agent("a1", "1001", is_ready=False)
+        mine = centre.caller()
+        await phone.wait("answered")
+        await asyncio.sleep(5.0)
+        night = await centre.app.do(ListAgents(group="night"))
+        shown = [(each.agent_id, each.name, each.state, each.extension) for each in night.agents]
+        assert shown == [("n1", "Nora", "on_call", "1003"), ("n2", "", "offline", "")]
+        assert night.n_by_state == {"on_call": 1, "offline": 1}
+        (nora, _) = night.agents
+        assert 4.5 < nora.state_s < 5.5
+        assert 5.5 < nora.signed_in_s < 8.0
+        assert (nora.queue, bool(nora.call_id)) == ("sales", True)
+        sales = await centre.app.do(ListAgents(queue="sales"))
+        assert sales.n_by_state == {"not_ready": 1, "offline": 1, "on_call": 1}
+        talking = await centre.app.do(ListAgents(queue="sales", state="on_call"))
+        assert [each.agent_id for each in talking.agents] == ["n1"]
+        centre.carrier.agent.hang_up(mine.id)
+        await phone.wait("ended")
         await centre.close()
 
     run_virtual(main())
