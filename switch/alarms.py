@@ -65,7 +65,7 @@ class AlarmWatch:
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
-    def list(self, command: ListAlarms, caller: Caller) -> AlarmList:
+    def list(self, command: ListAlarms, caller: Caller | None) -> AlarmList:
         now = self._floor.now()
         on = [(key, standing) for key, standing in self.alarms.standing.items() if standing.raised_at is not None]
         on.sort(key=lambda pair: (pair[1].raised_at, pair[0]))

@@ -46,6 +46,7 @@ from switch.listening import UnusableError, make_listeners, make_resolver, tls_o
 from switch.media_pool import MediaPool, WorkerNotes
 from switch.metrics import make_metrics, rebuild
 from switch.outbound_history import recall_usage
+from switch.prometheus import Exporter, samples
 from switch.reach import Reaches
 from switch.recovery import recover, recover_after_start
 from switch.registrations import Registrations
@@ -97,6 +98,7 @@ class App:
         self._drain_timer: asyncio.TimerHandle | None = None
         self.workers: dict[int, WorkerNotes] = {}
         self._security_log: SecurityLog | None = None
+        self._exporter: Exporter | None = None
 
     @classmethod
     async def start(
@@ -198,6 +200,8 @@ class App:
         app._own(app._keep_time(core.env))
         app._own(app._load_regions())
         app._own(app.alarms.run())
+        if config.prometheus.listen:
+            app._exporter = Exporter(config.prometheus.listen, lambda: samples(app))
         app._own(recover_after_start(app.storage, core.runtime))
         return app
 
@@ -413,6 +417,8 @@ class App:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.vip_check.close()
+        if self._exporter is not None:
+            await asyncio.to_thread(self._exporter.close)
         self.runtime.close()
         await self.transports.close()
         self.hub.close()

@@ -349,6 +349,19 @@ class Extension(Section, frozen=True):
     ] = ()
 
 
+class Prometheus(Section, frozen=True):
+    """Figures for Prometheus, by HTTP at /metrics."""
+
+    listen: Annotated[
+        str,
+        Meta(
+            pattern=r"^((127\.0\.0\.1|localhost|\[::1\]):\d{1,5})?$",
+            description='"127.0.0.1:9464": only this machine is served, others by a proxy that asks who they are; '
+            "empty: off.",
+        ),
+    ] = ""
+
+
 class Config(Section, frozen=True):
     """The whole file."""
 
@@ -382,6 +395,7 @@ class Config(Section, frozen=True):
     queue: tuple[Queue, ...] = ()
     alarm: tuple[AlarmRule, ...] = ()
     vip: Vip = Vip()
+    prometheus: Prometheus = Prometheus()
     agent_group: tuple[AgentGroup, ...] = ()
     agent: tuple[Agent, ...] = ()
     role: tuple[Role, ...] = ()

@@ -1,6 +1,7 @@
 """Whole switch, virtual time: alarms of queues, figures of agent groups and by interval, as supervisors see them."""
 
 import asyncio
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from model.events_alarm import AcknowledgeAlarm, AlarmCleared, AlarmRaised, List
 from model.events_queue import CentreStarted
 from switch.metrics import thresholds_of
 from switch.metrics_history import interval_end
+from switch.prometheus import samples
 from tests.harness.virtual_loop import run_virtual
 from tests.scenarios.test_restart import LoggedCentre
 
@@ -165,6 +167,36 @@ def test_who_waited_when_the_switch_was_killed_waits_no_more_in_the_history():
         assert sum(each.flowed.get("lost", 0) for each in shown) == 1
         for call in list(board.carrier.agent.calls):
             board.carrier.agent.hang_up(call)
+        await board.close()
+
+    run_virtual(main())
+
+
+def test_prometheus_reads_queues_agents_trunks_and_alarms():
+    async def main():
+        board = Board()
+        board.app.worker_name = lambda index: f"w{index}"
+        board.app.control = SimpleNamespace(stats=SimpleNamespace(connections=2))
+        board.app.hub.stats = SimpleNamespace(published=5)
+        phone = await board.agent("a1", "1001")
+        mine = board.caller()
+        await phone.wait("answered")
+        await asyncio.sleep(1.0)
+        await board.look()
+        found = {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in samples(board.app)
+            for sample in family.samples
+        }
+        assert found["ringback_calls",] == 1.0
+        assert found["ringback_calls_total",] == 1.0
+        assert found["ringback_agents", "on_call"] == 1.0
+        assert found["ringback_queue_calls_today", "sales", "answered"] == 1.0
+        assert found["ringback_queue_waiting", "sales"] == 0.0
+        assert found["ringback_trunk_calls", "carrier"] == 1.0
+        assert found["ringback_media_worker_up", "w0"] == 1.0
+        board.carrier.agent.hang_up(mine.id)
+        await phone.wait("ended")
         await board.close()
 
     run_virtual(main())
