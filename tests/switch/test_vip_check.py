@@ -1,14 +1,17 @@
-"""Asking a customer system who is a VIP: answers of all sorts, and a real HTTP server that answers well, wrongly,
-hugely, slowly, or not at all; configurations that make no sense."""
+"""Asking a customer system who is a VIP: answers of all sorts, and real peers that answer well, wrongly,
+hugely, with something else than HTTP, that redirect, or fall silent; configurations that make no sense."""
 
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import asyncio
+import io
+import logging
 
 import pytest
 
+from acd.inputs import CallEnters
 from switch.config_file import ConfigError, parse_config
-from switch.vip_check import MAX_ANSWER, fetch, verdict_of
+from switch.config_vip import Vip
+from switch.logs import set_up_logging
+from switch.vip_check import MAX_ANSWER, VipCheck, verdict_of
 
 
 @pytest.mark.parametrize(
@@ -39,50 +42,154 @@ def test_what_is_no_answer(body):
         verdict_of(body.encode("latin-1"), "vip")
 
 
-class Customers(BaseHTTPRequestHandler):
-    seen: dict[str, str] = {}  # noqa: RUF012 (one server, one test)
-
-    def do_GET(self):
-        Customers.seen = {"path": self.path, "authorization": self.headers.get("Authorization", "")}
-        if self.path.startswith("/slow"):
-            self.send_response(200)
-            self.end_headers()
-            for _ in range(40):
-                self.wfile.write(b" ")
-                self.wfile.flush()
-                time.sleep(0.05)
-            return
-        status = 404 if self.path.startswith("/none") else 200
-        body = b"x" * (MAX_ANSWER + 10) if self.path.startswith("/huge") else b'{"vip": true}'
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
+OK = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"vip": true}'
 
 
-def test_a_real_server():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Customers)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
+class Peer:
+    """A TCP server that answers each connection with the same bytes, in pieces; keeps what it was asked."""
+
+    def __init__(self, *pieces: bytes, holds: bool = False) -> None:
+        self._pieces = pieces
+        self._holds = holds
+        self.asked: list[bytes] = []
+        self._released = asyncio.Event()
+
+    async def __aenter__(self) -> "Peer":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def _serve(self, reader, writer) -> None:
+        self.asked.append(await reader.readuntil(b"\r\n\r\n"))
+        for piece in self._pieces:
+            writer.write(piece)
+            await writer.drain()
+        if self._holds:
+            await self._released.wait()
+        writer.close()
+
+    async def __aexit__(self, *error) -> None:
+        self._released.set()
+        self._server.close()
+        await self._server.wait_closed()
+
+
+class Told:
+    """In the place of the floor."""
+
+    def __init__(self) -> None:
+        self.vips: list[tuple[str, str]] = []
+        self.on_enter = lambda told, called: None
+
+    def now(self) -> float:
+        return 0.0
+
+    def is_vip(self, call_id: str, entry_id: str) -> None:
+        self.vips.append((call_id, entry_id))
+
+
+async def ask(url: str, *, timeout_s: float = 5.0) -> tuple[VipCheck, Told]:
+    """One caller is asked about."""
+    floor, work = Told(), []
+    vip = Vip(method="http", url=url + "/vip?n={caller}", authorization="Bearer secret", timeout_s=timeout_s)
+    check = VipCheck(vip, floor, lambda one: work.append(asyncio.ensure_future(one)))
+    floor.on_enter(CallEnters(entry_id="e", call_id="c", queue="q", caller="+86 138"), "4001")
+    await asyncio.gather(*work)
+    await check.close()
+    return check, floor
+
+
+def test_a_server_that_says_yes_is_asked_with_the_secret_and_about_the_caller():
+    async def main():
+        async with Peer(OK) as peer:
+            check, floor = await ask(peer.url)
+            assert floor.vips == [("c", "e")]
+            assert check.n_failed == 0
+            (asked,) = peer.asked
+            assert asked.startswith(b"GET /vip?n=%2B86%20138 HTTP/1.1\r\n")
+            assert b"authorization: bearer secret\r\n" in asked.lower()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("pieces", "why"),
+    [
+        ((b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",), "status 404"),
+        ((b"HTTP/1.1 200 OK\r\n\r\n", b"x" * (MAX_ANSWER + 10)), "more than 65536 bytes"),
+        ((b"SSH-2.0-OpenSSH_9.2\r\n\r\n",), "illegal"),
+        ((b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",), "peer closed"),
+        ((b"",), "disconnected"),
+        ((b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnope",), "no JSON"),
+        ((b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",), "no JSON"),
+    ],
+    ids=["not found", "huge", "no HTTP", "cut off", "hangs up", "no JSON", "encoded"],
+)
+def test_an_answer_that_is_none_is_counted_and_told_without_the_caller(pieces, why, caplog):
+    async def main():
+        async with Peer(*pieces) as peer:
+            check, floor = await ask(peer.url)
+            assert (floor.vips, check.n_failed) == ([], 1)
+
+    asyncio.run(main())
+    assert why in caplog.text
+    assert "138" not in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_redirect_is_refused_and_the_secret_goes_nowhere_else():
+    async def main():
+        async with Peer(OK) as other:
+            moved = b"HTTP/1.1 302 Found\r\nLocation: %b/\r\nContent-Length: 0\r\n\r\n" % other.url.encode()
+            async with Peer(moved) as peer:
+                check, floor = await ask(peer.url)
+            assert (floor.vips, check.n_failed, other.asked) == ([], 1, [])
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\n", OK[:-1]], ids=["nothing", "headers", "body"])
+def test_a_peer_that_falls_silent_is_left(begun, caplog):
+    async def main():
+        async with Peer(begun, holds=True) as peer:
+            check, floor = await ask(peer.url, timeout_s=0.2)
+            assert (floor.vips, check.n_failed) == ([], 1)
+
+    asyncio.run(main())
+    assert "no answer in time" in caplog.text
+
+
+def test_the_log_of_the_switch_shows_no_url_however_much_it_shows():
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    shown = io.StringIO()
     try:
-        assert fetch(f"{url}/vip?n=138", {"Authorization": "Bearer x"}, 5.0) == b'{"vip": true}'
-        assert Customers.seen == {"path": "/vip?n=138", "authorization": "Bearer x"}
-        with pytest.raises(OSError, match="status 404"):
-            fetch(f"{url}/none", {}, 5.0)
-        with pytest.raises(ValueError, match="more than"):
-            fetch(f"{url}/huge", {}, 5.0)
-        with pytest.raises(TimeoutError, match="takes too long"):
-            fetch(f"{url}/slow", {}, 0.3)
+        set_up_logging("debug")
+        root.handlers[0].setStream(shown)
+
+        async def main():
+            async with Peer(OK) as peer:
+                await ask(peer.url)
+
+        asyncio.run(main())
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-    with pytest.raises(OSError, match="refused"):
-        fetch(url, {}, 1.0)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert "asyncio" in shown.getvalue()
+    assert "138" not in shown.getvalue()
+
+
+def test_nobody_is_there():
+    async def main():
+        async with Peer() as peer:
+            url = peer.url
+        check, floor = await ask(url)
+        assert (floor.vips, check.n_failed) == ([], 1)
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize(
