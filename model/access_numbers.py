@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
-from model.settings import Number, Section, Text
+from model.settings import Name, Number, Section, Text
 
 _TARGET = r"[0-9*#+]{1,32}|(queue|ivr):[A-Za-z0-9_.-]{1,64}"
 
@@ -39,6 +39,13 @@ class AccessNumber(Section, frozen=True):
         ),
     ] = ""
     is_vip: Annotated[bool, Meta(description="Who calls it waits in queues with the VIPs.")] = False
+    priority: Annotated[
+        int, Meta(ge=0, le=100, description="Of its calls in queues; a step is worth queue.priority_step_s of waiting.")
+    ] = 0
+    skills: Annotated[
+        dict[Name, Annotated[int, Meta(ge=1, le=9)]],
+        Meta(max_length=20, description="Skill -> least level, asked of agents for its calls beside the queue's own."),
+    ] = field(default_factory=dict)
     language: Annotated[
         str, Meta(pattern=r"^([a-z]{2}(-[A-Z]{2})?)?$", description="Language of its callers, told as call data.")
     ] = ""

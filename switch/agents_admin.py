@@ -95,6 +95,7 @@ class AgentsAdmin:
                 # He signed in while the database was written.
                 self._floor.ask(SignOut(agent_id=agent_id, reason="removed", by=caller.user))
             self._app.roles_changed()
+            self._app.homes_changed()
             return views.Done()
 
     async def _keep(self, agent: Agent, change: str, caller: Caller) -> centre.AgentDetail:
@@ -108,6 +109,7 @@ class AgentsAdmin:
         directory.agents[agent.agent_id] = agent
         self._floor.ask(AgentSettingsChange(agent))
         self._app.roles_changed()
+        self._app.homes_changed()
         self._app.hub.publish(AgentChanged(agent_id=agent.agent_id, change=change, by=caller.user))
         return self._detail(agent)
 

@@ -198,7 +198,7 @@ class App:
         await app.control.start(sockets=[control_socket])
         app._own(app.trunks.keep_resolved())
         app._own(app._keep_time(core.env))
-        app._own(app._load_regions())
+        app.homes_changed()
         app._own(app.alarms.run())
         if config.prometheus.listen:
             app._exporter = Exporter(config.prometheus.listen, lambda: samples(app))
@@ -269,6 +269,12 @@ class App:
     def roles_changed(self) -> None:
         """Events are asked whom they concern only while somebody may not see them all."""
         self.hub.track(None if self.roles.may_all_see_everything() else self.gate.reach_of_event)
+
+    def homes_changed(self) -> None:
+        """Other agents are preferred for the callers of an area."""
+        directory = self.core.directory
+        if directory.regions.use_homes(agent.home_area for agent in directory.agents.values()):
+            self._own(asyncio.to_thread(directory.regions.load))
 
     # -- media workers -------------------------------------------------------------------------------------------------
 
@@ -346,14 +352,6 @@ class App:
     async def _resolve(self, resolver: Resolver, action: sip.Resolve) -> None:
         flows = await resolver.resolve(action.uri, listener=action.listener)
         self.runtime.resolved(action.token, flows)
-
-    async def _load_regions(self) -> None:
-        """Only where somebody is preferred for the callers of an area: the data takes a second and 60 MB."""
-        directory = self.core.directory
-        homes = {agent.home_area for agent in directory.agents.values()}
-        if homes - {""}:
-            directory.regions.use_homes(homes)
-            await asyncio.to_thread(directory.regions.load)
 
     async def _keep_time(self, env: Environment) -> None:
         """Follows the wall clock, and measures how late the loop wakes up: one wake-up a second."""

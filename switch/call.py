@@ -295,6 +295,9 @@ class Call(Ringing, msgspec.Struct, gc=False, kw_only=True):
     access_number: str = ""
     is_vip: bool = False
     """It waits in queues with the VIPs."""
+    queue_priority: int = 0
+    queue_skills: tuple[tuple[str, int], ...] = ()
+    """As the access number says."""
     extension: str = ""
     trunk: str = ""
     route: str = ""

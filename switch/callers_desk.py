@@ -57,7 +57,7 @@ class CallersDesk:
         async with self._lock:
             self._check(command)
             entry = Entry(caller=listed, added_by=caller.user, added_utc=time.time())
-            await self._store.put(_key(listed.list, listed.number), entry)
+            await self._store.put(self._key(listed.list, listed.number), entry)
             self._lists.put(entry)
         self._tell(listed.list, listed.number, "added", caller.user)
         return _view(entry)
@@ -66,7 +66,7 @@ class CallersDesk:
         async with self._lock:
             if self._lists.get(command.list, command.number) is None:
                 raise errors.NoSuchCaller(f"{command.number} is not on the list {command.list}")
-            await self._store.forget(_key(command.list, command.number))
+            await self._store.forget(self._key(command.list, command.number))
             self._lists.remove(command.list, command.number)
         self._tell(command.list, command.number, "removed", caller.user)
         return views.Done()
@@ -75,26 +75,29 @@ class CallersDesk:
         listed = command.caller
         if self._lists.get(listed.list, listed.number) is None and len(self._lists) >= MAX_LISTED:
             raise errors.InvalidValue(f"the lists hold {MAX_LISTED} numbers, and no more may be", field="number")
-        if listed.list == "vip":
-            known, what = set(self._directory.queues), "queue"
-        else:
+        if listed.list == "blacklist":
             known, what = {number.number for number in self._directory.access_numbers.values()}, "access number"
+        else:
+            known, what = set(self._directory.queues), "queue"
         for name in listed.of:
             if name not in known:
                 raise errors.InvalidValue(f"there is no {what} {name}", field="of")
+        if listed.list == "dedicated" and listed.agent_id not in self._directory.agents:
+            raise errors.InvalidValue(f"there is no agent {listed.agent_id or '(none was named)'}", field="agent_id")
+        if listed.list != "dedicated" and listed.agent_id:
+            raise errors.InvalidValue("only callers of the list dedicated have an agent", field="agent_id")
+
+    def _key(self, name: str, number: str) -> str:
+        return f"{KIND}:{name}/{self._lists.key(number)}"
 
     async def _forget_expired(self, name: ListName, now: float) -> None:
         async with self._lock:
             for entry in [each for each in self._lists.all(name) if 0.0 < each.caller.expires_utc <= now]:
-                await self._store.forget(_key(name, entry.caller.number))
+                await self._store.forget(self._key(name, entry.caller.number))
                 self._lists.remove(name, entry.caller.number)
 
     def _tell(self, name: str, number: str, change: str, by: str) -> None:
         self._app.hub.publish(callers.CallerListChanged(list=name, number=number, change=change, by=by))
-
-
-def _key(name: str, number: str) -> str:
-    return f"{KIND}:{name}/{number}"
 
 
 def _view(entry: Entry) -> callers.ListedCallerView:

@@ -7,6 +7,7 @@ import typer
 
 from model import views
 from model.commands_access import AccessMoment, AccessNumberList, CalendarList, CalendarMoment, ClosureView
+from switch.cli_centre import named_level
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask
 
 number_app = typer.Typer(no_args_is_help=True, help="Numbers of ours, and where their calls go at which time.")
@@ -52,6 +53,10 @@ def number_set(
     emergency_to: str = "",
     trunk: Trunk = "",
     vip: Annotated[bool, typer.Option("--vip", help="Its callers wait with the VIPs.")] = False,
+    priority: Annotated[int, typer.Option(min=0, max=100, help="Of its calls in queues.")] = 0,
+    skill: Annotated[
+        list[str] | None, typer.Option("--skill", "-s", help="NAME:LEVEL asked of agents; repeat for more.")
+    ] = None,
     as_json: AsJson = False,
     server: Server = DEFAULT_SERVER,
     token: Token = "",
@@ -59,7 +64,8 @@ def number_set(
     """Add an access number, or change all of it."""
     value = {"number": number, "to": to, "calendar": calendar, "off_to": off_to, "holiday_to": holiday_to}
     value |= {"emergency_to": emergency_to, "trunk": trunk}
-    ask(server, token, as_json, "access_number.set", {"access_number": {**value, "is_vip": vip}}, lambda _: "set")
+    asked = {"is_vip": vip, "priority": priority, "skills": dict(named_level(each) for each in skill or ())}
+    ask(server, token, as_json, "access_number.set", {"access_number": {**value, **asked}}, lambda _: "set")
 
 
 @number_app.command("remove")

@@ -9,8 +9,8 @@ from model import views
 from model.agents import Agent
 from model.commands_agent import AgentList, AgentView
 from model.commands_centre import AgentDetail, AgentGroupList, AgentGroupView, AgentSettings
-from switch.cli_centre import Set, settings_of, unusual
-from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, fail
+from switch.cli_centre import Set, named_level, settings_of, unusual
+from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask
 from switch.cli_tables import counts_text, duration_text, facts_grid, next_page, rows_table
 
 agent_app = typer.Typer(no_args_is_help=True, help="Agents: what they do, and how they are set up.")
@@ -124,6 +124,30 @@ def agent_force(
     ask(server, token, as_json, "agent.force", {"agent_id": agent_id, "state": state, "reason": reason}, _agent)
 
 
+@agent_app.command("record")
+def agent_record(
+    agent_id: str,
+    what: Annotated[str, typer.Argument(help="start, pause, resume or stop.")] = "start",
+    as_json: AsJson = False,
+    server: Server = DEFAULT_SERVER,
+    token: Token = "",
+) -> None:
+    """Record the call an agent is in."""
+    ask(server, token, as_json, "agent.record", {"agent_id": agent_id, "what": what}, _recording)
+
+
+@agent_app.command("help")
+def agent_help(
+    agent_id: str,
+    note: Annotated[str, typer.Option(help="What it is about.")] = "",
+    as_json: AsJson = False,
+    server: Server = DEFAULT_SERVER,
+    token: Token = "",
+) -> None:
+    """Tell supervisors that an agent wants help."""
+    ask(server, token, as_json, "agent.help", {"agent_id": agent_id, "note": note}, _agent)
+
+
 def _short_command(name: str, command: str, text: str) -> None:
     def run(agent_id: str, as_json: AsJson = False, server: Server = DEFAULT_SERVER, token: Token = "") -> None:
         ask(server, token, as_json, command, {"agent_id": agent_id}, _agent)
@@ -167,7 +191,7 @@ def _settings_command(verb: str, text: str) -> None:
             "extension": extension,
             "level": level,
             "queues": [_membership(each) for each in queue] if queue else None,
-            "skills": dict(_named_level(each) for each in skill) if skill else None,
+            "skills": dict(named_level(each) for each in skill) if skill else None,
             "is_enabled": enabled,
         }
         values = settings_of(AgentSettings, settings or ())
@@ -182,15 +206,8 @@ def _settings_command(verb: str, text: str) -> None:
 def _membership(text: str) -> dict[str, object]:
     if ":" not in text:
         return {"queue": text}
-    queue, level = _named_level(text)
+    queue, level = named_level(text)
     return {"queue": queue, "level": level}
-
-
-def _named_level(text: str) -> tuple[str, int]:
-    name, _, level = text.rpartition(":")
-    if not name or not level.isdecimal():
-        fail(f'"{text}" is not NAME:LEVEL')
-    return name, int(level)
 
 
 @agent_app.command("delete")
@@ -298,6 +315,10 @@ def _groups(found: AgentGroupList) -> RenderableType:
 
 def _group(group: AgentGroupView) -> RenderableType:
     return _groups(AgentGroupList(groups=[group]))
+
+
+def _recording(state: views.RecordingState) -> str:
+    return f"{state.recording_id}: {state.state}"
 
 
 def _done(done: views.Done) -> str:

@@ -31,6 +31,14 @@ def settings_of(kind: type[msgspec.Struct], pairs: Iterable[str]) -> dict[str, A
     return found
 
 
+def named_level(text: str) -> tuple[str, int]:
+    """A skill, or a queue, with a level: "en:4"."""
+    name, _, level = text.rpartition(":")
+    if not name or not level.isdecimal():
+        fail(f'"{text}" is not NAME:LEVEL')
+    return name, int(level)
+
+
 def _value(text: str) -> Any:
     try:
         return msgspec.json.decode(text)

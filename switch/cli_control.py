@@ -11,7 +11,9 @@ from rich.console import RenderableType
 from switch import cli_tables as tables
 from switch.cli_access import add_access
 from switch.cli_agent import add_agents
+from switch.cli_alarms import add_alarms
 from switch.cli_audit import add_audit
+from switch.cli_callers import add_callers
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, utc_of
 from switch.cli_conference import add_conferences
 from switch.cli_metrics import add_metrics
@@ -46,6 +48,8 @@ add_conferences(app)
 add_security(app)
 add_access(app)
 add_queues(app)
+add_callers(app)
+add_alarms(app)
 add_agents(app)
 add_metrics(app)
 add_roles(app)

@@ -89,6 +89,19 @@ def queue_move(
     ask(server, token, as_json, "queue.move_call", {"queue": queue, "call_id": call_id, "to": to}, _done)
 
 
+@queue_app.command("pull")
+def queue_pull(
+    queue: str,
+    call_id: str,
+    agent_id: Annotated[str, typer.Argument(help="An available agent who serves the queue.")],
+    as_json: AsJson = False,
+    server: Server = DEFAULT_SERVER,
+    token: Token = "",
+) -> None:
+    """Ring an agent for a waiting call out of its turn."""
+    ask(server, token, as_json, "queue.pull", {"queue": queue, "call_id": call_id, "agent_id": agent_id}, _call)
+
+
 @queue_app.command("callback")
 def queue_callback(
     queue: str,

@@ -16,6 +16,7 @@ class Regions:
     def __init__(self, region: str) -> None:
         self._region = region
         self._is_loaded = False
+        self._is_wanted = False
         self._homes: tuple[str, ...] = ()
 
     def load(self) -> None:
@@ -26,9 +27,15 @@ class Regions:
         geocoder.description_for_number(phonenumbers.parse("13800138000", "CN"), "en")
         self._is_loaded = True
 
-    def use_homes(self, homes: Iterable[str]) -> None:
-        """The longest that a description contains is the area of a caller: 杭州 for 浙江省杭州市."""
+    def use_homes(self, homes: Iterable[str]) -> bool:
+        """The longest that a description contains is the area of a caller: 杭州 for 浙江省杭州市.
+
+        Whether `load` is to be called now: the first time that there is one, since the data takes 60 MB.
+        """
         self._homes = tuple(sorted({home for home in homes if home}, key=lambda home: (-len(home), home)))
+        is_first = bool(self._homes) and not self._is_wanted
+        self._is_wanted = self._is_wanted or is_first
+        return is_first
 
     def area_of(self, number: str) -> str:
         """One of the homes, or the whole description; "" = not known."""

@@ -118,17 +118,20 @@ def _enter_queue(call: Call, queue: str, place: EntryPlace | None, now: float, e
     entry_id = call.call_id if call.n_stays == 1 else f"{call.call_id}/{call.n_stays}"
     call.stay = QueueStay(queue=queue, entry_id=entry_id)
     directory, wall = env.directory, env.wall(now)
+    lists = directory.caller_lists
+    is_listed = env.config.vip.method == "list" and lists.find("vip", call.caller, queue, wall) is not None
+    dedicated = lists.find("dedicated", call.caller, queue, wall)
     told = CallEnters(
         entry_id=entry_id,
         call_id=call.call_id,
         queue=queue,
         caller=call.caller,
         place=place,
-        is_vip=call.is_vip
-        or (
-            env.config.vip.method == "list" and directory.caller_lists.find("vip", call.caller, queue, wall) is not None
-        ),
+        is_vip=call.is_vip or is_listed,
+        priority=call.queue_priority,
+        skills=call.queue_skills,
         area=directory.regions.area_of(call.caller),
+        dedicated_agent=dedicated.agent_id if dedicated is not None else "",
         last_agent=directory.last_agents.of(call.caller, wall),
     )
     return [TellCentre(call.call_id, told), TellCall(BeginWaiting(call.call_id, ""))]

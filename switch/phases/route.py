@@ -75,6 +75,8 @@ def _note_profile(call: Call, env: Environment) -> None:
     if number is None:
         return
     call.is_vip = number.is_vip
+    call.queue_priority = number.priority
+    call.queue_skills = tuple(sorted(number.skills.items()))
     for name in ("language", "brand", "whisper", "wrap_up_set"):
         if value := getattr(number, name):
             call.variables.setdefault(name, value)

@@ -4,8 +4,18 @@ from typing import Any
 
 import msgspec
 
-from model import commands_agent, commands_centre, commands_metrics, commands_queue
+from model import (
+    commands_access,
+    commands_agent,
+    commands_callers,
+    commands_centre,
+    commands_metrics,
+    commands_queue,
+    events_alarm,
+)
+from model.access_numbers import AccessNumber
 from model.agents import Agent, Membership
+from model.caller_lists import ListedCaller
 from model.queues import Queue, QueueLimits
 
 
@@ -63,7 +73,34 @@ AGENT = _zero(
     has_device=False,
 )
 GROUP = commands_centre.AgentGroupView(group="south", title="南区", source="database", n_agents=4, n_signed_in=3)
+LISTED = commands_callers.ListedCallerView(
+    caller=ListedCaller(list="dedicated", number="1380000*", of=("sales",), agent_id="8001", reason="good customer"),
+    added_by="anna",
+    added_utc=1.0e9,
+)
+ALARM = events_alarm.AlarmView(
+    alarm="long",
+    queue="sales",
+    measure="longest_wait_s",
+    value=75.0,
+    limit=60.0,
+    severity="critical",
+    since_s=61.0,
+    acknowledged_by="anna",
+)
+
 CENTRE_SAMPLES: dict[Any, Any] = {
+    commands_access.AccessNumberView: commands_access.AccessNumberView(
+        access_number=AccessNumber(number="4001", to="queue:sales"),
+        source="database",
+        now=commands_access.AccessMoment(
+            number="4001", trunk="", calendar="", at_utc=0.0, which="open", leads_to="queue"
+        ),
+    ),
+    commands_callers.ListedCallerView: LISTED,
+    commands_callers.ListedCallers: commands_callers.ListedCallers(callers=[LISTED], n_callers=2, cursor="1380000*"),
+    events_alarm.AlarmView: ALARM,
+    events_alarm.AlarmList: events_alarm.AlarmList(alarms=[ALARM]),
     commands_queue.QueueView: QUEUE,
     commands_queue.QueueList: commands_queue.QueueList(queues=[QUEUE]),
     commands_queue.QueueDetail: commands_queue.QueueDetail(

@@ -149,6 +149,82 @@ def test_acd_04_who_served_the_caller_last_has_him_again_also_after_a_restart():
     run_virtual(main())
 
 
+OWN = """
+[[access_number]]
+number = "4041"
+to = "queue:own"
+priority = 7
+skills = { en = 3 }
+[[access_number]]
+number = "4042"
+to = "queue:own"
+[[queue]]
+name = "own"
+has_dedicated_agent = true
+[[agent]]
+agent_id = "o1"
+extension = "1003"
+queues = [{ queue = "own" }]
+[[agent]]
+agent_id = "o2"
+extension = "1004"
+queues = [{ queue = "own" }]
+skills = { en = 5 }
+"""
+
+
+def test_acd_17_a_customer_has_an_agent_of_his_own():
+    async def main():
+        centre = Centre(OWN)
+        first = await centre.agent("o1", "1003")
+        await asyncio.sleep(1.0)
+        own = await centre.agent("o2", "1004")
+        listed = ListedCaller(list="dedicated", number="13800001111", of=("own",), agent_id="o2")
+        await centre.app.do(AddListedCaller(caller=listed))
+        mine = centre.caller("4042", caller="+8613800001111")
+        await own.wait("answered")
+        assert [(each.agent_id, each.agent_rule) for each in centre.of(OfferMade)] == [("o2", "dedicated")]
+        # While his own agent talks he is everybody's.
+        again = centre.caller("4042", caller="13800001111")
+        await first.wait("answered")
+        for call in (mine, again):
+            centre.carrier.agent.hang_up(call.id)
+        for params, says in (
+            ({"list": "dedicated", "number": "138", "agent_id": "zz"}, "there is no agent zz"),
+            ({"list": "dedicated", "number": "138"}, "there is no agent"),
+            ({"list": "vip", "number": "138", "agent_id": "o1"}, "only callers of the list dedicated"),
+        ):
+            with pytest.raises(InvalidValue, match=says):
+                await centre.app.do(AddListedCaller(caller=ListedCaller(**params)))
+        await asyncio.sleep(1.0)
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_xacd_01_xacd_02_an_access_number_asks_for_skills_and_puts_its_calls_before_others():
+    async def main():
+        centre = Centre(OWN)
+        plain = centre.caller("4042", caller="1")
+        await asyncio.sleep(1.0)
+        skilled = centre.caller("4041", caller="2")
+        await asyncio.sleep(1.0)
+        assert [(each.caller, each.priority, each.position) for each in centre.of(QueueEntered)] == [
+            ("1", 0, 1),
+            ("2", 7, 1),
+        ]
+        other = await centre.agent("o1", "1003")
+        assert (await other.wait("incoming")).number == "1"
+        able = await centre.agent("o2", "1004")
+        assert (await able.wait("incoming")).number == "2"
+        for call in (plain, skilled):
+            centre.carrier.agent.hang_up(call.id)
+        await asyncio.sleep(1.0)
+        await centre.close()
+
+    run_virtual(main())
+
+
 def test_acd_04_xacc_04_agents_at_home_where_the_caller_is_are_preferred():
     async def main():
         centre = Centre(HOMES)

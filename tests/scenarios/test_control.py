@@ -57,6 +57,11 @@ class SimApp:
     def worker_name(self, index: int) -> str:
         return f"w{index}"
 
+    def homes_changed(self) -> None:
+        directory = self.core.directory
+        if directory.regions.use_homes(agent.home_area for agent in directory.agents.values()):
+            directory.regions.load()
+
     def roles_changed(self) -> None:
         """Nobody is subscribed here."""
 

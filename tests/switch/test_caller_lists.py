@@ -43,6 +43,24 @@ def test_however_a_number_is_written(number, caller, is_found):
     assert lists(ListedCaller(list="vip", number=number)).find("blacklist", caller, "sales", 0.0) is None
 
 
+def test_one_number_has_one_entry_however_it_is_written():
+    made = lists(
+        ListedCaller(list="blacklist", number="13800001111", of=("4001",)),
+        ListedCaller(list="blacklist", number="+8613800001111", of=("4002",)),
+        ListedCaller(list="blacklist", number="+8613*"),
+        ListedCaller(list="blacklist", number="8613*"),
+    )
+    assert [entry.caller.number for entry in made.all("blacklist")] == ["+8613800001111", "8613*"]
+    # What was said last holds.
+    assert made.get("blacklist", "13800001111").caller.of == ("4002",)
+    assert made.find("blacklist", "13800001111", "4002", 0.0).number == "+8613800001111"
+    assert made.remove("blacklist", "138 0000 1111") is not None
+    assert made.find("blacklist", "13800001111", "4002", 0.0).number == "8613*"
+    assert made.remove("blacklist", "+8613*") is not None
+    assert made.find("blacklist", "13800001111", "4002", 0.0) is None
+    assert len(made) == 0
+
+
 def test_for_some_queues_and_for_some_time():
     made = lists(
         ListedCaller(list="vip", number="13800001111", of=("sales",), expires_utc=100.0),

@@ -1,5 +1,5 @@
-"""Covers: `ringback queue`, `agent`, `agent-group` and `metrics`: what is sent, what is shown, and what is
-refused before anything is sent.
+"""Covers: `ringback queue`, `agent`, `agent-group`, `caller-list`, `alarm`, `metrics` and `access-number set`: what is
+sent, what is shown, and what is refused before anything is sent.
 
 Does not cover what the switch does with it (tests/scenarios).
 """
@@ -10,6 +10,10 @@ import msgspec
 import pytest
 
 from model import commands_agent, commands_metrics, commands_queue
+from model.access_numbers import AccessNumber
+from model.caller_lists import ListedCaller
+from model.commands_access import SetAccessNumber
+from model.commands_callers import AddListedCaller, FindListedCallers, RemoveListedCaller
 from model.commands_centre import (
     AgentSettings,
     CreateAgent,
@@ -25,6 +29,7 @@ from model.commands_centre import (
     UpdateAgentGroup,
     UpdateQueue,
 )
+from model.events_alarm import AcknowledgeAlarm, ListAlarms
 from switch.cli_centre import settings_of
 from tests.switch.test_cli_control import ringback, server
 
@@ -142,6 +147,30 @@ SENT = [
     ("agent-group create south --title S", CreateAgentGroup(group="south", title="S"), "south"),
     ("agent-group update south S", UpdateAgentGroup(group="south", title="S"), "database"),
     ("agent-group delete south", DeleteAgentGroup(group="south"), "done"),
+    ("queue pull sales c 8001", commands_queue.PullCall(queue="sales", call_id="c", agent_id="8001"), "8001"),
+    ("agent help 8001 --note angry", commands_agent.AskHelp(agent_id="8001", note="angry"), "8001"),
+    ("agent record 8001 pause", commands_agent.RecordAgent(agent_id="8001", what="pause"), "recording"),
+    (
+        "caller-list show vip --prefix 138 --limit 1",
+        FindListedCallers(list="vip", prefix="138", limit=1),
+        "--cursor 1380000*",
+    ),
+    (
+        "caller-list add dedicated 1380000* --of sales --agent 8001 --reason good",
+        AddListedCaller(
+            caller=ListedCaller(list="dedicated", number="1380000*", of=("sales",), agent_id="8001", reason="good")
+        ),
+        "good customer",
+    ),
+    ("caller-list add blacklist 110", AddListedCaller(caller=ListedCaller(list="blacklist", number="110")), "anna"),
+    ("caller-list remove blacklist 110", RemoveListedCaller(list="blacklist", number="110"), "removed"),
+    ("alarm list", ListAlarms(), "longest_wait_s"),
+    ("alarm acknowledge long sales", AcknowledgeAlarm(alarm="long", queue="sales"), "critical"),
+    (
+        "access-number set 4001 --to queue:sales --priority 7 -s en:4",
+        SetAccessNumber(access_number=AccessNumber(number="4001", to="queue:sales", priority=7, skills={"en": 4})),
+        "set",
+    ),
     ("metrics queues", commands_metrics.GetQueueMetrics(), "62.5%"),
     ("metrics agents", commands_metrics.GetAgentMetrics(), "75.5%"),
 ]
@@ -187,6 +216,8 @@ def test_metrics_are_of_queues_and_of_agents(ringback, server) -> None:
         ("agent create 8001 -s en", '"en" is not NAME:LEVEL'),
         ("agent create 8001 -q sales:high", '"sales:high" is not NAME:LEVEL'),
         ("agent create 8001 --set pin_hash", "is not KEY=VALUE"),
+        ("caller-list add vips 138", "list: invalid enum value"),
+        ("caller-list add vip 138 --until tomorrow", '"tomorrow" is no instant'),
         ("agent force 8001 asleep", "state: invalid enum value"),
     ],
 )
