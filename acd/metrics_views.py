@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-import msgspec
+from msgspec.structs import asdict
 
-from acd.metrics import AgentFigures, AgentNow, Metrics
-from model.commands_metrics import AgentMetrics, GroupMetrics, QueueMetrics
+from acd.metrics import AgentFigures, Metrics
+from model.commands_metrics import AgentMetrics, GroupMetrics, QueueMetrics, WorkMetrics
 
 TALK = ("on_call", "consult", "conference")
 HANDLING = (*TALK, "hold", "acw")
@@ -77,10 +77,7 @@ def group_metrics(metrics: Metrics, group: str, members: Iterable[str], at_utc: 
             states_ms[state] = states_ms.get(state, 0) + ms
         now = metrics.now.get(agent_id)
         states[now.state if now else "offline"] += 1
-    shown = msgspec.structs.asdict(_agent_view("", whole, states_ms, None, at_utc))
-    for name in ("agent_id", "state", "reason", "state_s"):
-        del shown[name]
-    return GroupMetrics(group=group, agents=dict(states), **shown)
+    return GroupMetrics(group=group, agents=dict(states), **asdict(_work(whole, states_ms)))
 
 
 def _add(whole: AgentFigures, part: AgentFigures) -> None:
@@ -95,22 +92,22 @@ def _add(whole: AgentFigures, part: AgentFigures) -> None:
 
 def agent_metrics(metrics: Metrics, agent_id: str, at_utc: float) -> AgentMetrics:
     now = metrics.now.get(agent_id)
-    return _agent_view(agent_id, metrics.agent(agent_id), metrics.state_ms(agent_id, at_utc), now, at_utc)
-
-
-def _agent_view(
-    agent_id: str, f: AgentFigures, states_ms: Mapping[str, int], now: AgentNow | None, at_utc: float
-) -> AgentMetrics:
-
-    def spent(states: tuple[str, ...]) -> int:
-        return sum(states_ms.get(state, 0) for state in states)
-
-    handling_ms, signin_ms, n = spent(HANDLING), sum(states_ms.values()), sum(f.handled.values())
     return AgentMetrics(
         agent_id=agent_id,
         state=now.state if now else "offline",
         reason=now.reason if now else "",
         state_s=max(0, round(at_utc * 1000) - now.since_ms) / 1000 if now else 0.0,
+        **asdict(_work(metrics.agent(agent_id), metrics.state_ms(agent_id, at_utc))),
+    )
+
+
+def _work(f: AgentFigures, states_ms: Mapping[str, int]) -> WorkMetrics:
+
+    def spent(states: tuple[str, ...]) -> int:
+        return sum(states_ms.get(state, 0) for state in states)
+
+    handling_ms, signin_ms, n = spent(HANDLING), sum(states_ms.values()), sum(f.handled.values())
+    return WorkMetrics(
         sign_ins=f.sign_ins,
         signin_s=signin_ms / 1000,
         states_s={state: ms / 1000 for state, ms in states_ms.items()},

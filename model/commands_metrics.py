@@ -70,13 +70,9 @@ class QueueMetricsList(views.View, frozen=True, kw_only=True):
     """Events that do not fit together; 0 = every caller is accounted for."""
 
 
-class AgentMetrics(views.View, frozen=True, kw_only=True):
-    """An agent today."""
+class WorkMetrics(views.View, frozen=True, kw_only=True):
+    """What agents did, of one or of several."""
 
-    agent_id: str
-    state: str
-    reason: str
-    state_s: float
     sign_ins: int
     signin_s: float
     states_s: dict[str, float]
@@ -106,40 +102,27 @@ class AgentMetrics(views.View, frozen=True, kw_only=True):
     csat: float | None
 
 
+class AgentMetrics(WorkMetrics, frozen=True, kw_only=True):
+    """An agent today."""
+
+    agent_id: str
+    state: str
+    reason: str
+    state_s: float
+
+
 class AgentMetricsList(views.View, frozen=True, kw_only=True):
     """Every agent who was signed in today."""
 
     agents: list[AgentMetrics]
 
 
-class GroupMetrics(views.View, frozen=True, kw_only=True):
+class GroupMetrics(WorkMetrics, frozen=True, kw_only=True):
     """An agent group: sums of its agents, and shares of those sums."""
 
     group: str
     agents: dict[str, int]
     """State -> how many, offline too."""
-    sign_ins: int
-    signin_s: float
-    states_s: dict[str, float]
-    not_ready_s: dict[str, float]
-    not_ready_n: dict[str, int]
-    occupancy: float | None
-    utilization: float | None
-    utilization_talk: float | None
-    offers: int
-    offers_accepted: int
-    missed: dict[str, int]
-    no_answer_rate: float | None
-    ring_s: float
-    handled: dict[str, int]
-    transferred: int
-    talk_s: float
-    hold_s: float
-    acw_s: float
-    aht_s: float | None
-    att_s: float | None
-    rated: dict[str, int]
-    csat: float | None
 
 
 class GroupMetricsList(views.View, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -41,19 +42,18 @@ class AlarmWatch:
     def look(self, now_utc: float) -> None:
         """Tells what began and what is over."""
         self._metrics.advance(now_utc)
-        floor, queues = self._floor, {}
-        for name in floor.centre.engine.state.queues:
-            queues[name] = self._values(name, now_utc)
-        for event in self.alarms.look(queues, floor.now()):
+        signed_in: Counter[str] = Counter()
+        for desk in self._floor.centre.desk.state.agents.values():
+            if desk.mode != "unbound":
+                signed_in.update(each.queue for each in desk.agent.queues)
+        names = self._floor.centre.engine.state.queues
+        queues = {name: self._values(name, signed_in[name], now_utc) for name in names}
+        for event in self.alarms.look(queues, self._floor.now()):
             self._publish(event)
 
-    def _values(self, queue: str, now_utc: float) -> Values:
+    def _values(self, queue: str, n_signed_in: int, now_utc: float) -> Values:
         figures, waiting = self._metrics.queue(queue), self._metrics.waiting.get(queue, {})
         oldest_ms = min(waiting.values(), default=0)
-        n_signed_in = sum(
-            desk.mode != "unbound" and any(each.queue == queue for each in desk.agent.queues)
-            for desk in self._floor.centre.desk.state.agents.values()
-        )
         return {
             "waiting": float(len(waiting)),
             "longest_wait_s": now_utc - oldest_ms / 1000 if waiting else 0.0,

@@ -1,6 +1,6 @@
 """The durable log of the contact centre: what is told of queues, offers and agents is kept as it is told."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +14,7 @@ from model.errors import InvalidValue, StorageUnavailable
 from model.records import EventRecord
 from storage.errors import CursorError, UnavailableError
 from storage.event_log import EventFilter
+from storage.interface import AnyStorage
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -36,6 +37,25 @@ def record_of(event: Event, node: str, seq: int, at_utc: float) -> EventRecord:
         agent_id=getattr(event, "agent_id", ""),
         body=_encode(event).decode(),
     )
+
+
+async def told_pages(
+    storage: AnyStorage, criteria: EventFilter, size: int = 1000
+) -> AsyncIterator[list[tuple[Event, float]]]:
+    """(event, instant) of the log in the order in which they were told, `size` of them at a time; events that are
+    declared no more are left out. Raises UnavailableError."""
+    cursor = ""
+    while True:
+        page = await storage.events.find(criteria, after=cursor, limit=size)
+        told: list[tuple[Event, float]] = []
+        for record in page.items:
+            spec = EVENTS.get(record.name)
+            if spec is not None:
+                told.append((msgspec.json.decode(record.body, type=spec.params), record.at_utc))
+        yield told
+        cursor = page.after
+        if not cursor:
+            return
 
 
 def keep_events(hub: EventHub, put: Callable[[EventRecord], None], count: Callable[[Event, float], None]) -> None:

@@ -7,13 +7,11 @@ What the machine says is performed before it is told anything else, so that its 
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from acd.actions import AcdAction, Announce, CallBack, Connect, Offer, SendOn, Withdraw
 from acd.centre import Centre
 from acd.desk import AgentDesk
-from acd.desk_inputs import AgentRulesChange, ClientLink, DeskDayBegins, DeskInput, DeviceState, SeatKept
+from acd.desk_inputs import AgentRulesChange, CallOver, ClientLink, DeskDayBegins, DeskInput, DeviceState, SeatKept
 from acd.engine import AcdEngine
 from acd.inputs import (
     AcdInput,
@@ -35,6 +33,7 @@ from switch.actions import AskCallback, TellCentre
 from switch.agent_activity import AgentActivity
 from switch.call import Call
 from switch.callbacks import callback_call
+from switch.days import midnight, zone_of
 from switch.directory import Directory
 from switch.environment import Environment
 from switch.leg_events import (
@@ -233,12 +232,7 @@ class Floor:
             case Connect(offer_id=offer_id, call_id=call_id, agent_id=agent_id):
                 self._offers.pop(offer_id, None)
                 self._dispatch(ConnectAgent(call_id, "", offer_id, agent_id), now)
-                call = self._runtime.calls.find(call_id)
-                if call is not None:
-                    # The customer of a callback is rung only now; the agent's leg is the first of its conversation.
-                    self._activity.connected(call, call.b or call.a, agent_id, now)
-                    customer = call.variables.get("callback_number", call.caller)
-                    self._directory.last_agents.note(customer, agent_id, self._env.wall(now))
+                self._connected(call_id, agent_id, now)
             case SendOn():
                 self._dispatch(
                     SentOn(
@@ -267,6 +261,17 @@ class Floor:
                 self._runtime.outside.publish(action)
             case _:
                 raise AssertionError(f"nobody performs {action}")
+
+    def _connected(self, call_id: str, agent_id: str, now: float) -> None:
+        call = self._runtime.calls.find(call_id)
+        if call is None or call.stay is None or call.stay.agent_id != agent_id:
+            # His phone was gone in the very moment: the desk takes him for talking, and no leg of his will end.
+            self.tell(CallOver(agent_id=agent_id, call_id=call_id, call_type="queue"), now)
+            return
+        # The customer of a callback is rung only now; the agent's leg is the first of its conversation.
+        self._activity.connected(call, call.b or call.a, agent_id, now)
+        customer = call.variables.get("callback_number", call.caller)
+        self._directory.last_agents.note(customer, agent_id, self._env.wall(now))
 
     def _offer(self, offer: Offer, now: float) -> None:
         self._offers[offer.offer_id] = offer.call_id
@@ -314,9 +319,5 @@ class Floor:
 
     def _next_midnight(self, now: float) -> float:
         """Monotonic instant of the next midnight where the company is."""
-        name = self._directory.config.numbering.time_zone
-        zone = ZoneInfo(name) if name else None
-        here = datetime.fromtimestamp(self._env.wall(now), zone).astimezone(zone)
-        day = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-        midnight = day.replace(tzinfo=zone) if zone is not None else day.astimezone()
-        return now + (midnight.timestamp() - self._env.wall(now))
+        wall = self._env.wall(now)
+        return now + midnight(wall, zone_of(self._directory.config.numbering.time_zone), 1) - wall

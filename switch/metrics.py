@@ -4,11 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
-
-import msgspec
 
 from acd.metrics import Metrics, Thresholds
 from acd.metrics_views import agent_metrics, group_metrics, queue_metrics
@@ -21,27 +17,26 @@ from model.commands_metrics import (
     GroupMetricsList,
     QueueMetricsList,
 )
-from model.declare import EVENTS, Command
+from model.declare import Command
 from model.queues import Queue
 from storage.errors import UnavailableError
 from storage.event_log import EventFilter
 from storage.interface import AnyStorage
+from switch.days import midnight, zone_of
 from switch.directory import Directory
+from switch.event_log import told_pages
 
 if TYPE_CHECKING:
     from switch.app import App
 
 log = logging.getLogger(__name__)
 
-_PAGE = 1000
 _USUAL = Queue(name="usual")
 
 
 def make_metrics(directory: Directory) -> Metrics:
     """Figures with the thresholds and the time zone that are configured."""
-
-    name = directory.config.numbering.time_zone
-    zone = ZoneInfo(name) if name else None
+    zone = zone_of(directory.config.numbering.time_zone)
     return Metrics(thresholds_of(directory), lambda at_utc: midnight(at_utc, zone, 1))
 
 
@@ -55,27 +50,13 @@ def thresholds_of(directory: Directory) -> Callable[[str], Thresholds]:
     return thresholds
 
 
-def midnight(at_utc: float, zone: ZoneInfo | None, days: int) -> float:
-    """Beginning of the day of an instant, or of one `days` later, in the zone (None = the system's)."""
-    here = datetime.fromtimestamp(at_utc, zone) + timedelta(days=days)
-    day = here.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0)
-    return (day.replace(tzinfo=zone) if zone is not None else day.astimezone()).timestamp()
-
-
 async def rebuild(metrics: Metrics, storage: AnyStorage, time_zone: str) -> None:
     """Feeds the log of today; afterwards nobody waits or is signed in, as after every start."""
-    start_utc = midnight(time.time(), ZoneInfo(time_zone) if time_zone else None, 0)
-    cursor = ""
+    start_utc = midnight(time.time(), zone_of(time_zone), 0)
     try:
-        while True:
-            page = await storage.events.find(EventFilter(start_utc=start_utc), after=cursor, limit=_PAGE)
-            for record in page.items:
-                spec = EVENTS.get(record.name)
-                if spec is not None:
-                    metrics.feed(msgspec.json.decode(record.body, type=spec.params), record.at_utc)
-            cursor = page.after
-            if not cursor:
-                break
+        async for events in told_pages(storage, EventFilter(start_utc=start_utc)):
+            for event, at_utc in events:
+                metrics.feed(event, at_utc)
     except UnavailableError as error:
         log.error("x figures of today are not whole, its log cannot be read: %s", error)
     metrics.restarted()

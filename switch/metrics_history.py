@@ -5,18 +5,18 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from acd.metrics import Metrics
 from acd.metrics_history import History, Interval
 from acd.metrics_views import agent_metrics, group_metrics, queue_metrics
 from control.auth import Caller
 from model.commands_metrics import GetMetricsHistory, IntervalMetrics, MetricsHistory, QueueMetrics
-from model.declare import EVENTS, Command
+from model.declare import Command
 from model.errors import InvalidValue, StorageUnavailable
 from storage.errors import UnavailableError
 from storage.event_log import EventFilter
-from switch.metrics import members_of, midnight, thresholds_of
+from switch.days import midnight, zone_of
+from switch.event_log import told_pages
+from switch.metrics import members_of, thresholds_of
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -25,7 +25,8 @@ MAX_DAYS = 31
 MAX_ROWS = 20_000
 WARM_UP_S = 86_400.0
 """The log is read from so long before: who waits and who is signed in when the first interval begins."""
-_PAGE = 1000
+_PAGE = 200
+"""Read at one time: some milliseconds of the loop, and calls go on between two of them."""
 
 
 def interval_end(interval_s: float, zone: ZoneInfo | None) -> Callable[[float], float]:
@@ -43,23 +44,15 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
     async def history(command: GetMetricsHistory, caller: Caller) -> MetricsHistory:
         _check(command)
         await app.flush_records()
-        name = app.config.numbering.time_zone
         rows = _Rows(command, members_of(app.core.directory))
-        ends = interval_end(command.interval_s, ZoneInfo(name) if name else None)
+        ends = interval_end(command.interval_s, zone_of(app.config.numbering.time_zone))
         begin_utc = command.start_utc - WARM_UP_S
         made = History(thresholds_of(app.core.directory), ends, begin_utc, command.start_utc, rows.take)
         criteria = EventFilter(start_utc=begin_utc, end_utc=command.end_utc)
-        cursor = ""
         try:
-            while True:
-                page = await app.storage.events.find(criteria, after=cursor, limit=_PAGE)
-                for record in page.items:
-                    spec = EVENTS.get(record.name)
-                    if spec is not None:
-                        made.feed(msgspec.json.decode(record.body, type=spec.params), record.at_utc)
-                cursor = page.after
-                if not cursor:
-                    break
+            async for events in told_pages(app.storage, criteria, _PAGE):
+                for event, at_utc in events:
+                    made.feed(event, at_utc)
         except UnavailableError as error:
             raise StorageUnavailable(str(error)) from None
         made.finish(command.end_utc)

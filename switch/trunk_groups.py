@@ -13,9 +13,9 @@ import hashlib
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from switch.config_trunks import GroupMember, TrunkGroup
+from switch.days import zone_of
 from switch.hours import is_within, parse_hours
 from switch.trunk_state import TrunkState
 
@@ -40,7 +40,7 @@ def order_trunks(
 def _taking_part(members: tuple[GroupMember, ...], wall: float, time_zone: str) -> list[GroupMember]:
     if not any(member.hours for member in members):
         return list(members)
-    local = datetime.fromtimestamp(wall, ZoneInfo(time_zone) if time_zone else None)
+    local = datetime.fromtimestamp(wall, zone_of(time_zone))
     minute = local.hour * 60 + local.minute
     return [member for member in members if is_within(parse_hours(member.hours), local.weekday(), minute)]
 

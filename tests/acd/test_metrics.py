@@ -22,13 +22,14 @@ from model.events_queue import CallRated, OfferAccepted, OfferMade, OfferMissed,
 from model.records import EventRecord
 from storage.memory import MemoryStorage
 from switch import metrics as shell
+from switch.days import midnight
 
 DAY = 1_790_000_000.0
 """Far from the midnight of these tests, except where one is named."""
 
 
-def make(midnight: float = DAY + 1e7) -> Metrics:
-    return Metrics(lambda queue: (20.0, 5.0), lambda at: midnight if at < midnight else at + 1e7)
+def make(day_end: float = DAY + 1e7) -> Metrics:
+    return Metrics(lambda queue: (20.0, 5.0), lambda at: day_end if at < day_end else at + 1e7)
 
 
 def entered(entry: str) -> QueueEntered:
@@ -158,7 +159,7 @@ def test_nothing_is_a_share_of_nothing() -> None:
 
 
 def test_at_midnight_sums_begin_anew_and_what_goes_on_is_split() -> None:
-    metrics = make(midnight=DAY + 100)
+    metrics = make(day_end=DAY + 100)
     metrics.feed(SIGN_IN, DAY)
     metrics.feed(state("available"), DAY)
     metrics.feed(entered("a"), DAY + 90)
@@ -205,7 +206,7 @@ def stream(moves: list[tuple[str, int, int]]) -> list[tuple[Event, float]]:
 
 @given(MOVES)
 def test_every_caller_is_accounted_for_at_every_step(moves: list[tuple[str, int, int]]) -> None:
-    metrics = make(midnight=DAY + 300)
+    metrics = make(day_end=DAY + 300)
     for event, at_utc in stream(moves):
         metrics.feed(event, at_utc)
         f = metrics.queue("q")
@@ -241,4 +242,4 @@ def test_what_does_not_fit_together_is_not_counted_and_told() -> None:
 def test_days_have_as_many_hours_as_they_have(day: str, hours: int) -> None:
     zone = ZoneInfo("Europe/Berlin")
     noon = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=zone).timestamp()
-    assert shell.midnight(noon, zone, 1) - shell.midnight(noon, zone, 0) == hours * 3600
+    assert midnight(noon, zone, 1) - midnight(noon, zone, 0) == hours * 3600

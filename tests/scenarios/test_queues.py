@@ -11,10 +11,21 @@ import pytest
 from model import events, media
 from model.causes import HangupCause
 from model.commands_agent import EndAcw, ForceState, GetAgent, ListAgents, NotReady, Ready, SignIn, SignOut
-from model.commands_queue import Explain, GetQueue, ListQueues, ListWaiting, MoveCall, RaiseCall, SetQueueState
+from model.commands_queue import (
+    Explain,
+    GetQueue,
+    ListQueues,
+    ListWaiting,
+    MoveCall,
+    RaiseCall,
+    RequestCallback,
+    SetQueueState,
+)
 from model.errors import NoSuchAgent, NoSuchEntry, NoSuchQueue, WrongState
 from model.events_agent import AgentCallEnded, AgentStateChanged
 from model.events_queue import OfferMade, OfferMissed, QueueEntered, QueueLeft
+from switch import agent_ringing
+from switch.release import leg_left
 from tests.harness.sim_switch import EXTENSIONS, SimSwitch
 from tests.harness.simnet import SimNet
 from tests.harness.virtual_loop import run_virtual
@@ -69,6 +80,17 @@ queues = [{ queue = "sales" }, { queue = "all" }]
 agent_id = "a2"
 extension = "1002"
 queues = [{ queue = "sales" }, { queue = "all" }]
+"""
+
+
+BACK = """
+[[access_number]]
+number = "4009"
+to = "queue:back"
+[[agent]]
+agent_id = "b1"
+extension = "1003"
+queues = [{ queue = "back" }]
 """
 
 
@@ -232,6 +254,39 @@ def test_an_agent_whose_phone_is_gone_is_not_ready_and_nobody_waits_for_him():
         assert [each.outcome for each in centre.of(OfferMissed)] == ["unreachable"]
         centre.carrier.agent.hang_up(mine.id)
         await asyncio.sleep(1.0)
+        await centre.close()
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("is_callback", [False, True], ids=["waiting", "called back"])
+def test_an_agent_whose_phone_is_gone_when_he_is_connected_is_not_talking_for_ever(monkeypatch, is_callback):
+    async def main():
+        centre = Centre('[[queue]]\nname = "back"\n[queue.callback]\nis_enabled = true\ndial_prefix = "9"\n' + BACK)
+        phone = await centre.agent("b1", "1003", is_ready=False)
+        runtime = centre.switch.core.runtime
+        mine = centre.caller("4009")
+        await centre.carrier.wait("answered", call=mine.id)
+        (live,) = centre.switch.core.calls.calls.values()
+        if is_callback:
+            await centre.app.do(RequestCallback(queue="back", call_id=live.call_id))
+            centre.carrier.agent.hang_up(mine.id)
+        take = agent_ringing.take
+
+        def gone(call, offer_id, agent_id):
+            # Between his answer and the core's word there is no time in which a phone could end its leg here.
+            leg_left(call.legs[call.stay.answered[offer_id]], HangupCause.NORMAL_CLEARING, 0.0, runtime.calls.env)
+            return take(call, offer_id, agent_id)
+
+        monkeypatch.setattr(agent_ringing, "take", gone)
+        await centre.app.do(Ready(agent_id="b1"))
+        answered = await phone.wait("answered")
+        await asyncio.sleep(1.0)
+        phone.agent.hang_up(answered.call)
+        await asyncio.sleep(1.0)
+        assert await centre.state("b1") == "acw"
+        assert [each.queue for each in centre.of(AgentCallEnded)] == ["back"]
+        runtime.run(lambda now: runtime.calls.release_all(HangupCause.SYSTEM_SHUTDOWN, now))
         await centre.close()
 
     run_virtual(main())
