@@ -34,7 +34,7 @@ class EventBook(Protocol):
     async def find(
         self, criteria: EventFilter | None = None, *, after: str = "", limit: int = 50
     ) -> Page[EventRecord]: ...
-    async def forget_before(self, instant_utc: float) -> int: ...
+    async def forget_before(self, instant_utc: float, limit: int) -> int: ...
 
 
 class EventQueries:
@@ -63,10 +63,11 @@ class EventQueries:
             found = [EventRecord(**row._asdict()) for row in await connection.execute(statement)]
         return page_of(found, limit)
 
-    async def forget_before(self, instant_utc: float) -> int:
-        """Deletes what is older; returns how many that were."""
+    async def forget_before(self, instant_utc: float, limit: int) -> int:
+        """Deletes what is older, the oldest first and at most `limit` of it; returns how many that were."""
+        oldest = select(_e.node, _e.seq).where(_e.at_utc < instant_utc).order_by(_e.at_utc).limit(limit)
         async with self._database.write() as connection:
-            done = await connection.execute(delete(schema.event_log).where(_e.at_utc < instant_utc))
+            done = await connection.execute(delete(schema.event_log).where(tuple_(_e.node, _e.seq).in_(oldest)))
             return int(done.rowcount)
 
 

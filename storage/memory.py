@@ -148,8 +148,9 @@ class MemoryEvents:
         ]
         return page_of(found[: limit + 1], limit)
 
-    async def forget_before(self, instant_utc: float) -> int:
+    async def forget_before(self, instant_utc: float, limit: int) -> int:
         old = [key for key, row in self.rows.items() if row.at_utc < instant_utc]
+        old = sorted(old, key=lambda key: self.rows[key].at_utc)[:limit]
         for key in old:
             del self.rows[key]
         return len(old)

@@ -50,6 +50,7 @@ from switch.prometheus import Exporter, samples
 from switch.reach import Reaches
 from switch.recovery import recover, recover_after_start
 from switch.registrations import Registrations
+from switch.retention import keep_event_log
 from switch.runtime import Outside, Runtime
 from switch.seats import recall_seats
 from switch.security_commands import reload_tls_by_signal
@@ -59,6 +60,7 @@ from switch.sockets import local_address, media_hosts
 from switch.trunks import Trunks
 from switch.version import VERSION
 from switch.vip_check import VipCheck
+from switch.wallboard import Wallboard
 
 log = logging.getLogger(__name__)
 
@@ -200,6 +202,8 @@ class App:
         app._own(app._keep_time(core.env))
         app.homes_changed()
         app._own(app.alarms.run())
+        app._own(Wallboard(core.floor, app.metrics, app.hub.publish, lambda: app.hub.stats.subscribers > 0).run())
+        app._own(keep_event_log(app.storage, config.storage.event_log_days))
         if config.prometheus.listen:
             app._exporter = Exporter(config.prometheus.listen, lambda: samples(app))
         app._own(recover_after_start(app.storage, core.runtime))

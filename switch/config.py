@@ -226,6 +226,10 @@ class Storage(Section, frozen=True):
         Text,
         Meta(description="SQLAlchemy URL; empty: SQLite in node.directory. postgresql+asyncpg://user:secret@host/name"),
     ] = ""
+    event_log_days: Annotated[
+        float,
+        Meta(ge=0, le=36_500, description="The log of queues and agents is kept for so long; 0: for ever."),
+    ] = 400.0
     max_backlog: Annotated[
         int,
         Meta(ge=100, le=1_000_000, description="Records kept while the database fails; beyond it new calls get 503."),

@@ -25,6 +25,7 @@ from storage.interface import AnyStorage
 from switch.days import midnight, zone_of
 from switch.directory import Directory
 from switch.event_log import told_pages
+from switch.floor import Floor
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -68,11 +69,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
     def queues(command: GetQueueMetrics, caller: Caller) -> QueueMetricsList:
         now, metrics = time.time(), app.metrics
         metrics.advance(now)
-        states: dict[str, Counter[str]] = {}
-        for agent_id, desk in app.core.floor.centre.desk.state.agents.items():
-            state = metrics.now[agent_id].state if agent_id in metrics.now else "offline"
-            for membership in desk.agent.queues:
-                states.setdefault(membership.queue, Counter())[state] += 1
+        states = agents_by_state(app.core.floor, metrics)
         names = sorted({*app.core.directory.queues, *metrics.queues})
         return QueueMetricsList(
             queues=[queue_metrics(metrics, name, states.get(name, {}), now) for name in names],
@@ -95,6 +92,16 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         )
 
     return {GetQueueMetrics: queues, GetAgentMetrics: agents, GetGroupMetrics: groups}
+
+
+def agents_by_state(floor: Floor, metrics: Metrics) -> dict[str, Counter[str]]:
+    """Queue -> state -> how many of those signed in who serve it."""
+    states: dict[str, Counter[str]] = {}
+    for agent_id, desk in floor.centre.desk.state.agents.items():
+        state = metrics.now[agent_id].state if agent_id in metrics.now else "offline"
+        for membership in desk.agent.queues:
+            states.setdefault(membership.queue, Counter())[state] += 1
+    return states
 
 
 def members_of(directory: Directory) -> dict[str, list[str]]:

@@ -17,6 +17,8 @@ from model.events_queue import CentreStarted
 from switch.metrics import thresholds_of
 from switch.metrics_history import interval_end
 from switch.prometheus import samples
+from switch.retention import forget_old
+from switch.wallboard import Wallboard
 from tests.harness.virtual_loop import run_virtual
 from tests.scenarios.test_restart import LoggedCentre
 
@@ -167,6 +169,63 @@ def test_who_waited_when_the_switch_was_killed_waits_no_more_in_the_history():
         assert sum(each.flowed.get("lost", 0) for each in shown) == 1
         for call in list(board.carrier.agent.calls):
             board.carrier.agent.hang_up(call)
+        await board.close()
+
+    run_virtual(main())
+
+
+def test_xsup_01_figures_of_queues_are_pushed_when_they_change():
+    async def main():
+        board = Board()
+        pushed = []
+        wallboard = Wallboard(board.switch.core.floor, board.app.metrics, pushed.append, lambda: True)
+
+        async def look(after_s: float = 2.0):
+            await asyncio.sleep(after_s)
+            await board.look()
+            pushed.clear()
+            wallboard.look(board.switch.wall())
+            return {each.queue: each for each in pushed}
+
+        assert sorted(await look()) == sorted(board.switch.core.directory.queues)
+        assert await look() == {}
+        came_utc = board.switch.wall()
+        mine = board.caller()
+        (first,) = (await look()).values()
+        assert (first.queue, first.waiting, first.offered, first.service_level) == ("sales", 1, 1, 0.0)
+        assert first.waiting_since_utc == pytest.approx(came_utc, abs=0.5)
+        # A wait that only grows is nothing new: whoever shows it has the instant.
+        assert await look(30.0) == {}
+        phone = await board.agent("a1", "1001")
+        await phone.wait("answered")
+        served = (await look())["sales"]
+        assert (served.waiting, served.waiting_since_utc, served.answered, served.available) == (0, 0.0, 1, 0)
+        assert served.agents == {"on_call": 1}
+        board.carrier.agent.hang_up(mine.id)
+        await phone.wait("ended")
+        await board.close()
+
+    run_virtual(main())
+
+
+def test_old_events_are_removed_in_pieces_and_the_others_stay():
+    async def main():
+        board = Board()
+        mine = board.caller()
+        await asyncio.sleep(2.0)
+        board.carrier.agent.hang_up(mine.id)
+        await asyncio.sleep(100.0)
+        late = board.caller()
+        await asyncio.sleep(2.0)
+        await board.look()
+        storage = board.switch.storage
+        n_before = len(storage.events.rows)
+        assert await forget_old(storage, board.switch.wall() - 50.0) > 0
+        left = [row.name for row in storage.events.rows.values()]
+        assert "queue.entered" in left
+        assert len(left) < n_before
+        assert await forget_old(storage, board.switch.wall() - 50.0) == 0
+        board.carrier.agent.hang_up(late.id)
         await board.close()
 
     run_virtual(main())

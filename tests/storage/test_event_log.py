@@ -64,7 +64,7 @@ def test_what_is_put_is_found_in_order_and_once(tmp_path: Path, kind: str) -> No
             await storage.events.find(after="nonsense")
         with pytest.raises(ValueError, match="limit"):
             await storage.events.find(limit=0)
-        assert await storage.events.forget_before(1001.0) == 2
+        assert [await storage.events.forget_before(1001.0, 1) for _ in range(3)] == [1, 1, 0]
         assert await everything(storage) == ROWS[2:]
         await storage.close()
 
