@@ -13,7 +13,9 @@ from model.events_agent import AgentCallEnded, AgentSignedIn, AgentSignedOut, Ag
 from model.events_queue import OfferMade
 from switch.pins import FREE_TRIES, hash_pin
 from tests.harness.virtual_loop import run_virtual
-from tests.scenarios.test_queues import Centre
+from tests.scenarios.test_browsers import Setting
+from tests.scenarios.test_control import SimApp
+from tests.scenarios.test_queues import CENTRE, Centre
 from tests.scenarios.test_services import DONE, REFUSED
 
 PIN = "2580"
@@ -194,5 +196,28 @@ def test_agt_18_a_client_that_is_lost_for_a_moment_changes_nothing():
         assert await centre.state("a1") == "available"
         await centre.app.do(NotReady(agent_id="a1", reason="break"), himself)
         await centre.close()
+
+    run_virtual(main())
+
+
+def test_agt_06_an_agent_whose_phone_is_his_browser():
+    async def main():
+        setting = Setting(CENTRE)
+        switch = setting.switch
+        app, carrier = SimApp(switch), switch.carrier()
+        page = await setting.page("1001", "10.0.0.11", answer_after_s=1.0)
+        view = await app.do(SignIn(agent_id="a1", mode="softphone"))
+        assert (view.mode, view.extension, view.has_device) == ("softphone", "1001", True)
+        await app.do(Ready(agent_id="a1"))
+        mine = carrier.call("4001", caller="13800001111")
+        assert (await page.wait("incoming")).number == "13800001111"
+        await page.wait("answered")
+        await asyncio.sleep(1.0)
+        assert (await app.do(GetAgent(agent_id="a1"))).state == "on_call"
+        carrier.agent.hang_up(mine.id)
+        await page.wait("ended")
+        await switch.cdr()
+        await switch.close()
+        assert setting.edge.peers == {}
 
     run_virtual(main())

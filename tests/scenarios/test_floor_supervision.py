@@ -5,12 +5,14 @@ import asyncio
 
 import pytest
 
-from model.commands_agent import AskHelp, ListAgents, RecordAgent
+from control.auth import Caller
+from model.commands_agent import AskHelp, ListAgents, Ready, RecordAgent, SignIn
 from model.commands_monitor import StartMonitor
 from model.commands_queue import PullCall
 from model.errors import InvalidValue, NoSuchAgent, WrongState
 from model.events_agent import AgentHelpRequested
 from tests.harness.virtual_loop import run_virtual
+from tests.scenarios.test_nat import behind
 from tests.scenarios.test_queues import Centre
 
 SUPERVISOR = """
@@ -129,6 +131,49 @@ def test_sup_11_sup_13_the_floor_by_group_and_queue_with_sums_of_states():
         assert [each.agent_id for each in talking.agents] == ["n1"]
         centre.carrier.agent.hang_up(mine.id)
         await phone.wait("ended")
+        await centre.close()
+
+    run_virtual(main())
+
+
+REMOTE = """
+[[agent]]
+agent_id = "home"
+extension = "1003"
+queues = [{ queue = "sales" }]
+[[agent]]
+agent_id = "boss"
+role = "supervisor"
+extension = "1099"
+queues = [{ queue = "sales" }]
+"""
+
+
+def test_agt_28_sup_15_a_supervisor_serves_calls_himself_and_listens_to_an_agent_at_home():
+    async def main():
+        centre = Centre(SUPERVISOR + REMOTE)
+        remote = await behind(centre.switch, "1003", centre.switch.net.add_nat("203.0.113.5"), answer_after_s=1.0)
+        await centre.app.do(SignIn(agent_id="home"))
+        await centre.app.do(Ready(agent_id="home"))
+        first = centre.caller(caller="1")
+        await remote.wait("answered")
+        # He is an agent like any other: the next call is his.
+        boss = await centre.agent("boss", "1099")
+        second = centre.caller(caller="2")
+        await boss.wait("answered")
+        await asyncio.sleep(1.0)
+        assert await centre.state("boss") == "on_call"
+        centre.carrier.agent.hang_up(second.id)
+        await boss.wait("ended")
+        himself = Caller("boss", "", "", "boss")
+        view = await centre.app.do(StartMonitor(supervisor="1099", agent_id="home"), himself)
+        await boss.wait("answered")
+        await asyncio.sleep(1.0)
+        live = centre.switch.core.calls.calls[view.call_id]
+        assert (live.caller, [monitor.mode for monitor in live.monitors.values()]) == ("1", ["listen"])
+        centre.carrier.agent.hang_up(first.id)
+        await remote.wait("ended")
+        await boss.wait("ended")
         await centre.close()
 
     run_virtual(main())
