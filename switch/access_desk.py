@@ -74,7 +74,7 @@ def _take(directory: Directory, found: Calendar | Closure | AccessNumber) -> Non
         case AccessNumber():
             if (found.trunk, found.number) in directory.access_numbers:
                 raise ValueError("it stands in the file")
-            key, problem = access_problem(found, directory.trunks, {*directory.queues}, office.almanacs)
+            key, problem = access_problem(found, directory.trunks, {*directory.queues}, office.almanacs, None)
             if key:
                 raise ValueError(problem)
             directory.add_access_number(found)
@@ -101,7 +101,7 @@ class AccessDesk:
         number = command.access_number
         key = self._changeable(f"access_number:{number.trunk}/{number.number}")
         field, problem = access_problem(
-            number, self._directory.trunks, {*self._directory.queues}, self._office.almanacs
+            number, self._directory.trunks, {*self._directory.queues}, self._office.almanacs, self._directory.flows
         )
         if field:
             raise errors.InvalidValue(problem, field=field)

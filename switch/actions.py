@@ -7,6 +7,7 @@ import msgspec
 
 from acd.desk_inputs import DeskInput
 from acd.inputs import AcdInput
+from ivr.run import Ask
 from model import media
 from model.causes import HangupCause
 from model.declare import Event
@@ -173,6 +174,13 @@ class LetGoAbsorbed(_LegAction, frozen=True):
     ports: tuple[tuple[int, int], ...]
 
 
+class AskHttp(_LegAction, frozen=True):
+    """Ask another system for a flow; FlowReplied with the same token follows."""
+
+    token: int
+    ask: Ask
+
+
 class ForgetCall(_LegAction, frozen=True):
     """Everything is written; leg_id is empty. `ports` are (worker, RTP port) to be freed."""
 
@@ -205,6 +213,7 @@ Action = (
     | RelocateLeg
     | JoinCalls
     | LetGoAbsorbed
+    | AskHttp
     | ForgetCall
     | media.Command
     | Event

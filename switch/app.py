@@ -28,6 +28,7 @@ from storage.storage import Storage
 from storage.writer import WriterLimits, WriterState
 from switch.access import load_roles, token_table
 from switch.access_desk import load_access
+from switch.actions import AskHttp
 from switch.agent_phone import AgentPhones
 from switch.agent_rights import AgentRights
 from switch.alarms import AlarmWatch
@@ -40,6 +41,8 @@ from switch.directory import Directory, extension_entries
 from switch.environment import Environment
 from switch.event_log import keep_events
 from switch.extensions_admin import entry_of, hash_password
+from switch.flow_requests import FlowRequests
+from switch.flows import load_flows
 from switch.lag import LagMeter
 from switch.last_agents import recall_agents
 from switch.listening import UnusableError, make_listeners, make_resolver, tls_of
@@ -88,6 +91,7 @@ class App:
     metrics: Metrics
     alarms: AlarmWatch
     vip_check: VipCheck
+    flow_requests: FlowRequests
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -187,6 +191,9 @@ class App:
         app.roles_changed()
         app.audit = AuditTrail(app.storage.put, app.hub.publish, time.time, await app.storage.audit.head())
         app.vip_check = VipCheck(config.vip, core.floor, app._own)
+        directory.flows = load_flows(config, directory.queues.keys(), directory.office.almanacs.keys())
+        app.flow_requests = FlowRequests(core.runtime.tell, app._own)
+        core.runtime.also_perform(AskHttp, app.flow_requests.ask)
         app.alarms = AlarmWatch(config.alarm, core.floor, app.metrics, app.hub.publish)
         app.control = ControlServer(
             make_handlers(app),
@@ -419,6 +426,7 @@ class App:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.vip_check.close()
+        await self.flow_requests.close()
         if self._exporter is not None:
             await asyncio.to_thread(self._exporter.close)
         self.runtime.close()

@@ -11,6 +11,7 @@ hear-matrix, the music and the segments of the record from them.
 
 import msgspec
 
+from ivr.run import FlowRun
 from model import media
 from model.causes import HangupCause
 from model.media import Edge, LegStatistics, StartRecording
@@ -219,7 +220,7 @@ class Segment(msgspec.Struct, gc=False):
 
     leg_id: str
     purpose: str
-    """talk, hold, consult, conference, monitor, ring (waiting for somebody who is rung)"""
+    """talk, hold, consult, conference, monitor, queue, ivr, ring (waiting for somebody who is rung)"""
     started_utc: float
     ended_utc: float = 0.0
     cause: str = ""
@@ -337,6 +338,10 @@ class Call(Ringing, msgspec.Struct, gc=False, kw_only=True):
     stay: QueueStay | None = None
     """What it is while it waits in a queue, and of the last one afterwards."""
     n_stays: int = 0
+    flow_name: str = ""
+    """The flow that it goes to, or went to last."""
+    flow: FlowRun | None = None
+    """What it is while a flow talks with the caller."""
     conference: Room | None = None
     """What it is when it is a conference."""
     monitors: dict[str, Monitor] = {}

@@ -19,7 +19,20 @@ from switch.directory import ExtensionEntry, TrunkState
 from switch.environment import Environment
 from switch.leg_events import CallEvent, LegJoins, LegRefers, Release, Timeout, TimerDue
 from switch.originating import NoRouteError, make_call
-from switch.phases import bridged, callback, conference, echo, feature, originate, queue, rating, releasing, ring, route
+from switch.phases import (
+    bridged,
+    callback,
+    conference,
+    echo,
+    feature,
+    ivr,
+    originate,
+    queue,
+    rating,
+    releasing,
+    ring,
+    route,
+)
 from switch.phases.outcome import Outcome
 from switch.preemption import choose_victim
 from switch.release import finish, release
@@ -37,6 +50,7 @@ PHASES: dict[str, ModuleType] = {
     "conference": conference,
     "echo": echo,
     "queue": queue,
+    "ivr": ivr,
     "callback": callback,
     "bridged": bridged,
     "rating": rating,

@@ -33,7 +33,7 @@ async def load_centre(storage: AnyStorage, directory: Directory) -> None:
     for _, kept in stored(settings, "queue_state", KeptState):
         directory.queue_states[kept.queue] = kept.state
     queues = directory.queues.keys()
-    problems = [(f"queue:{name}", queue_problem(queue, queues)) for name, queue in directory.queues.items()]
+    problems = [(f"queue:{name}", queue_problem(queue, queues, None)) for name, queue in directory.queues.items()]
     problems += [
         (f"agent:{agent_id}", agent_problem(agent, directory.agent_groups, directory.extensions, queues))
         for agent_id, agent in directory.agents.items()

@@ -8,9 +8,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from switch.cli_control import app as control_app
+from switch.cli_ivr import app as ivr_app
 from switch.cli_simulate import simulate
 from switch.cli_staffing import staffing
 from switch.config_file import ConfigError, load_config
+from switch.flows import load_flows
+from switch.listening import UnusableError
 from switch.logs import set_up_logging
 
 app = typer.Typer(
@@ -60,13 +63,15 @@ def check(config: ConfigPath = Path("ringback.toml")) -> None:
     """Read and check a configuration without running anything."""
     try:
         loaded = load_config(config)
-    except ConfigError as error:
+        load_flows(loaded)
+    except (ConfigError, UnusableError) as error:
         _fail(str(error))
     typer.echo(f"{config}: good: {len(loaded.extension)} extensions, {len(loaded.trunk)} trunks")
 
 
 app.command()(staffing)
 app.command()(simulate)
+app.add_typer(ivr_app)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from model.queues import AcdRules, Queue
 from model.roles import Role
 from switch.config_conference import Conference
 from switch.config_features import FeatureCodes, Parking
+from switch.config_ivr import Ivr
 from switch.config_nat import Nat
 from switch.config_security import Outbound, OutboundLimit, Security
 from switch.config_supervision import Supervises, Supervision, SupervisionGroup
@@ -397,6 +398,7 @@ class Config(Section, frozen=True):
     acd: AcdRules = AcdRules()
     agents: AgentRules = AgentRules()
     queue: tuple[Queue, ...] = ()
+    ivr: Ivr = Ivr()
     alarm: tuple[AlarmRule, ...] = ()
     vip: Vip = Vip()
     prometheus: Prometheus = Prometheus()

@@ -6,6 +6,7 @@ from model.access_numbers import AccessNumber
 from switch.calendar import Almanac
 from switch.config import Config
 from switch.config_centre import target_problem
+from switch.config_ivr import flow_names
 from switch.sources import source_problem
 
 Wrong = Callable[[list[str | int], str], Exception]
@@ -23,13 +24,17 @@ def check_access(config: Config, wrong: Wrong) -> None:
             raise wrong(["calendar", i], str(error)) from None
     trunks, queues = {trunk.name for trunk in config.trunk}, {queue.name for queue in config.queue}
     for i, number in enumerate(config.access_number):
-        key, problem = access_problem(number, trunks, queues, names)
+        key, problem = access_problem(number, trunks, queues, names, flow_names(config))
         if key:
             raise wrong(["access_number", i, key], problem)
 
 
 def access_problem(
-    number: AccessNumber, trunks: Container[str], queues: set[str], calendars: Container[str]
+    number: AccessNumber,
+    trunks: Container[str],
+    queues: set[str],
+    calendars: Container[str],
+    flows: Container[str] | None,
 ) -> tuple[str, str]:
     """(key, what is wrong with it); ("", "") = nothing."""
     if number.trunk and number.trunk not in trunks:
@@ -37,7 +42,7 @@ def access_problem(
     if number.calendar and number.calendar not in calendars:
         return "calendar", f'there is no calendar "{number.calendar}"'
     for key in ("to", "off_to", "holiday_to", "emergency_to"):
-        if problem := target_problem(getattr(number, key), queues):
+        if problem := target_problem(getattr(number, key), queues, flows):
             return key, problem
     if not number.calendar and (number.holiday_to or (number.off_to and not number.emergency_to)):
         return "calendar", "off_to and holiday_to need a calendar that says when"

@@ -6,10 +6,11 @@ from model.agents import BUILT_IN_GROUP, SYSTEM_REASONS, Agent
 from model.alarms import rule_problem
 from model.queues import Queue
 from switch.config import Config
+from switch.config_ivr import flow_names
 from switch.pins import is_pin_hash
 
 Wrong = Callable[[list[str | int], str], Exception]
-NOT_YET = ("ivr:", "voicemail")
+NOT_YET = ("voicemail",)
 """Targets that nothing can serve so far."""
 
 
@@ -24,19 +25,21 @@ def targets_of(queue: Queue) -> Iterator[tuple[list[str], str]]:
         yield ["sound", "voicemail_to"], queue.sound.voicemail_to
 
 
-def target_problem(target: str, queues: Set[str]) -> str:
-    """What is wrong with where a queue sends calls; "" = nothing."""
+def target_problem(target: str, queues: Set[str], flows: Container[str] | None) -> str:
+    """What is wrong with where calls are sent; "" = nothing. `flows`: None = not known yet."""
     if target.startswith("queue:") and target.removeprefix("queue:") not in queues:
         return f'there is no queue "{target.removeprefix("queue:")}"'
+    if flows is not None and target.startswith("ivr:") and target.removeprefix("ivr:") not in flows:
+        return f'there is no flow "{target.removeprefix("ivr:")}" (NAME.json in the folder that ivr.flows names)'
     if target.startswith(NOT_YET):
-        return f'"{target}" cannot be served yet; there are hangup, queue:NAME, external:NUMBER and numbers'
+        return f'"{target}" cannot be served yet; there are hangup, queue:NAME, ivr:FLOW, external:NUMBER and numbers'
     return ""
 
 
-def queue_problem(queue: Queue, queues: Set[str]) -> tuple[list[str], str]:
+def queue_problem(queue: Queue, queues: Set[str], flows: Container[str] | None) -> tuple[list[str], str]:
     """(key, what is wrong with it); "" = nothing. `queues`: all there are, with this one."""
     for key, target in targets_of(queue):
-        if problem := target_problem(target, queues):
+        if problem := target_problem(target, queues, flows):
             return key, problem
     if len({*queue.prefer}) != len(queue.prefer):
         return ["prefer"], "names one of them twice"
@@ -76,7 +79,7 @@ def check_centre(config: Config, wrong: Wrong) -> None:
             if name in names[:i]:
                 raise wrong([section, i], f'"{name}" is there twice')
     for i, queue in enumerate(config.queue):
-        keys, problem = queue_problem(queue, queues)
+        keys, problem = queue_problem(queue, queues, flow_names(config))
         if problem:
             raise wrong(["queue", i, *keys], problem)
     groups = {each.name for each in config.agent_group} | {BUILT_IN_GROUP}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from ivr.program import Program
 from model.access_numbers import AccessNumber
 from model.agents import BUILT_IN_GROUP, Agent, AgentGroup
 from model.queues import Queue, QueueState
@@ -81,6 +82,8 @@ class Directory:
         self.conferences = {each.number: each for each in config.conference}
         self.campaigns: dict[str, Campaign] = {campaign.name: campaign for campaign in config.campaign}
         self.queues: dict[str, Queue] = {queue.name: queue for queue in config.queue}
+        self.flows: dict[str, Program] = {}
+        """As published."""
         self.queue_states: dict[str, QueueState] = {}
         """Queues that were closed or drained by command before the last stop."""
         self.leaving: dict[str, Queue] = {}

@@ -232,6 +232,18 @@ class SetData(_CallEvent, frozen=True):
     data: dict[str, str | None]
 
 
+class FlowReplied(_CallEvent, frozen=True):
+    """The answer of an AskHttp: variable -> text, or what went wrong. Its repr, which may be logged, tells
+    no answer."""
+
+    token: int
+    found: dict[str, str]
+    error: str = ""
+
+    def __repr__(self) -> str:
+        return f"FlowReplied({self.call_id}, {self.error!r})"
+
+
 class FeatureDone(_CallEvent, frozen=True):
     """What a feature code asked for is done, or `error` says why not."""
 
@@ -416,6 +428,7 @@ CallEvent = (
     | MoveToQueue
     | TellPlace
     | RecordCall
+    | FlowReplied
     | FeatureDone
     | LegJoins
     | LegSpeaks

@@ -11,6 +11,7 @@ from switch.numbers import clean, format_number
 from switch.trunk_groups import order_trunks
 
 QUEUE = "queue:"
+FLOW = "ivr:"
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -73,7 +74,12 @@ class ToQueue(msgspec.Struct, frozen=True, gc=False):
     access_number: str = ""
 
 
-Decision = Refuse | ToExtension | ToTrunks | ToConference | ToQueue
+class ToFlow(msgspec.Struct, frozen=True, gc=False):
+    flow: str
+    access_number: str = ""
+
+
+Decision = Refuse | ToExtension | ToTrunks | ToConference | ToQueue | ToFlow
 
 
 def choose_route(directory: Directory, origin: Origin, dialed: str, wall: float) -> Decision:
@@ -123,6 +129,11 @@ def choose_access(directory: Directory, origin: Origin, access: AccessNumber, di
         if queue not in directory.queues:
             return Refuse(HangupCause.NO_ROUTE_DESTINATION, f"access number {dialed} leads to {to}, which is gone")
         return ToQueue(queue, access_number=dialed)
+    if to.startswith(FLOW):
+        flow = to.removeprefix(FLOW)
+        if flow not in directory.flows:
+            return Refuse(HangupCause.NO_ROUTE_DESTINATION, f"access number {dialed} leads to {to}, which is gone")
+        return ToFlow(flow, access_number=dialed)
     if to in directory.extensions:
         return ToExtension(to, access_number=dialed)
     if to in directory.conferences:

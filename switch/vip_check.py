@@ -8,16 +8,15 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import msgspec
 
 from acd.inputs import CallEnters
 from switch.config_vip import Vip
 from switch.floor import Floor
+from switch.http_client import HttpClient
 
 log = logging.getLogger(__name__)
 
-MAX_ANSWER = 65_536
 MAX_ASKED = 64
 """Questions under way; whoever comes beyond that is not asked about."""
 _TELL_EVERY_S = 60.0
@@ -93,34 +92,18 @@ class VipCheck:
 
 
 class Source:
-    """The customer system. Redirects are refused: the Authorization header is for this host alone."""
+    """The customer system."""
 
     def __init__(self, vip: Vip) -> None:
-        # Encoded bodies are not asked for: what is small on the way may be huge.
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        if vip.authorization:
-            headers["Authorization"] = vip.authorization
-        self._client = httpx.AsyncClient(
-            headers=headers, timeout=vip.timeout_s, follow_redirects=False, trust_env=False
-        )
+        headers = {"Authorization": vip.authorization} if vip.authorization else {}
+        self._client = HttpClient(headers, vip.timeout_s)
 
     async def fetch(self, url: str) -> bytes:
         """Raises ValueError as `Fetch`."""
-        try:
-            async with self._client.stream("GET", url) as answer:
-                if not answer.is_success:
-                    raise ValueError(f"status {answer.status_code}")
-                body = b""
-                async for piece in answer.aiter_raw():
-                    body += piece
-                    if len(body) > MAX_ANSWER:
-                        raise ValueError(f"an answer of more than {MAX_ANSWER} bytes")
-                return body
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ValueError(str(error) or type(error).__name__) from None
+        return await self._client.fetch(url)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._client.close()
 
 
 def verdict_of(body: bytes, field: str) -> bool:

@@ -83,7 +83,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
         case LegDigit() if leg is not None:
             return _pressed(call, leg, event, now, env)
         case SecureLeg(is_secure=is_secure) if leg is not None:
-            return stay(_secure(call, leg, is_secure))
+            return stay(secure(call, leg, is_secure))
         case RecordCall(what="start", format=form, channels=channels):
             if call.recording:
                 return stay()
@@ -191,7 +191,8 @@ def _pass_on(call: Call, event: LegOffers | LegTakesOffer | LegRefusesOffer) -> 
             return [RefuseOffer(call.call_id, other.leg_id, status)]
 
 
-def _secure(call: Call, leg: Leg, is_secure: bool) -> list[Action]:
+def secure(call: Call, leg: Leg, is_secure: bool) -> list[Action]:
+    """From now on (not) nobody hears the leg or gets its digits."""
     if leg.is_secure == is_secure:
         return []
     leg.is_secure = is_secure

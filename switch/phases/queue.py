@@ -11,9 +11,10 @@ from ivr.voices import language_of
 from model import events, media
 from model.causes import HangupCause
 from switch import agent_ringing, queue_sound, ringing
-from switch.actions import Action, AnswerLeg, AskCallback, TellCall, TellCentre
+from switch.actions import Action, AskCallback, TellCall, TellCentre
 from switch.agent_ringing import stay_of
-from switch.call import Call, Leg, QueueStay, Segment
+from switch.answering import answer_caller, end_segment
+from switch.call import Call, Leg, QueueStay
 from switch.environment import Environment
 from switch.leg_events import (
     BeginWaiting,
@@ -41,7 +42,7 @@ from switch.phases.outcome import Outcome, releasing, stay, to_phase
 from switch.phases.route import plan
 from switch.release import leg_left
 from switch.ring_plan import Ringing
-from switch.routing import QUEUE, Origin
+from switch.routing import FLOW, QUEUE, Origin
 from switch.variables import set_data
 
 OVERFLOW = "overflow"
@@ -143,10 +144,7 @@ def _begin_waiting(call: Call, now: float, env: Environment) -> list[Action]:
     if queue_stay.target or queue is None:
         return []
     leg = call.legs[call.a]
-    actions = _answer(call, leg, now, env)
-    if leg.segment < 0:
-        leg.segment = len(call.segments)
-        call.segments.append(Segment(leg.leg_id, "queue", env.wall(now)))
+    actions = answer_caller(call, leg, "queue", now, env)
     language = language_of(call.variables.get("language") or queue.sound.language)
     return actions + queue_sound.begin(call, language, now, env)
 
@@ -178,16 +176,6 @@ def _pressed(call: Call, leg: Leg, event: LegDigit, now: float, env: Environment
     return Outcome([*actions, *outcome.actions], outcome.next_phase)
 
 
-def _answer(call: Call, leg: Leg, now: float, env: Environment) -> list[Action]:
-    if leg.is_up:
-        return []
-    leg.state = "answered"
-    leg.answered_utc = env.wall(now)
-    leg.sip_status = 200
-    call.answered_utc = call.answered_utc or leg.answered_utc
-    return [AnswerLeg(call.call_id, leg.leg_id)]
-
-
 def _over(call: Call, reason: ExitReason, cause: HangupCause, side: str, now: float, env: Environment) -> Outcome:
     # Last: an agent who was rung for it may be rung for the next call at once, and must have stopped ringing by then.
     entry_id = stay_of(call).entry_id
@@ -212,6 +200,13 @@ def _lead(
         name = target.removeprefix(QUEUE)
         if name in env.directory.queues:
             return stay(_enter_queue(call, name, place, now, env))
+    elif target.startswith(FLOW):
+        name = target.removeprefix(FLOW)
+        if name in env.directory.flows:
+            queue_sound.forget(call)
+            end_segment(call, call.legs[call.a], now, env)
+            call.flow_name = name
+            return to_phase("ivr", [media.StopPlay(call.call_id, call.a)] if call.legs[call.a].is_up else [])
     elif target != "hangup":
         return _overflow(call, target.removeprefix("external:"), now, env)
     return releasing(call, otherwise, "system", now, env)
@@ -233,7 +228,7 @@ def _overflow(call: Call, number: str, now: float, env: Environment) -> Outcome:
     if cause is not None:
         return releasing(call, cause, "system", now, env)
     queue_sound.forget(call)
-    actions = _answer(call, leg, now, env)
+    actions = answer_caller(call, leg, "queue", now, env)
     actions.append(
         media.Play(session=call.call_id, leg=leg.leg_id, play_id=OVERFLOW, sources=env.ringback, is_looped=True)
     )

@@ -17,7 +17,7 @@ from switch.environment import Environment
 from switch.leg_events import CallEvent
 from switch.phases.outcome import Outcome, releasing, to_phase
 from switch.ring_plan import Diversion, Ringing
-from switch.routing import Decision, Origin, Refuse, ToConference, ToExtension, ToQueue, ToTrunks, choose_route
+from switch.routing import Decision, Origin, Refuse, ToConference, ToExtension, ToFlow, ToQueue, ToTrunks, choose_route
 from switch.targets import extension_steps, trunk_steps
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,8 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
         actions.append(CallEmergency(call_id=call.call_id, caller=call.caller, dialed=call.dialed))
     if call.stay is not None:
         return to_phase("queue", actions)
+    if call.flow_name:
+        return to_phase("ivr", actions)
     return to_phase("ring" if call.conference is None else "conference", actions)
 
 
@@ -123,6 +125,11 @@ def take_decision(ringing: Ringing, decision: Decision, now: float, env: Environ
                 return HangupCause.NO_ROUTE_DESTINATION
             call.access_number = access_number or call.access_number
             call.stay = QueueStay(queue=queue, entry_id="")
+        case ToFlow(flow=flow, access_number=access_number):
+            if call is None or call.phase != "route":
+                return HangupCause.NO_ROUTE_DESTINATION
+            call.access_number = access_number or call.access_number
+            call.flow_name = flow
         case ToTrunks(route=route, access_number=access_number, is_emergency=is_emergency):
             if call is not None:
                 call.is_emergency = call.is_emergency or is_emergency

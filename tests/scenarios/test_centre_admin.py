@@ -159,7 +159,7 @@ def test_a_queue_in_which_callers_wait_is_not_deleted_unless_it_is_said_what_bec
             ("", "limits.closed_to is hangup"),
             ("queue:help", 'there is no queue "help"'),
             ("queue:none", 'there is no queue "none"'),
-            ("ivr:main", "cannot be served yet"),
+            ("ivr:main", "there is no flow"),
         ):
             with pytest.raises(errors.WrongState, match=problem):
                 await centre.tell(DeleteQueue, queue="help", waiting="overflow", to=to)

@@ -141,7 +141,7 @@ def test_acc_04_each_time_has_its_target_and_an_emergency_goes_before_all():
         ('[[access_number]]\nnumber="1"\nto="2"\ncalendar="x"', 'no calendar "x"'),
         ('[[access_number]]\nnumber="1"\nto="2"\nholiday_to="3"', "need a calendar"),
         ('[[calendar]]\nname="c"\n[[access_number]]\nnumber="1"\nto="2"\ncalendar="c"\noff_to="queue:x"', "no queue"),
-        ('[[access_number]]\nnumber="1"\nto="ivr:welcome"', "cannot be served yet"),
+        ('[[access_number]]\nnumber="1"\nto="ivr:welcome"', "there is no flow"),
         ('[[calendar]]\nname="c"\n[[calendar]]\nname="c"', "twice"),
         ('[[calendar]]\nname="c"\ntime_zone="Mars/Olympus"', "no time zone"),
         ('[[calendar]]\nname="c"\nholidays=[{first="13-01"}]', "first"),

@@ -10,8 +10,9 @@ import pytest
 from acd.inputs import CallEnters
 from switch.config_file import ConfigError, parse_config
 from switch.config_vip import Vip
+from switch.http_client import MAX_ANSWER
 from switch.logs import set_up_logging
-from switch.vip_check import MAX_ANSWER, VipCheck, verdict_of
+from switch.vip_check import VipCheck, verdict_of
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,359 @@
+"""Phase ivr: a flow talks with the caller, until it sends him to a queue, connects him, or ends the call.
+
+The interpreter decides (`ivr.interpreter`); here its actions become sound, requests and legs.
+"""
+
+from collections.abc import Sequence
+
+from ivr import interpreter
+from ivr import run as flow
+from ivr.interpreter import World
+from ivr.program import Program
+from ivr.voices import language_of
+from model import events, media
+from model.causes import HangupCause
+from model.events_flow import FlowEnded, FlowLeft, FlowTrouble, FlowVisited
+from switch import agent_ringing, ringing
+from switch.actions import Action, AskHttp
+from switch.answering import answer_caller, end_segment
+from switch.call import Call, Leg, QueueStay
+from switch.environment import Environment
+from switch.leg_events import (
+    CallEvent,
+    DropLeg,
+    FlowReplied,
+    LegDigit,
+    LegFailed,
+    LegHungUp,
+    LegSilent,
+    PlayEnded,
+    Release,
+    SetData,
+    Timeout,
+    TimerDue,
+    WithdrawAgent,
+)
+from switch.phases import bridged
+from switch.phases.outcome import Outcome, releasing, stay, to_phase
+from switch.phases.route import plan
+from switch.release import leg_left
+from switch.ring_plan import Ringing
+from switch.routing import Origin
+from switch.variables import set_data
+
+TIMER = "ivr"
+TRANSFER = "transfer"
+HOLD = "ivr_hold"
+MAX_PATH = 255
+_HOURS = {"open": "working", "closed": "off"}
+_OUTCOMES: dict[HangupCause, flow.Outcome] = {HangupCause.USER_BUSY: "busy", HangupCause.NO_ANSWER: "no_answer"}
+
+
+class _Switch:
+    """What flows may ask of this switch (`ivr.interpreter.World`)."""
+
+    def __init__(self, env: Environment, now: float) -> None:
+        self._directory = env.directory
+        self._wall = env.wall(now)
+
+    def flow(self, name: str) -> Program | None:
+        return self._directory.flows.get(name)
+
+    def hours(self, calendar: str) -> str:
+        office = self._directory.office
+        if office.closure(calendar, self._wall) is not None:
+            return "emergency"
+        almanac = office.almanacs.get(calendar)
+        which = almanac.say(self._wall)[0] if almanac is not None else "closed"
+        return _HOURS.get(which, which)
+
+
+def enter(call: Call, now: float, env: Environment) -> Outcome:
+    """Leg `a` is, or will be, answered, and hears the flow `call.flow_name` from its beginning."""
+    program = env.directory.flows.get(call.flow_name)
+    if program is None:
+        return releasing(call, HangupCause.NO_ROUTE_DESTINATION, "system", now, env)
+    leg = call.legs[call.a]
+    call.is_direct = leg.is_direct = False
+    limit = env.config.calls.max_duration_s
+    call.deadline = now + limit if limit else 0.0
+    language = language_of(call.variables.get("language") or program.flow.language)
+    given = {"caller": call.caller, "access_number": call.access_number}
+    call.flow = interpreter.begin(program, given, language, now)
+    before = answer_caller(call, leg, "ivr", now, env)
+    return _go(call, interpreter.start(call.flow, now, _world(now, env)), now, env, before)
+
+
+def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
+    leg = call.legs.get(event.leg_id)
+    if leg is not None and leg.leg_id != call.a:
+        return _on_called(call, leg, event, now, env)
+    match event:
+        case LegDigit() if leg is not None and not bridged.is_told(leg, event, now):
+            return _pressed(call, leg, event, now, env)
+        case PlayEnded(play_id=play_id) if play_id == _play_id(call):
+            return _step(call, flow.Said(_run(call).n_said), now, env)
+        case FlowReplied(token=token, found=found, error=error) if token == _run(call).n_steps:
+            return _step(call, flow.Replied(found, error), now, env)
+        case TimerDue(name=name):
+            return _due(call, name, now, env)
+        case LegHungUp(cause=cause) if leg is not None:
+            leg_left(leg, cause, now, env)
+            return _over(call, "hung_up", cause, "caller", now, env)
+        case LegFailed(cause=cause) if leg is not None:
+            leg_left(leg, cause, now, env)
+            return _over(call, "failed", cause, "system", now, env)
+        case LegSilent() if leg is not None:
+            return _over(call, "failed", HangupCause.MEDIA_TIMEOUT, "system", now, env)
+        case DropLeg(cause=cause):
+            return _over(call, "released", cause, "system", now, env)
+        case Release(cause=cause, side=side):
+            return _over(call, "released", cause, side, now, env)
+        case Timeout():
+            return _over(call, "released", HangupCause.ALLOTTED_TIMEOUT, "system", now, env)
+        case SetData(data=data):
+            return stay(set_data(call, data))
+        case WithdrawAgent(offer_id=offer_id, reason=reason) if call.stay is not None:
+            # Of the queue that he came from.
+            return stay(agent_ringing.withdraw(call, offer_id, reason, now, env))
+        case _:
+            return stay()
+
+
+def _pressed(call: Call, leg: Leg, event: LegDigit, now: float, env: Environment) -> Outcome:
+    run = _run(call)
+    if event.is_secure and not run.is_secure:
+        # Typed before the end of what is secret, told after it.
+        return stay()
+    before: list[Action] = []
+    if not run.is_secure:
+        before.append(
+            events.CallDigit(call_id=call.call_id, leg_id=leg.leg_id, digit=event.digit, duration_ms=event.duration_ms)
+        )
+    return _step(call, flow.Digit(event.digit), now, env, before)
+
+
+def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
+    if name == TIMER:
+        return _step(call, flow.Due(), now, env)
+    made = agent_ringing.ringing_due(call, name)
+    if made is None:
+        return stay(ringing.timer_due(call, name))
+    return _follow_transfer(call, ringing.no_answer(call, made, now, env), now, env, [])
+
+
+def _step(call: Call, given: flow.FlowInput, now: float, env: Environment, before: Sequence[Action] = ()) -> Outcome:
+    return _go(call, interpreter.step(_run(call), given, now, _world(now, env)), now, env, before)
+
+
+def _go(
+    call: Call, steps: Sequence[flow.FlowAction], now: float, env: Environment, before: Sequence[Action] = ()
+) -> Outcome:
+    """Carries out what the interpreter decided."""
+    run = _run(call)
+    actions: list[Action] = [*before]
+    for step in steps:
+        match step:
+            case flow.Visited():
+                actions.append(
+                    FlowVisited(
+                        call_id=call.call_id, flow=step.flow, version=step.version, at_node=step.node, kind=step.kind
+                    )
+                )
+            case flow.Left():
+                actions.append(
+                    FlowLeft(
+                        call_id=call.call_id,
+                        flow=step.flow,
+                        version=step.version,
+                        at_node=step.node,
+                        branch=step.branch,
+                    )
+                )
+            case flow.Trouble():
+                actions.append(_trouble(call, step.flow, step.node, step.problem))
+            case flow.Say():
+                actions += _say(call, step, env)
+            case flow.StopSaying():
+                actions.append(media.StopPlay(call.call_id, call.a))
+            case flow.Secure(is_on=is_on):
+                actions += bridged.secure(call, call.legs[call.a], is_on)
+            case flow.Ask(hold=hold):
+                actions.append(
+                    media.Play(
+                        session=call.call_id, leg=call.a, play_id=HOLD, sources=[env.sound(hold)], is_looped=True
+                    )
+                )
+                actions.append(AskHttp(call.call_id, call.a, run.n_steps, step))
+            case flow.Tell(data=data):
+                actions += set_data(call, {**data})
+            case flow.SpeakLanguage(language=language):
+                actions += set_data(call, {"language": language})
+            case flow.RankCaller():
+                call.is_vip = call.is_vip or step.is_vip
+                call.queue_priority = step.priority
+                call.queue_skills = tuple(sorted(step.skills.items()))
+            case flow.JoinQueue(queue=queue):
+                return _join(call, queue, actions, now, env)
+            case flow.TransferTo():
+                return _transfer(call, step, actions, now, env)
+            case flow.EndCall():
+                return _over(call, "ended", HangupCause.NORMAL_CLEARING, "system", now, env, actions)
+    _arm(call)
+    return stay(actions)
+
+
+def _say(call: Call, said: flow.Say, env: Environment) -> list[Action]:
+    sources, actions = [], []
+    for sound in said.sounds:
+        if isinstance(sound, str):
+            sources.append(env.sound(sound))
+            continue
+        # Better a tone than nothing: he must notice that something is missing.
+        sources.append(env.refused)
+        frame = _run(call).frames[-1]
+        actions.append(_trouble(call, frame.program.name, frame.node, "text cannot be spoken"))
+    played = media.Play(session=call.call_id, leg=call.a, play_id=_play_id(call), sources=sources)
+    return [*actions, played]
+
+
+def _join(call: Call, queue: str, actions: list[Action], now: float, env: Environment) -> Outcome:
+    run = _run(call)
+    if queue not in env.directory.queues:
+        steps = interpreter.leave(run, f'leads to queue "{queue}", which is gone', now, _world(now, env))
+        return _go(call, steps, now, env, actions)
+    actions += [*_note_path(call), _ended(call, "queue")]
+    _let_go(call, now, env)
+    call.stay = QueueStay(queue=queue, entry_id="")
+    return to_phase("queue", actions)
+
+
+def _note_path(call: Call) -> list[Action]:
+    """The way he came, for screens (IVR-19)."""
+    path = _run(call).path
+    told = ""
+    for node in reversed(path):
+        if len(told) + len(node) + 3 > MAX_PATH:
+            break
+        told = f"{node} > {told}" if told else node
+    return set_data(call, {"ivr_node": path[-1] if path else "", "ivr_path": told})
+
+
+# -- transfers ---------------------------------------------------------------------------------------------------------
+
+
+def _transfer(call: Call, step: flow.TransferTo, before: list[Action], now: float, env: Environment) -> Outcome:
+    """Rings somebody; the flow goes on when nobody answers."""
+    _arm(call)
+    made = Ringing(
+        ringing_id=TRANSFER,
+        purpose=TRANSFER,
+        caller_leg=call.a,
+        caller=call.caller,
+        caller_name=call.caller_name,
+        dialed=step.number,
+        ring_timeout_s=step.ring_timeout_s,
+    )
+    # What he typed, or somebody else's system said, leads to nobody outside (toll fraud).
+    is_barred = step.is_variable and step.number not in env.directory.extensions
+    cause: HangupCause | None = HangupCause.UNALLOCATED_NUMBER
+    if not is_barred:
+        # The centre's own number pays for it, as for an access number that leads outside.
+        cause = plan(made, Origin(caller=call.access_number or call.dialed), step.number, now, env)
+    if cause is not None:
+        return _not_transferred(call, cause, now, env, before)
+    before += _note_path(call)
+    before.append(media.Play(session=call.call_id, leg=call.a, play_id=TRANSFER, sources=env.ringback, is_looped=True))
+    return _follow_transfer(call, ringing.start(call, made, now, env), now, env, before)
+
+
+def _on_called(call: Call, leg: Leg, event: CallEvent, now: float, env: Environment) -> Outcome:
+    made = call.ringings.get(leg.ringing)
+    if made is not None and made.purpose == TRANSFER:
+        return _follow_transfer(call, ringing.on(call, made, leg, event, now, env), now, env, [])
+    # An agent of the queue that he came from.
+    return stay(agent_ringing.on_leg(call, leg, event, now, env)) if call.stay is not None else stay()
+
+
+def _follow_transfer(
+    call: Call, standing: ringing.Standing, now: float, env: Environment, before: list[Action]
+) -> Outcome:
+    actions = [*before, *standing.actions]
+    if standing.answered is not None:
+        actions.append(_ended(call, "transferred"))
+        _let_go(call, now, env)
+        call.b = standing.answered.leg_id
+        return to_phase("bridged", [*actions, media.StopPlay(call.call_id, call.a)])
+    if standing.failed is not None:
+        actions.append(media.StopPlay(call.call_id, call.a, TRANSFER))
+        return _not_transferred(call, standing.failed, now, env, actions)
+    return stay(actions)
+
+
+def _not_transferred(call: Call, cause: HangupCause, now: float, env: Environment, before: list[Action]) -> Outcome:
+    return _step(call, flow.NotTransferred(_OUTCOMES.get(cause, "failed")), now, env, before)
+
+
+# -- ends --------------------------------------------------------------------------------------------------------------
+
+
+def _over(
+    call: Call,
+    result: str,
+    cause: HangupCause,
+    side: str,
+    now: float,
+    env: Environment,
+    before: Sequence[Action] = (),
+) -> Outcome:
+    actions = [*before, _ended(call, result)]
+    _let_go(call, now, env)
+    return releasing(call, cause, side, now, env, actions)
+
+
+def _ended(call: Call, result: str) -> FlowEnded:
+    run = _run(call)
+    frame = run.frames[-1]
+    return FlowEnded(
+        call_id=call.call_id,
+        flow=run.frames[0].program.name,
+        version=run.frames[0].program.version,
+        at_node=f"{frame.program.name}/{frame.node}",
+        result=result,
+        n_steps=run.n_steps,
+    )
+
+
+def _let_go(call: Call, now: float, env: Environment) -> None:
+    """The flow is over for this caller, and what he typed is forgotten."""
+    call.flow = None
+    call.timers.pop(TIMER, None)
+    end_segment(call, call.legs[call.a], now, env)
+
+
+# -- small parts -------------------------------------------------------------------------------------------------------
+
+
+def _run(call: Call) -> flow.FlowRun:
+    assert call.flow is not None
+    return call.flow
+
+
+def _world(now: float, env: Environment) -> World:
+    return _Switch(env, now)
+
+
+def _play_id(call: Call) -> str:
+    return f"ivr{call.n_stays}.{_run(call).n_said}"
+
+
+def _arm(call: Call) -> None:
+    deadline = _run(call).deadline
+    if deadline:
+        call.timers[TIMER] = deadline
+    else:
+        call.timers.pop(TIMER, None)
+
+
+def _trouble(call: Call, name: str, node: str, problem: str) -> FlowTrouble:
+    return FlowTrouble(call_id=call.call_id, flow=name, at_node=node, problem=problem)
