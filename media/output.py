@@ -22,6 +22,8 @@ class FrameSender:
         """Rows whose next plain packet is the first after something else."""
         self._parts: dict[int, bytearray] = {}
         """By row: audio that does not fill a packet yet."""
+        self._odd_seq: dict[int, int] = {}
+        """By row of another packet length: sequence number of its last packet, while its audio goes on."""
         self._due: dict[int, tuple[int, int, bool]] = {}
         """By row of the codec desk: sequence number of its last packet, RTP ticks from its beginning to the next one,
         and whether silence lies between."""
@@ -37,6 +39,8 @@ class FrameSender:
         is_odd = table.ptime[rows] != FRAME // CHUNK
         is_odd |= np.isin(rows, list(with_events))
         self._odd = [(i, int(rows[i])) for i in np.flatnonzero(is_odd).tolist()]
+        odd_rows = {row for _, row in self._odd}
+        self._odd_seq = {row: seq for row, seq in self._odd_seq.items() if row in odd_rows}
         self._positions = np.flatnonzero(~is_odd)
         self._rows = rows[self._positions]
         self._outgoing = self._ports.prepare(self._packets, self._positions, self._rows)
@@ -49,6 +53,7 @@ class FrameSender:
     def forget(self, row: int) -> None:
         """The leg is gone, or speaks another codec."""
         self._parts.pop(row, None)
+        self._odd_seq.pop(row, None)
         self._due.pop(row, None)
         self._plain_before.discard(row)
         self._starting.discard(row)
@@ -142,7 +147,12 @@ class FrameSender:
         self._due[row] = (int(table.out_seq[row]), ticks, False)
 
     def _send_codes(self, row: int, codes: bytes, now: float) -> None:
-        self.send_one(row, int(self._table.audio_type[row]), codes, now, is_new=True, marker=False)
+        table = self._table
+        # Audio that goes on takes the time it is long, however late this process came to send it.
+        goes_on = self._odd_seq.get(row) == table.out_seq[row]
+        ts = (int(table.out_ts[row]) + int(table.out_samples[row])) & 0xFFFFFFFF if goes_on else -1
+        self.send_one(row, int(table.audio_type[row]), codes, now, is_new=True, marker=False, ts=ts)
+        self._odd_seq[row] = int(table.out_seq[row])
 
     def send_one(
         self, row: int, type_: int, payload: bytes, now: float, *, is_new: bool, marker: bool, ts: int = -1

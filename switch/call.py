@@ -340,6 +340,10 @@ class Call(Ringing, msgspec.Struct, gc=False, kw_only=True):
     n_stays: int = 0
     flow_name: str = ""
     """The flow that it goes to, or went to last."""
+    n_flows: int = 0
+    n_flows_at_once: int = 0
+    """Flows entered since the instant `flow_at` (switch.phases.ivr)."""
+    flow_at: float = 0.0
     flow: FlowRun | None = None
     """What it is while a flow talks with the caller."""
     conference: Room | None = None

@@ -14,7 +14,14 @@ from switch.sources import source_problem
 def load_flows(config: Config, queues: Set[str] | None = None, calendars: Set[str] | None = None) -> dict[str, Program]:
     """Flows by name. Raises UnusableError that lists every mistake of every flow."""
     names = flow_names(config)
-    around = Surroundings(queues=queues, calendars=calendars, flows=names, source_problem=_source_problem)
+    prompts = config.resolve(config.media.prompts)
+
+    def sound_problem(source: str) -> str:
+        problem = source_problem(source)
+        is_missing = not problem and source.startswith("file:") and not (prompts / source[5:]).is_file()
+        return f"there is no file {prompts / source[5:]}" if is_missing else problem
+
+    around = Surroundings(queues=queues, calendars=calendars, flows=names, source_problem=sound_problem)
     programs: dict[str, Program] = {}
     problems: list[str] = []
     for name in sorted(names):
@@ -35,10 +42,6 @@ def load_flows(config: Config, queues: Set[str] | None = None, calendars: Set[st
     if problems:
         raise UnusableError("; ".join(problems))
     return programs
-
-
-def _source_problem(source: str) -> str:
-    return source_problem(source)
 
 
 def _unspeakable(flow: Flow) -> list[FlowFault]:

@@ -33,6 +33,11 @@ _SECTIONS = (
     "parking",
     "supervision",
     "security",
+    "acd",
+    "agents",
+    "vip",
+    "ivr",
+    "prometheus",
 )
 
 
@@ -158,6 +163,8 @@ def _toml(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, msgspec.Struct):
+        return "{ " + ", ".join(f"{name} = {_toml(getattr(value, name))}" for name in value.__struct_fields__) + " }"
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return str(value)

@@ -3,6 +3,7 @@
 The interpreter decides (`ivr.interpreter`); here its actions become sound, requests and legs.
 """
 
+import logging
 from collections.abc import Sequence
 
 from ivr import interpreter
@@ -41,10 +42,17 @@ from switch.ring_plan import Ringing
 from switch.routing import Origin
 from switch.variables import set_data
 
+log = logging.getLogger(__name__)
+
 TIMER = "ivr"
 TRANSFER = "transfer"
 HOLD = "ivr_hold"
+REPLACED = "!"
+"""Ends the play id of what is played in the place of a sound that cannot be."""
 MAX_PATH = 255
+MAX_AT_ONCE = 5
+AT_ONCE_S = 3.0
+"""More flows than this within so long are a circle of flows and queues in which nobody waits."""
 _HOURS = {"open": "working", "closed": "off"}
 _OUTCOMES: dict[HangupCause, flow.Outcome] = {HangupCause.USER_BUSY: "busy", HangupCause.NO_ANSWER: "no_answer"}
 
@@ -73,6 +81,11 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     program = env.directory.flows.get(call.flow_name)
     if program is None:
         return releasing(call, HangupCause.NO_ROUTE_DESTINATION, "system", now, env)
+    if _goes_in_circles(call, now):
+        log.warning(
+            "! call %s goes in circles of queues and flow %s without waiting anywhere", call.call_id, call.flow_name
+        )
+        return releasing(call, HangupCause.NO_ROUTE_DESTINATION, "system", now, env)
     leg = call.legs[call.a]
     call.is_direct = leg.is_direct = False
     limit = env.config.calls.max_duration_s
@@ -91,9 +104,11 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
     match event:
         case LegDigit() if leg is not None and not bridged.is_told(leg, event, now):
             return _pressed(call, leg, event, now, env)
-        case PlayEnded(play_id=play_id) if play_id == _play_id(call):
+        case PlayEnded(play_id=play_id, reason="error") if play_id == _play_id(call):
+            return stay(_replace_sound(call, env))
+        case PlayEnded(play_id=play_id) if play_id in (_play_id(call), _play_id(call) + REPLACED):
             return _step(call, flow.Said(_run(call).n_said), now, env)
-        case FlowReplied(token=token, found=found, error=error) if token == _run(call).n_steps:
+        case FlowReplied(token=token, found=found, error=error) if token == _token(call):
             return _step(call, flow.Replied(found, error), now, env)
         case TimerDue(name=name):
             return _due(call, name, now, env)
@@ -120,6 +135,15 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return stay()
 
 
+def _goes_in_circles(call: Call, now: float) -> bool:
+    """Counts the flows that the call enters."""
+    call.n_flows += 1
+    if now - call.flow_at > AT_ONCE_S:
+        call.n_flows_at_once, call.flow_at = 0, now
+    call.n_flows_at_once += 1
+    return call.n_flows_at_once > MAX_AT_ONCE
+
+
 def _pressed(call: Call, leg: Leg, event: LegDigit, now: float, env: Environment) -> Outcome:
     run = _run(call)
     if event.is_secure and not run.is_secure:
@@ -139,7 +163,10 @@ def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
     made = agent_ringing.ringing_due(call, name)
     if made is None:
         return stay(ringing.timer_due(call, name))
-    return _follow_transfer(call, ringing.no_answer(call, made, now, env), now, env, [])
+    standing = ringing.no_answer(call, made, now, env)
+    if made.purpose == TRANSFER:
+        return _follow_transfer(call, standing, now, env, [])
+    return stay(agent_ringing.follow(call, made, standing))
 
 
 def _step(call: Call, given: flow.FlowInput, now: float, env: Environment, before: Sequence[Action] = ()) -> Outcome:
@@ -150,7 +177,6 @@ def _go(
     call: Call, steps: Sequence[flow.FlowAction], now: float, env: Environment, before: Sequence[Action] = ()
 ) -> Outcome:
     """Carries out what the interpreter decided."""
-    run = _run(call)
     actions: list[Action] = [*before]
     for step in steps:
         match step:
@@ -184,7 +210,7 @@ def _go(
                         session=call.call_id, leg=call.a, play_id=HOLD, sources=[env.sound(hold)], is_looped=True
                     )
                 )
-                actions.append(AskHttp(call.call_id, call.a, run.n_steps, step))
+                actions.append(AskHttp(call.call_id, call.a, _token(call), step))
             case flow.Tell(data=data):
                 actions += set_data(call, {**data})
             case flow.SpeakLanguage(language=language):
@@ -215,6 +241,15 @@ def _say(call: Call, said: flow.Say, env: Environment) -> list[Action]:
         actions.append(_trouble(call, frame.program.name, frame.node, "text cannot be spoken"))
     played = media.Play(session=call.call_id, leg=call.a, play_id=_play_id(call), sources=sources)
     return [*actions, played]
+
+
+def _replace_sound(call: Call, env: Environment) -> list[Action]:
+    """A sound is missing: he hears a tone, and the log and subscribers hear of it."""
+    frame = _run(call).frames[-1]
+    return [
+        _trouble(call, frame.program.name, frame.node, "a sound cannot be played"),
+        media.Play(session=call.call_id, leg=call.a, play_id=_play_id(call) + REPLACED, sources=[env.refused]),
+    ]
 
 
 def _join(call: Call, queue: str, actions: list[Action], now: float, env: Environment) -> Outcome:
@@ -344,7 +379,12 @@ def _world(now: float, env: Environment) -> World:
 
 
 def _play_id(call: Call) -> str:
-    return f"ivr{call.n_stays}.{_run(call).n_said}"
+    return f"ivr{call.n_flows}.{_run(call).n_said}"
+
+
+def _token(call: Call) -> int:
+    """Of the request that the flow waits for: one of an earlier flow of the call is another."""
+    return call.n_flows * 100_000 + _run(call).n_steps
 
 
 def _arm(call: Call) -> None:

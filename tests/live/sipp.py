@@ -82,18 +82,27 @@ def play_packets(folder: Path, hz: float, *, ptime_ms: int, payload_type: int = 
     encode = encode_alaw if payload_type == 8 else encode_ulaw
     codes, size = encode(tone(hz, seconds)), 8 * ptime_ms
     frames = [codes[at : at + size] for at in range(0, len(codes) - size + 1, size)]
+    packets = [
+        (n * ptime_ms / 1000, struct.pack(">BBHII", 0x80, payload_type, n, n * size, 0x51990000 + ptime_ms) + frame)
+        for n, frame in enumerate(frames)
+    ]
+    capture_of(file, packets)
+    return f'  <nop><action><exec play_pcap_audio="{file}"/></action></nop>'
+
+
+def capture_of(file: Path, packets: list[tuple[float, bytes]]) -> Path:
+    """A capture for `play_pcap_audio`: RTP packets with their instants, in seconds."""
     with open(file, "wb") as out:
         out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-        for n, frame in enumerate(frames):
-            rtp = struct.pack(">BBHII", 0x80, payload_type, n, n * size, 0x51990000 + ptime_ms) + frame
+        for n, (at_s, rtp) in enumerate(packets):
             udp = struct.pack(">HHHH", 6000, 6000, 8 + len(rtp), 0) + rtp
             ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), n, 0, 64, 17, 0, bytes(4), bytes(4)) + udp
             packet = bytes(12) + b"\x08\x00" + ip
-            at_us = n * ptime_ms * 1000
+            at_us = round(at_s * 1_000_000)
             out.write(
                 struct.pack("<IIII", 1 + at_us // 1_000_000, at_us % 1_000_000, len(packet), len(packet)) + packet
             )
-    return f'  <nop><action><exec play_pcap_audio="{file}"/></action></nop>'
+    return file
 
 
 # -- requests and responses -------------------------------------------------------------------------------------------

@@ -279,6 +279,16 @@ class World:
                 found += [Edge(a, b, g), Edge(b, a, g)]
         self.do(ConnectMatrix(session="s", edges=found, rooms=list(rooms)))
 
+    def delay(self, seconds):
+        """The process gets no time for so long; then the ticks that were due come at once."""
+        n_ticks = round(seconds / TICK_S)
+        self.now += n_ticks * TICK_S
+        for phone in self.phones.values():
+            phone.next_at += n_ticks * TICK_S
+        self._next_tick += n_ticks * TICK_S
+        for _ in range(n_ticks):
+            self.engine.tick(self.now)
+
     def run(self, seconds):
         """Time goes on: phones send, sockets are read every 10 ms, a tick every 20 ms. Returns the time it began."""
         began = self.now

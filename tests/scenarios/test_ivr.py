@@ -30,14 +30,25 @@ name = "brief"
 [queue.limits]
 max_wait_s = 5
 timeout_to = "ivr:main"
+[[queue]]
+name = "nobody"
+[queue.limits]
+has_no_agent_limit = true
+no_agent_to = "ivr:main"
 [[access_number]]
 number = "4011"
 to = "queue:brief"
 """
+
+
+def spoken(name):
+    return [{"kind": "sound", "source": f"voice:zh/{name}"}]
+
+
 MENU = {
     "id": "menu",
     "type": "menu",
-    "say": sound("menu"),
+    "say": spoken("for_other"),
     "choices": {"1": "sales", "2": "ask", "3": "secret", "4": "dial", "5": "typed", "6": "gone"},
     "no_input": "bye",
     "no_match": "bye",
@@ -60,7 +71,7 @@ FLOW = document(
     {"id": "typed", "type": "collect", "variable": "number", "next": "dial_typed"},
     {"id": "dial_typed", "type": "transfer", "to": "{number}", "failed": "bye"},
     {"id": "gone", "type": "queue", "queue": "all"},
-    {"id": "bye", "type": "play", "say": sound("bye")},
+    {"id": "bye", "type": "play", "say": spoken("will_call_back")},
     exit="bye",
     max_s=60,
     variables=[{"name": "n", "kind": "number"}],
@@ -91,10 +102,10 @@ class Hotline(Centre):
             self.switch.worker.tell(media.Digit(self.live.call_id, self.live.a, key, 100, is_secure=is_secure))
             await asyncio.sleep(0.3)
 
-    async def listen(self) -> None:
+    async def listen(self, reason: str = "finished") -> None:
         """To the end of what is played now."""
         play = self.switch.worker.of(media.Play)[-1]
-        self.switch.worker.tell(media.PlayFinished(play.session, play.leg, play.play_id))
+        self.switch.worker.tell(media.PlayFinished(play.session, play.leg, play.play_id, reason))
         await asyncio.sleep(0.2)
 
     def played(self) -> list[str]:
@@ -112,7 +123,7 @@ def test_acc_02_a_number_leads_to_a_flow_and_a_key_to_a_queue(tmp_path):
     async def main():
         centre = Hotline(tmp_path)
         mine = await centre.call()
-        assert centre.played()[-1].endswith("/menu.wav")
+        assert centre.played()[-1] == "voice:zh/for_other"
         await centre.keys("1")
         assert centre.results() == ["queue"]
         entered = centre.of(QueueEntered)[0]
@@ -159,7 +170,7 @@ def test_ivr_14_an_answer_over_http_is_read_aloud(tmp_path):
         await centre.keys("2")
         await asyncio.sleep(1.5)
         assert centre.of(FlowTrouble)[-1].at_node == "ask"
-        assert centre.played()[-1].endswith("/bye.wav")
+        assert centre.played()[-1] == "voice:zh/will_call_back"
         await centre.hang_up(again)
         await centre.close()
 
@@ -175,7 +186,7 @@ def test_xivr_08_what_is_typed_in_secret_is_told_to_nobody(tmp_path):
         await centre.keys("9876", is_secure=True)
         assert [each.digit for each in centre.of(events.CallDigit)] == ["3"]
         assert [each.is_secure for each in centre.switch.worker.of(media.SecureLeg)] == [True, False]
-        assert centre.played()[-1].endswith("/bye.wav")
+        assert centre.played()[-1] == "voice:zh/will_call_back"
         await centre.listen()
         assert centre.results() == ["ended"]
         assert "9876" not in repr(centre.switch.records)
@@ -210,7 +221,7 @@ def test_what_a_caller_types_leads_to_nobody_outside(tmp_path, number):
         await centre.call()
         await centre.keys(f"5{number}#")
         assert len(centre.live.legs) == 1
-        assert centre.played()[-1].endswith("/bye.wav")
+        assert centre.played()[-1] == "voice:zh/will_call_back"
         await centre.listen()
         await centre.close()
 
@@ -241,10 +252,27 @@ def test_a_queue_sends_those_who_waited_too_long_to_a_flow(tmp_path):
         mine = await centre.call("4011")
         await asyncio.sleep(6.0)
         assert centre.of(QueueLeft)[0].reason == "timeout"
-        assert centre.played()[-1].endswith("/menu.wav")
+        assert centre.played()[-1] == "voice:zh/for_other"
         await centre.keys("1")
         assert [each.queue for each in centre.of(QueueEntered)] == ["brief", "sales"]
         await centre.hang_up(mine)
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_a_circle_of_flows_and_queues_in_which_nobody_waits_ends(tmp_path):
+    async def main():
+        round_and_round = document({"id": "go", "type": "queue", "queue": "nobody"})
+        centre = Hotline(tmp_path, round_and_round)
+        mine = centre.caller("4010")
+        await asyncio.sleep(5.0)
+        assert not centre.switch.core.calls.calls
+        assert centre.switch.core.calls.counters.unhandled_errors == 0
+        assert centre.results() == ["queue"] * 5
+        record = next(each for each in centre.switch.records if isinstance(each, CallRecord))
+        assert record.hangup_cause == "NO_ROUTE_DESTINATION"
+        assert mine is not None
         await centre.close()
 
     run_virtual(main())
@@ -257,10 +285,27 @@ def test_whoever_does_nothing_is_let_go(tmp_path):
         for _ in range(3):
             await centre.listen()
             await asyncio.sleep(6.0)
-        assert centre.played()[-1].endswith("/bye.wav")
+        assert centre.played()[-1] == "voice:zh/will_call_back"
         await centre.listen()
         assert centre.results() == ["ended"]
         assert [each.at_node for each in centre.of(FlowVisited)] == ["menu", "bye"]
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_a_sound_that_is_gone_is_a_tone_and_the_flow_goes_on(tmp_path):
+    async def main():
+        centre = Hotline(tmp_path)
+        mine = await centre.call()
+        await centre.listen("error")
+        assert centre.of(FlowTrouble)[0].problem == "a sound cannot be played"
+        assert centre.played()[-1].startswith("tone:")
+        await centre.listen("error")
+        assert len(centre.of(FlowTrouble)) == 1
+        await centre.keys("1")
+        assert centre.results() == ["queue"]
+        await centre.hang_up(mine)
         await centre.close()
 
     run_virtual(main())
@@ -273,7 +318,7 @@ def test_a_queue_that_was_deleted_meanwhile(tmp_path):
         del centre.switch.core.directory.queues["all"]
         await centre.keys("6")
         assert centre.of(FlowTrouble)[0].problem == 'the flow leads to queue "all", which is gone'
-        assert centre.played()[-1].endswith("/bye.wav")
+        assert centre.played()[-1] == "voice:zh/will_call_back"
         await centre.listen()
         await centre.close()
 
@@ -284,10 +329,13 @@ def test_a_flow_that_is_not_there_or_not_good_is_refused_at_the_start(tmp_path):
     async def main():
         with pytest.raises(ConfigError, match='there is no flow "main"'):
             Centre(MORE.format(flows=tmp_path))
-        bad = document({"id": "a", "type": "play", "say": [{"kind": "text", "text": "hello"}], "next": "b"})
+        bad = document(
+            {"id": "a", "type": "play", "say": [{"kind": "text", "text": "hello"}, *sound("gone")], "next": "b"}
+        )
         with pytest.raises(UnusableError) as failure:
             Hotline(tmp_path, bad)
         assert 'a.next: there is no node "b"' in str(failure.value)
         assert "text cannot be spoken yet" in str(failure.value)
+        assert "a.say.1.source: there is no file" in str(failure.value)
 
     run_virtual(main())
