@@ -6,14 +6,13 @@ from typing import Any
 
 import msgspec
 
-from ivr.expression import ExpressionError, infer, parse
+from ivr.expression import ExpressionError, convert, infer, parse
 from ivr.program import branches_of, expressions_of, kinds_of, pieces_of, places, secrets_of, templates_of
 from ivr.voices import LANGUAGES, PROMPTS
 from model.flows import (
     BUILT_IN,
     Back,
     Collect,
-    Data,
     Flow,
     FlowFault,
     Http,
@@ -112,8 +111,7 @@ def _variable_faults(flow: Flow) -> Iterator[FlowFault]:
         seen.add(variable.name)
         if variable.kind == "number" and variable.initial:
             try:
-                if infer(parse(variable.initial), {}) != "number":
-                    raise ExpressionError("")
+                convert(variable.initial, "number")
             except ExpressionError:
                 yield FlowFault("", f"variables.{i}.initial", f"{variable.initial!r} is no number")
         if variable.kind == "truth" and variable.initial not in ("", "true", "false"):
@@ -153,8 +151,6 @@ def _name_faults(node: Node, kinds: Mapping[str, Kind], secrets: frozenset[str])
         yield FlowFault(node.id, "variable", f'"{node.variable}" cannot be set')
     if isinstance(node, Collect) and kinds.get(node.variable) != "text":
         yield FlowFault(node.id, "variable", f'"{node.variable}" is no text; number("…") makes numbers of digits')
-    if isinstance(node, Data) and len(node.data) > len({name.lower() for name in node.data}):
-        yield FlowFault(node.id, "data", "names one thing twice")
 
 
 def names_in(text: str) -> set[str]:

@@ -51,9 +51,10 @@ def _number(text: str) -> Decimal:
     try:
         value = Decimal(text.strip())
     except DecimalException:
-        raise ExpressionError(f"{text[:40]!r} is no number") from None
+        # Never what it is: it may be secret.
+        raise ExpressionError("a text is no number") from None
     if not value.is_finite() or abs(value) >= Decimal(10) ** 18:
-        raise ExpressionError(f"{text[:40]!r} is too large a number")
+        raise ExpressionError("a text is too large a number")
     return value
 
 
@@ -307,7 +308,7 @@ def convert(text: str, kind: Kind) -> Value:
         return _number(text)
     if kind == "truth":
         if text.lower() not in ("true", "false", "1", "0", "yes", "no", ""):
-            raise ExpressionError(f"{text[:40]!r} is neither true nor false")
+            raise ExpressionError("a text is neither true nor false")
         return text.lower() in ("true", "1", "yes")
     return text[:MAX_TEXT]
 

@@ -5,19 +5,22 @@ from switch.call import Call, Leg, Segment
 from switch.environment import Environment
 
 
-def answer_caller(call: Call, leg: Leg, purpose: str, now: float, env: Environment) -> list[Action]:
-    """Nothing when he is answered already. What he does from now on is accounted for as `purpose`."""
-    actions: list[Action] = []
-    if not leg.is_up:
-        leg.state = "answered"
-        leg.answered_utc = env.wall(now)
-        leg.sip_status = 200
-        call.answered_utc = call.answered_utc or leg.answered_utc
-        actions.append(AnswerLeg(call.call_id, leg.leg_id))
+def answer_caller(call: Call, leg: Leg, now: float, env: Environment) -> list[Action]:
+    """Nothing when he is answered already."""
+    if leg.is_up:
+        return []
+    leg.state = "answered"
+    leg.answered_utc = env.wall(now)
+    leg.sip_status = 200
+    call.answered_utc = call.answered_utc or leg.answered_utc
+    return [AnswerLeg(call.call_id, leg.leg_id)]
+
+
+def begin_segment(call: Call, leg: Leg, purpose: str, now: float, env: Environment) -> None:
+    """What he does from now on is accounted for as `purpose`, unless something is already."""
     if leg.segment < 0:
         leg.segment = len(call.segments)
         call.segments.append(Segment(leg.leg_id, purpose, env.wall(now)))
-    return actions
 
 
 def end_segment(call: Call, leg: Leg, now: float, env: Environment) -> None:

@@ -171,6 +171,10 @@ class App:
             edge = core.browser_edge.connect(edge_path)
             app._own(edge.run())
             await edge.wait_until_up(WORKER_WAIT_S)
+        # Before the first call can come.
+        directory.flows = load_flows(config, directory.queues.keys(), directory.office.almanacs.keys())
+        app.flow_requests = FlowRequests(core.runtime.tell, app._own)
+        core.runtime.also_perform(AskHttp, app.flow_requests.ask)
         try:
             app.transports = await Transports.open(
                 listeners,
@@ -191,9 +195,6 @@ class App:
         app.roles_changed()
         app.audit = AuditTrail(app.storage.put, app.hub.publish, time.time, await app.storage.audit.head())
         app.vip_check = VipCheck(config.vip, core.floor, app._own)
-        directory.flows = load_flows(config, directory.queues.keys(), directory.office.almanacs.keys())
-        app.flow_requests = FlowRequests(core.runtime.tell, app._own)
-        core.runtime.also_perform(AskHttp, app.flow_requests.ask)
         app.alarms = AlarmWatch(config.alarm, core.floor, app.metrics, app.hub.publish)
         app.control = ControlServer(
             make_handlers(app),

@@ -7,7 +7,8 @@ from model import media
 from model.causes import HangupCause
 from switch import conference_floor as floor
 from switch import recordings, ringing
-from switch.actions import Action, AnswerLeg
+from switch.actions import Action
+from switch.answering import answer_caller
 from switch.call import MAIN, Call, Leg
 from switch.conference import Member, Room
 from switch.conference_rights import KEYS_S, PIN_S, PIN_TRIES, choose_key, judge_pin, role_of
@@ -131,13 +132,7 @@ def _arrive(call: Call, leg: Leg, now: float, env: Environment) -> list[Action]:
         return end_leg(leg, cause, "system", now, env)
     member = room.members[leg.leg_id] = Member(leg_id=leg.leg_id, number=leg.caller, role=role)
     _prepare(leg)
-    actions: list[Action] = []
-    if not leg.is_up:
-        leg.state = "answered"
-        leg.answered_utc = env.wall(now)
-        leg.sip_status = 200
-        call.answered_utc = call.answered_utc or leg.answered_utc
-        actions.append(AnswerLeg(call.call_id, leg.leg_id))
+    actions = answer_caller(call, leg, now, env)
     if role != "moderator" and (settings.pin or (settings.moderator_pin and settings.waits_for_moderator)):
         call.timers[member.timer] = now + PIN_S
         return [*actions, _ask(call, leg, settings, env)]

@@ -16,7 +16,7 @@ from model.causes import HangupCause
 from model.events_flow import FlowEnded, FlowLeft, FlowTrouble, FlowVisited
 from switch import agent_ringing, ringing
 from switch.actions import Action, AskHttp
-from switch.answering import answer_caller, end_segment
+from switch.answering import answer_caller, begin_segment, end_segment
 from switch.call import Call, Leg, QueueStay
 from switch.environment import Environment
 from switch.leg_events import (
@@ -93,7 +93,8 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     language = language_of(call.variables.get("language") or program.flow.language)
     given = {"caller": call.caller, "access_number": call.access_number}
     call.flow = interpreter.begin(program, given, language, now)
-    before = answer_caller(call, leg, "ivr", now, env)
+    before = answer_caller(call, leg, now, env)
+    begin_segment(call, leg, "ivr", now, env)
     return _go(call, interpreter.start(call.flow, now, _world(now, env)), now, env, before)
 
 

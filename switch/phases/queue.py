@@ -13,7 +13,7 @@ from model.causes import HangupCause
 from switch import agent_ringing, queue_sound, ringing
 from switch.actions import Action, AskCallback, TellCall, TellCentre
 from switch.agent_ringing import stay_of
-from switch.answering import answer_caller, end_segment
+from switch.answering import answer_caller, begin_segment, end_segment
 from switch.call import Call, Leg, QueueStay
 from switch.environment import Environment
 from switch.leg_events import (
@@ -144,7 +144,8 @@ def _begin_waiting(call: Call, now: float, env: Environment) -> list[Action]:
     if queue_stay.target or queue is None:
         return []
     leg = call.legs[call.a]
-    actions = answer_caller(call, leg, "queue", now, env)
+    actions = answer_caller(call, leg, now, env)
+    begin_segment(call, leg, "queue", now, env)
     language = language_of(call.variables.get("language") or queue.sound.language)
     return actions + queue_sound.begin(call, language, now, env)
 
@@ -228,7 +229,7 @@ def _overflow(call: Call, number: str, now: float, env: Environment) -> Outcome:
     if cause is not None:
         return releasing(call, cause, "system", now, env)
     queue_sound.forget(call)
-    actions = answer_caller(call, leg, "queue", now, env)
+    actions = answer_caller(call, leg, now, env)
     actions.append(
         media.Play(session=call.call_id, leg=leg.leg_id, play_id=OVERFLOW, sources=env.ringback, is_looped=True)
     )

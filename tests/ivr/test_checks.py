@@ -105,6 +105,11 @@ def test_there_are_three_examples():
             {"variables": [{"name": "x", "kind": "number", "initial": "many"}]},
             ["variables.0.initial: 'many' is no number"],
         ),
+        (
+            [END],
+            {"variables": [{"name": "x", "kind": "number", "initial": "1+1"}]},
+            ["variables.0.initial: '1+1' is no number"],
+        ),
         ([END], {"variables": [{"name": "caller"}]}, ['variables.0: "caller" is a variable of the switch itself']),
     ],
 )

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -470,3 +471,11 @@ def test_pick_takes_plain_values_alone():
         "neg": "a.b.-1",
     }
     assert pick(answer, paths) == {"one": "1", "c": "true", "s": "x"}
+
+
+def test_xivr_08_what_cannot_be_worked_out_of_secret_digits_does_not_tell_them():
+    secret = {**COLLECT, "accept": "number(account) > 0", "is_secret": True, "terminators": "#"}
+    caller = Caller(program_of(secret, LEAVES[0], *LEAVES[2:]))
+    caller.keys("98*76#")
+    assert caller.of(flow.Trouble)[0].problem == "a text is no number"
+    assert "98*76" not in str([msgspec.to_builtins(each) for each in caller.of(flow.Trouble)])
