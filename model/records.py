@@ -125,6 +125,38 @@ class RecordingRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Per channel: why it is silent although somebody spoke; empty when nothing is."""
 
 
+class MessageRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A message in a box (voicemail). Its audio is the recording of the same id, as long as it is kept."""
+
+    message_id: str
+    box: str
+    queue: str = ""
+    """Whose box it is."""
+    extension: str = ""
+    """The first of its phones."""
+    call_id: str
+    path: str
+    caller: str = ""
+    caller_name: str = ""
+    access_number: str = ""
+    left_utc: float
+    """When it began."""
+    duration_s: float = 0.0
+    size: int = 0
+    state: str = "recording"
+    """recording; new; heard; deleted (the audio is gone); discarded (by the caller, or there was nothing); failed"""
+    is_urgent: bool = False
+    heard_utc: float = 0.0
+    heard_by: str = ""
+    called_back_utc: float = 0.0
+    called_back_by: str = ""
+    remark: str = ""
+    email: str = ""
+    """due, sent, failed; empty: nobody is told by e-mail"""
+    error: str = ""
+    """Why it failed, or why nobody could be told."""
+
+
 class EventRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An event of the contact centre as it was told: the log that figures are computed from."""
 

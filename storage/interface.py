@@ -23,6 +23,7 @@ from storage.event_log import EventBook
 from storage.filters import AuditFilter, CallFilter, Page, RecordingFilter
 from storage.recordings import StoredRecording
 from storage.rows import Record
+from storage.voicemail import MessageBook
 from storage.writer import WriterState
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class AnyStorage(Protocol):
     def recordings(self) -> RecordingBook: ...
     @property
     def events(self) -> EventBook: ...
+    @property
+    def messages(self) -> MessageBook: ...
     @property
     def extension_services(self) -> EntryBook[ExtensionServices]: ...
     @property

@@ -11,7 +11,7 @@ from typing import Any, Generic, get_args
 import msgspec
 
 from model.audit import FIRST_HASH, AuditRecord
-from model.records import CallRecord, EventRecord, RecordingRecord
+from model.records import CallRecord, EventRecord, MessageRecord, RecordingRecord
 from storage.audit import parse_seq
 from storage.calls import CallTotals, GroupBy, StoredCall
 from storage.directory import (
@@ -41,6 +41,8 @@ from storage.filters import (
 )
 from storage.recordings import StoredRecording
 from storage.rows import RECORD_TYPES, Record
+from storage.voicemail import IN_BOX, BoxTotals, MessageFilter
+from storage.voicemail import page_of as page_of_messages
 from storage.writer import WriterState
 
 
@@ -59,6 +61,7 @@ class MemoryStorage:
         self.calls.recordings = self.recordings
         self.audit = MemoryAudit()
         self.events = MemoryEvents()
+        self.messages = MemoryMessages()
         self.extensions: MemoryEntries[Extension] = MemoryEntries(Extension, wall)
         self.extension_services: MemoryEntries[ExtensionServices] = MemoryEntries(ExtensionServices, wall)
         self.access_numbers: MemoryEntries[AccessNumber] = MemoryEntries(AccessNumber, wall)
@@ -115,6 +118,8 @@ class MemoryStorage:
                 self.audit.rows.setdefault(record.seq, record)
             elif isinstance(record, EventRecord):
                 self.events.rows[record.node, record.seq] = record
+            elif isinstance(record, MessageRecord):
+                self.messages.rows[record.message_id] = record
             else:
                 self.recordings.write(record)
         written = self.state.written + len(self._waiting)
@@ -255,6 +260,59 @@ class MemoryRecordings:
         row = await self.get(recording_id)
         del self.rows[recording_id]
         return row.recording
+
+
+class MemoryMessages:
+    def __init__(self) -> None:
+        self.rows: dict[str, MessageRecord] = {}
+
+    async def get(self, message_id: str) -> MessageRecord:
+        if message_id not in self.rows:
+            raise NotFoundError("message", message_id)
+        return self.rows[message_id]
+
+    async def find(
+        self, criteria: MessageFilter | None = None, *, after: str = "", limit: int = 50
+    ) -> Page[MessageRecord]:
+        check_limit(limit)
+        found = sorted(self._matching(criteria), key=lambda row: (row.left_utc, row.message_id), reverse=True)
+        if after:
+            found = [row for row in found if (row.left_utc, row.message_id) < parse_cursor(after)]
+        return page_of_messages(found[: limit + 1], limit)
+
+    async def in_boxes(self) -> list[MessageRecord]:
+        return sorted((row for row in self.rows.values() if row.state in IN_BOX), key=lambda row: row.left_utc)
+
+    async def totals(self, criteria: MessageFilter | None = None) -> list[BoxTotals]:
+        boxes: dict[str, list[MessageRecord]] = {}
+        for row in self._matching(criteria):
+            if row.state in ("new", "heard", "deleted"):
+                boxes.setdefault(row.box, []).append(row)
+        return [_box_totals(box, boxes[box]) for box in sorted(boxes)]
+
+    def _matching(self, criteria: MessageFilter | None) -> list[MessageRecord]:
+        criteria = criteria or MessageFilter()
+        return [
+            row
+            for row in self.rows.values()
+            if row.left_utc >= criteria.start_utc
+            and (not criteria.end_utc or row.left_utc < criteria.end_utc)
+            and (not criteria.states or row.state in criteria.states)
+            and all(getattr(criteria, name) in ("", getattr(row, name)) for name in ("box", "queue", "caller"))
+        ]
+
+
+def _box_totals(box: str, rows: list[MessageRecord]) -> BoxTotals:
+    waits = [row.heard_utc - row.left_utc for row in rows if row.heard_utc]
+    return BoxTotals(
+        box=box,
+        queue=max(row.queue for row in rows),
+        n_left=len(rows),
+        n_new=sum(row.state == "new" for row in rows),
+        n_called_back=sum(row.called_back_utc > 0 for row in rows),
+        total_s=sum(row.duration_s for row in rows),
+        heard_after_s=sum(waits) / len(waits) if waits else 0.0,
+    )
 
 
 class MemoryAudit:

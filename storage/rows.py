@@ -10,16 +10,17 @@ import msgspec
 from msgspec.structs import astuple
 
 from model.audit import AuditRecord
-from model.records import CallRecord, EventRecord, LegRecord, RecordingRecord, SegmentRecord
+from model.records import CallRecord, EventRecord, LegRecord, MessageRecord, RecordingRecord, SegmentRecord
 from storage import schema
 from storage.upsert import Row, Statement, delete_by, insert, insert_new, upsert
 
-Record = CallRecord | RecordingRecord | EventRecord | AuditRecord
+Record = CallRecord | RecordingRecord | MessageRecord | EventRecord | AuditRecord
 """What `Writer.put` takes."""
 
 RECORD_TYPES: dict[str, type[Record]] = {
     "CallRecord": CallRecord,
     "RecordingRecord": RecordingRecord,
+    "MessageRecord": MessageRecord,
     "AuditRecord": AuditRecord,
     "EventRecord": EventRecord,
 }
@@ -35,6 +36,7 @@ LEG_COLUMNS = ["position", *_fields(LegRecord)]
 SEGMENT_COLUMNS = ["position", *_fields(SegmentRecord)]
 RECORDING_COLUMNS = _fields(RecordingRecord) + _REVERSED
 EVENT_COLUMNS = _fields(EventRecord)
+MESSAGE_COLUMNS = _fields(MessageRecord)
 
 AUDIT_COLUMNS = _fields(AuditRecord)
 
@@ -46,6 +48,7 @@ _INSERT_SEGMENTS = insert(schema.segments, SEGMENT_COLUMNS)
 _UPSERT_RECORDINGS = upsert(schema.recordings, RECORDING_COLUMNS)
 _INSERT_AUDIT = insert_new(schema.audit_log, AUDIT_COLUMNS)
 
+_UPSERT_MESSAGES = upsert(schema.voicemail_messages, MESSAGE_COLUMNS)
 _UPSERT_EVENTS = upsert(schema.event_log, EVENT_COLUMNS)
 
 _encode = msgspec.json.Encoder().encode
@@ -62,6 +65,8 @@ def describe(record: Record) -> str:
             return f"event {record.seq} {record.name}"
         case AuditRecord():
             return f"audit row {record.seq}"
+        case MessageRecord():
+            return f"message {record.message_id}"
         case _:
             return f"recording {record.recording_id}"
 
@@ -70,6 +75,7 @@ def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
     """The statements that write `records`, in order, each with its rows."""
     calls: dict[str, CallRecord] = {}
     recordings: dict[str, RecordingRecord] = {}
+    messages: dict[str, MessageRecord] = {}
     events: dict[tuple[str, int], EventRecord] = {}
     audit: list[Row] = []
     for record in records:
@@ -79,6 +85,8 @@ def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
             events[record.node, record.seq] = record
         elif type(record) is AuditRecord:
             audit.append(astuple(record))
+        elif type(record) is MessageRecord:
+            messages[record.message_id] = record
         else:
             assert type(record) is RecordingRecord
             recordings[record.recording_id] = record
@@ -96,6 +104,8 @@ def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
         ]
     if recordings:
         statements.append((_UPSERT_RECORDINGS, [_recording_row(r) for r in recordings.values()]))
+    if messages:
+        statements.append((_UPSERT_MESSAGES, [astuple(message) for message in messages.values()]))
     if audit:
         statements.append((_INSERT_AUDIT, audit))
     if events:

@@ -352,6 +352,41 @@ recordings = Table(
     Index("ix_recordings_important", "domain", "is_important", "started_utc"),
 )
 
+LIVE_MESSAGES = "state IN ('recording', 'new', 'heard')"
+"""Messages that are in their boxes, spelled out in a query, as `UNFINISHED` is."""
+
+voicemail_messages = Table(
+    "voicemail_messages",
+    metadata,
+    _text("message_id", is_key=True),
+    _text("box", is_key=True),
+    _text("queue"),
+    _text("extension"),
+    _text("call_id"),
+    _text("path"),
+    _text("caller"),
+    _text("caller_name"),
+    _text("access_number"),
+    _float("left_utc"),
+    _float("duration_s"),
+    _int("size"),
+    _text("state"),
+    _flag("is_urgent", False),
+    _float("heard_utc"),
+    _text("heard_by"),
+    _float("called_back_utc"),
+    _text("called_back_by"),
+    _text("remark"),
+    _text("email"),
+    _text("error"),
+    PrimaryKeyConstraint("message_id"),
+    Index("ix_voicemail_messages_left", "left_utc", "message_id"),
+    Index("ix_voicemail_messages_box", "box", "left_utc"),
+    Index(
+        "ix_voicemail_messages_live", "left_utc", sqlite_where=text(LIVE_MESSAGES), postgresql_where=text(LIVE_MESSAGES)
+    ),
+)
+
 # Told in the order of `seq`; what it is asked for is always a stretch of time.
 event_log = Table(
     "event_log",

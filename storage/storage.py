@@ -26,6 +26,7 @@ from storage.rows import Record
 from storage.sinks import PostgresSink, Sink, SqliteSink
 from storage.spool import append_lines, read_lines
 from storage.urls import beside_database, make_folder, parse_database_url
+from storage.voicemail import MessageQueries
 from storage.writer import Writer, WriterLimits, WriterState
 
 TAKE_UP_S = 30.0
@@ -46,6 +47,7 @@ class Storage:
         self.calls = CallQueries(database)
         self.recordings = RecordingQueries(database)
         self.audit = AuditQueries(database)
+        self.messages = MessageQueries(database)
         self.events = EventQueries(database)
         self.extensions: Directory[Extension] = Directory(Extension, database, wall=wall)
         self.extension_services: Directory[ExtensionServices] = Directory(ExtensionServices, database, wall=wall)

@@ -17,10 +17,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine
 
 from model.audit import AuditRecord
-from model.records import CallRecord, LegRecord, RecordingRecord, SegmentRecord
+from model.records import CallRecord, LegRecord, MessageRecord, RecordingRecord, SegmentRecord
 from storage import migrations, schema
 from storage.migrations import HEAD, current_revision, upgrade_connection
-from storage.rows import AUDIT_COLUMNS, CALL_COLUMNS, LEG_COLUMNS, RECORDING_COLUMNS, SEGMENT_COLUMNS
+from storage.rows import AUDIT_COLUMNS, CALL_COLUMNS, LEG_COLUMNS, MESSAGE_COLUMNS, RECORDING_COLUMNS, SEGMENT_COLUMNS
 from storage.storage import Storage
 from tests.storage.records import AT, make_call
 
@@ -139,8 +139,9 @@ def test_down_and_up_again(tmp_path: Path, engine: Engine) -> None:
         (SegmentRecord, SEGMENT_COLUMNS, set()),
         (RecordingRecord, RECORDING_COLUMNS, set()),
         (AuditRecord, AUDIT_COLUMNS, set()),
+        (MessageRecord, MESSAGE_COLUMNS, set()),
     ],
-    ids=["call", "leg", "segment", "recording", "audit"],
+    ids=["call", "leg", "segment", "recording", "audit", "message"],
 )
 def test_every_field_of_a_record_is_written(record: type, columns: list[str], without: set[str]) -> None:
     fields = [name for name in record.__struct_fields__ if name not in without]  # type: ignore[attr-defined]
