@@ -144,8 +144,8 @@ PROMPTS: dict[str, dict[str, str]] = {
         "old_message": "old message",
         "you_have": "You have",
         "no_messages": "You have no messages",
-        "message_keys": "To hear it again press one, to save it press two, to delete it press three, for the one before "
-        "press four, to call back press five, for the next one press six, to leave press the star key",
+        "message_keys": "To hear it again press one, to save it press two, to delete it press three, for the one "
+        "before press four, to call back press five, for the next one press six, to leave press the star key",
         "message_number": "Message",
         "message_from": "from",
         "received_on": "received",

@@ -11,7 +11,7 @@ MailAddress = Annotated[str, Meta(pattern=r"^[^@\s,;<>\x00-\x1f]{1,64}@[^@\s,;<>
 
 
 class VoicemailBox(Section, frozen=True):
-    """A box that callers leave messages in: named by queues, numbers and flows as voicemail:NAME. A queue that says only
+    """A box that callers leave messages in: queues, numbers and flows name it as voicemail:NAME. A queue that says only
     "voicemail" and has no box of its own has one with these settings."""
 
     name: Name
@@ -20,8 +20,8 @@ class VoicemailBox(Section, frozen=True):
         str,
         Meta(
             pattern=r"^[0-9]{0,32}$",
-            description="Dialled by a phone, or as what a phone is forwarded to, it leads to the box; so the box is asked "
-            "for by phone, too.",
+            description="Dialled by a phone, or as what a phone is forwarded to, it leads to the box; it also names "
+            "the box to who wants to hear it.",
         ),
     ] = ""
     queue: Annotated[
