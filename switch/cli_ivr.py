@@ -14,6 +14,7 @@ from ivr import run as flow
 from ivr.checks import Surroundings, flow_faults, read_flow
 from ivr.interpreter import FixedWorld
 from ivr.program import Program, compile_flow
+from ivr.requests import pick
 from ivr.run import FlowAction, FlowInput, FlowRun
 from ivr.speaking import Sound
 from ivr.voices import PROMPTS
@@ -177,7 +178,7 @@ class _Walk:
         if document is None or self._ask is None:
             self._tell("answer", "none")
             return flow.Replied({}, "no answer")
-        found = interpreter.pick(document, self._ask.picks)
+        found = pick(document, self._ask.picks)
         self._tell("answer", ", ".join(f"{name} = {value}" for name, value in found.items()))
         return flow.Replied(found)
 

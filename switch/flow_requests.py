@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ivr.interpreter import pick
+from ivr.requests import pick
 from ivr.run import Ask
 from switch.actions import AskHttp
 from switch.http_client import HttpClient

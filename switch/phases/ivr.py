@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 from ivr import interpreter
 from ivr import run as flow
-from ivr.interpreter import World
-from ivr.program import Program
 from ivr.voices import language_of
 from model import events, media
 from model.causes import HangupCause
@@ -19,6 +17,7 @@ from switch.actions import Action, AskHttp
 from switch.answering import answer_caller, begin_segment, end_segment
 from switch.call import Call, Leg, QueueStay
 from switch.environment import Environment
+from switch.flow_world import FlowWorld
 from switch.leg_events import (
     CallEvent,
     DropLeg,
@@ -53,27 +52,7 @@ MAX_PATH = 255
 MAX_AT_ONCE = 5
 AT_ONCE_S = 3.0
 """More flows than this within so long are a circle of flows and queues in which nobody waits."""
-_HOURS = {"open": "working", "closed": "off"}
 _OUTCOMES: dict[HangupCause, flow.Outcome] = {HangupCause.USER_BUSY: "busy", HangupCause.NO_ANSWER: "no_answer"}
-
-
-class _Switch:
-    """What flows may ask of this switch (`ivr.interpreter.World`)."""
-
-    def __init__(self, env: Environment, now: float) -> None:
-        self._directory = env.directory
-        self._wall = env.wall(now)
-
-    def flow(self, name: str) -> Program | None:
-        return self._directory.flows.get(name)
-
-    def hours(self, calendar: str) -> str:
-        office = self._directory.office
-        if office.closure(calendar, self._wall) is not None:
-            return "emergency"
-        almanac = office.almanacs.get(calendar)
-        which = almanac.say(self._wall)[0] if almanac is not None else "closed"
-        return _HOURS.get(which, which)
 
 
 def enter(call: Call, now: float, env: Environment) -> Outcome:
@@ -95,7 +74,7 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     call.flow = interpreter.begin(program, given, language, now)
     before = answer_caller(call, leg, now, env)
     begin_segment(call, leg, "ivr", now, env)
-    return _go(call, interpreter.start(call.flow, now, _world(now, env)), now, env, before)
+    return _go(call, interpreter.start(call.flow, now, FlowWorld(env, now)), now, env, before)
 
 
 def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
@@ -171,7 +150,7 @@ def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
 
 
 def _step(call: Call, given: flow.FlowInput, now: float, env: Environment, before: Sequence[Action] = ()) -> Outcome:
-    return _go(call, interpreter.step(_run(call), given, now, _world(now, env)), now, env, before)
+    return _go(call, interpreter.step(_run(call), given, now, FlowWorld(env, now)), now, env, before)
 
 
 def _go(
@@ -256,7 +235,7 @@ def _replace_sound(call: Call, env: Environment) -> list[Action]:
 def _join(call: Call, queue: str, actions: list[Action], now: float, env: Environment) -> Outcome:
     run = _run(call)
     if queue not in env.directory.queues:
-        steps = interpreter.leave(run, f'leads to queue "{queue}", which is gone', now, _world(now, env))
+        steps = interpreter.leave(run, f'leads to queue "{queue}", which is gone', now, FlowWorld(env, now))
         return _go(call, steps, now, env, actions)
     actions += [*_note_path(call), _ended(call, "queue")]
     _let_go(call, now, env)
@@ -373,10 +352,6 @@ def _let_go(call: Call, now: float, env: Environment) -> None:
 def _run(call: Call) -> flow.FlowRun:
     assert call.flow is not None
     return call.flow
-
-
-def _world(now: float, env: Environment) -> World:
-    return _Switch(env, now)
 
 
 def _play_id(call: Call) -> str:

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivr import run as flow
-from ivr.interpreter import MAX_SAYING_S, pick
 from ivr.program import compile_flow
+from ivr.requests import pick
 from ivr.speaking import Speech
+from ivr.walk import MAX_SAYING_S
 from tests.ivr.flow_of import Caller, flow_of, program_of, sound, variable
 
 END = {"id": "end", "type": "hang_up"}

@@ -1,0 +1,100 @@
+"""The questions of flows (IVR-03, IVR-15): a key that chooses, digits; asked again, and given up. Pure."""
+
+from ivr import run as flow
+from ivr.walk import MAX_SAYING_S, Walk
+from model.flows import Collect, Menu, Piece
+
+
+def ask(walk: Walk, node: Menu | Collect, before: tuple[Piece, ...]) -> str | None:
+    run = walk.run
+    wait: flow.Wait = "key" if isinstance(node, Menu) else "digits"
+    if run.typed:
+        typed, run.typed = run.typed, ""
+        run.waits_for = wait
+        walk.until(node.first_digit_s if wait == "key" else MAX_SAYING_S)
+        _use_typed(walk, node, typed)
+        return None
+    if walk.say((*before, *node.say)):
+        walk.wait(wait, MAX_SAYING_S)
+    else:
+        walk.wait(wait, node.first_digit_s)
+    return None
+
+
+def _use_typed(walk: Walk, node: Menu | Collect, typed: str) -> None:
+    """Keys that came before the question."""
+    for i, digit in enumerate(typed):
+        if walk.frame().node != node.id or walk.run.waits_for not in ("key", "digits"):
+            walk.give_back(typed[i:])
+            return
+        if isinstance(node, Menu):
+            # What comes after the choice is for whatever it leads to.
+            walk.give_back(typed[i + 1 :])
+            choose(walk, node, digit)
+            return
+        n_tries = walk.run.n_tries
+        is_last = _is_last(walk, node, digit)
+        if is_last:
+            walk.give_back(typed[i + 1 :])
+        gather(walk, node, digit)
+        if is_last or walk.run.n_tries != n_tries:
+            return
+
+
+def _is_last(walk: Walk, node: Collect, digit: str) -> bool:
+    return digit in node.terminators or len(walk.run.digits) + 1 >= node.max_digits
+
+
+def choose(walk: Walk, node: Menu, digit: str) -> None:
+    to = node.choices.get(digit)
+    if to is None:
+        again(walk, node, "no_match")
+    else:
+        walk.follow(node, digit, to)
+
+
+def gather(walk: Walk, node: Collect, digit: str) -> None:
+    run = walk.run
+    if digit in node.terminators:
+        gathered(walk, node)
+        return
+    run.digits += digit
+    if len(run.digits) >= node.max_digits:
+        gathered(walk, node)
+    else:
+        walk.until(node.next_digit_s)
+
+
+def gathered(walk: Walk, node: Collect) -> None:
+    run = walk.run
+    frame = walk.frame()
+    if not run.digits:
+        again(walk, node, "no_input")
+        return
+    digits, run.digits = run.digits, ""
+    before = frame.variables[node.variable]
+    frame.variables[node.variable] = digits
+    if len(digits) < node.min_digits or not _accepts(walk, node):
+        frame.variables[node.variable] = before
+        again(walk, node, "no_match")
+        return
+    if node.is_secret:
+        walk.secure(False)
+    walk.follow(node, "next", node.next)
+
+
+def _accepts(walk: Walk, node: Collect) -> bool:
+    return not node.accept or walk.work_out(node, node.accept) is True
+
+
+def again(walk: Walk, node: Menu | Collect, why: str) -> None:
+    """Nothing, or nothing that fits: asks once more, or goes on without."""
+    run = walk.run
+    run.n_tries += 1
+    run.typed = run.digits = ""
+    if run.n_tries > node.retries:
+        if isinstance(node, Collect) and node.is_secret:
+            walk.secure(False)
+        walk.follow(node, why, node.no_input if why == "no_input" else node.no_match)
+        return
+    ask(walk, node, node.no_input_say if why == "no_input" else node.no_match_say)

@@ -1,0 +1,77 @@
+"""What flows ask of other systems, and what they make of the answer (IVR-14, XIVR-03). Pure."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from ivr import run as flow
+from ivr.expression import ExpressionError, Value, convert
+from ivr.program import fill
+from ivr.walk import Walk
+from model.flows import Http
+
+_GRACE_S = 2.0
+"""An answer that should have come is waited for so much longer."""
+
+
+def ask(walk: Walk, node: Http) -> None:
+    variables = walk.frame().variables
+    walk.wait("reply", node.timeout_s * (node.retries + 1) + _GRACE_S)
+    walk.actions.append(
+        flow.Ask(
+            method=node.method,
+            url=fill(node.url, variables, lambda text: quote(text, safe="")),
+            headers={name: _one_line(fill(text, variables)) for name, text in node.headers.items()},
+            body={name: fill(text, variables) for name, text in node.body.items()} if node.body else None,
+            picks=dict(node.picks),
+            timeout_s=node.timeout_s,
+            retries=node.retries,
+            hold=node.hold,
+        )
+    )
+
+
+def replied(walk: Walk, node: Http, reply: flow.Replied) -> None:
+    frame = walk.frame()
+    problem = reply.error
+    walk.actions.append(flow.StopSaying())
+    found: dict[str, Value] = {}
+    for name, path in node.picks.items():
+        if problem:
+            break
+        if name not in reply.found:
+            problem = "" if path.endswith("?") else f"the answer has no {path}"
+            continue
+        try:
+            found[name] = convert(reply.found[name], frame.program.kinds[name])
+        except ExpressionError as error:
+            problem = f"{path}: {error}"
+    if problem:
+        walk.actions.append(flow.Trouble(frame.program.name, node.id, problem))
+        walk.follow(node, "failed", node.failed)
+        return
+    frame.variables.update(found)
+    walk.follow(node, "next", node.next)
+
+
+def pick(document: object, paths: Mapping[str, str]) -> dict[str, str]:
+    """Variable -> text of what its path leads to in a JSON document; what is not there, or no plain value, is left
+    out."""
+    found = {}
+    for name, path in paths.items():
+        at = document
+        for part in path.removesuffix("?").split("."):
+            if isinstance(at, dict):
+                at = at.get(part)
+            elif isinstance(at, list) and part.isdecimal() and int(part) < len(at):
+                at = at[int(part)]
+            else:
+                at = None
+        if isinstance(at, bool):
+            found[name] = "true" if at else "false"
+        elif isinstance(at, str | int | float):
+            found[name] = str(at)
+    return found
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
