@@ -28,6 +28,7 @@ _SUBJECTS = (
     "recording_id",
     "monitor_id",
     "call_id",
+    "member",
     "trace_id",
     "address",
     "number",

@@ -17,6 +17,7 @@ from model.flows import (
     FlowFault,
     Http,
     Kind,
+    MemberCheck,
     Node,
     PlaySound,
     Schedule,
@@ -91,6 +92,7 @@ def flow_faults(flow: Flow, around: Surroundings = Surroundings()) -> list[FlowF
             if to and to not in nodes:
                 faults.append(FlowFault(node.id, where, f'there is no node "{to}"'))
         faults += _name_faults(node, kinds, secrets_of(flow))
+        faults += _secret_faults(node, kinds, secrets_of(flow))
         faults += _sound_faults(node, around)
         faults += _known_faults(node, around)
         if isinstance(node, Collect) and node.min_digits > node.max_digits:
@@ -151,6 +153,18 @@ def _name_faults(node: Node, kinds: Mapping[str, Kind], secrets: frozenset[str])
         yield FlowFault(node.id, "variable", f'"{node.variable}" cannot be set')
     if isinstance(node, Collect) and kinds.get(node.variable) != "text":
         yield FlowFault(node.id, "variable", f'"{node.variable}" is no text; number("…") makes numbers of digits')
+
+
+def _secret_faults(node: Node, kinds: Mapping[str, Kind], secrets: frozenset[str]) -> Iterator[FlowFault]:
+    """Of what is checked against a password."""
+    if not isinstance(node, MemberCheck):
+        return
+    for where, name in (("member", node.member), ("password", node.password)):
+        if kinds.get(name) != "text":
+            yield FlowFault(node.id, where, f'there is no variable "{name}" of text')
+        elif (name in secrets) != (where == "password"):
+            problem = "is not secret (is_secret)" if where == "password" else "is secret, and would be shown"
+            yield FlowFault(node.id, where, f'"{name}" {problem}')
 
 
 def names_in(text: str) -> set[str]:

@@ -19,6 +19,7 @@ from model.flows import (
     Data,
     HangUp,
     Http,
+    MemberCheck,
     Menu,
     Node,
     Pause,
@@ -79,7 +80,7 @@ class _Walk(Walk):
                 self._said(node)
             case flow.Due() if run.deadline and self.now >= run.deadline:
                 self._due(node)
-            case flow.Replied() if isinstance(node, Http) and run.waits_for == "reply":
+            case flow.Replied() if isinstance(node, requests.Request) and run.waits_for == "reply":
                 requests.replied(self, node, given)
             case flow.NotTransferred(outcome=outcome) if isinstance(node, Transfer) and run.waits_for == "transfer":
                 run.ends_at = max(run.ends_at, self.now + _S_TO_LEAVE)
@@ -129,7 +130,7 @@ class _Walk(Walk):
                     questions.again(self, node, "no_input")
             case Pause():
                 self.follow(node, "next", node.next)
-            case Http():
+            case Http() | MemberCheck():
                 requests.replied(self, node, flow.Replied({}, "no answer came in time"))
             case _:
                 pass
@@ -186,7 +187,7 @@ class _Walk(Walk):
             case Schedule():
                 hours = self.world.hours(node.calendar)
                 return self.left(node, hours, getattr(node, hours, node.off))
-            case Http():
+            case Http() | MemberCheck():
                 requests.ask(self, node)
             case ToQueue(queue=queue):
                 self.over(flow.JoinQueue(queue))

@@ -27,6 +27,10 @@ from model.flows import (
 )
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
+_BRANCHES = (
+    *("next", "otherwise", "failed", "busy", "no_answer", "no_input", "no_match"),
+    *("ok", "wrong", "locked"),
+)
 _INITIAL: dict[Kind, str] = {"text": "", "number": "0", "truth": "false"}
 
 
@@ -128,8 +132,7 @@ def branches_of(node: Node) -> Iterator[tuple[str, str, bool]]:
         yield from ((f"cases.{i}.next", case.next, False) for i, case in enumerate(node.cases))
     if isinstance(node, Schedule):
         yield from ((name, getattr(node, name), False) for name in ("working", "off", "holiday", "emergency"))
-    names = ("next", "otherwise", "failed", "busy", "no_answer", "no_input", "no_match")
-    for name in names:
+    for name in _BRANCHES:
         if hasattr(node, name) and not isinstance(node, HangUp):
             yield name, getattr(node, name), isinstance(node, Collect) and name == "next"
 

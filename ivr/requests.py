@@ -1,19 +1,52 @@
-"""What flows ask of other systems, and what they make of the answer (IVR-14, XIVR-03). Pure."""
+"""What flows ask of others and must wait for, and what they make of the answer (IVR-14, IVR-22, XIVR-03). Pure."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from ivr import run as flow
-from ivr.expression import ExpressionError, Value, convert
+from ivr.expression import ExpressionError, Value, convert, show
 from ivr.program import fill
 from ivr.walk import Walk
-from model.flows import Http
+from model.flows import Http, MemberCheck
 
 _GRACE_S = 2.0
 """An answer that should have come is waited for so much longer."""
 
 
-def ask(walk: Walk, node: Http) -> None:
+Request = Http | MemberCheck
+_CHECK_S = 15.0
+
+
+def ask(walk: Walk, node: Request) -> None:
+    match node:
+        case Http():
+            _ask_http(walk, node)
+        case MemberCheck(member=member, password=password):
+            variables = walk.frame().variables
+            walk.wait("reply", _CHECK_S)
+            walk.actions.append(flow.CheckMember(show(variables[member]), show(variables[password])))
+            variables[password] = ""
+
+
+def replied(walk: Walk, node: Request, reply: flow.Replied) -> None:
+    match node:
+        case Http():
+            _replied_http(walk, node, reply)
+        case MemberCheck():
+            _checked(walk, node, reply)
+
+
+def _checked(walk: Walk, node: MemberCheck, reply: flow.Replied) -> None:
+    frame = walk.frame()
+    if reply.error:
+        walk.actions.append(flow.Trouble(frame.program.name, node.id, reply.error))
+    if reply.outcome == "ok":
+        walk.actions.append(flow.Tell({"member": show(frame.variables[node.member])}))
+    outcome = reply.outcome if reply.outcome in ("ok", "wrong", "locked") and not reply.error else "failed"
+    walk.follow(node, outcome, getattr(node, outcome))
+
+
+def _ask_http(walk: Walk, node: Http) -> None:
     variables = walk.frame().variables
     walk.wait("reply", node.timeout_s * (node.retries + 1) + _GRACE_S)
     walk.actions.append(
@@ -30,7 +63,7 @@ def ask(walk: Walk, node: Http) -> None:
     )
 
 
-def replied(walk: Walk, node: Http, reply: flow.Replied) -> None:
+def _replied_http(walk: Walk, node: Http, reply: flow.Replied) -> None:
     frame = walk.frame()
     problem = reply.error
     walk.actions.append(flow.StopSaying())

@@ -71,10 +71,12 @@ class Due(msgspec.Struct, frozen=True, gc=False):
 
 
 class Replied(msgspec.Struct, frozen=True, gc=False):
-    """Of an `Ask`. `found`: variable -> text; `error` "" = it went well."""
+    """Of an `Ask` or its like. `found`: variable -> text; `error` "" = it went well."""
 
     found: dict[str, str]
     error: str = ""
+    outcome: str = ""
+    """Branch that it leads to, when that is another one than the usual."""
 
     def __repr__(self) -> str:
         return f"Replied({len(self.found)}, {self.error!r})"
@@ -116,6 +118,16 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
 
     def __repr__(self) -> str:
         return f"Ask({self.method})"
+
+
+class CheckMember(msgspec.Struct, frozen=True, gc=False):
+    """Whether this is the member's password; the outcome is ok, wrong or locked."""
+
+    member: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "CheckMember()"
 
 
 class JoinQueue(msgspec.Struct, frozen=True, gc=False):
@@ -180,6 +192,7 @@ FlowAction = (
     | StopSaying
     | Secure
     | Ask
+    | CheckMember
     | JoinQueue
     | TransferTo
     | EndCall

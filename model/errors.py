@@ -186,3 +186,8 @@ class NoSuchCaller(ApiError):
 @error(-32063, "no_such_alarm")
 class NoSuchAlarm(ApiError):
     """That alarm is not on."""
+
+
+@error(-32070, "no_such_member")
+class NoSuchMember(ApiError):
+    """There is no member with that number."""

@@ -158,6 +158,17 @@ class Http(_Node, frozen=True, kw_only=True, tag="http"):
     failed: Branch = ""
 
 
+class MemberCheck(_Node, frozen=True, kw_only=True, tag="member_check"):
+    """Whether a member's password is right (IVR-22, MPV-01). Then his number is call data `member`."""
+
+    member: Annotated[VariableName, Meta(description="Holds the member's number.")]
+    password: Annotated[VariableName, Meta(description="Holds secret digits, which are then forgotten.")]
+    ok: Branch = ""
+    wrong: Branch = ""
+    locked: Branch = ""
+    failed: Branch = ""
+
+
 class ToQueue(_Node, frozen=True, kw_only=True, tag="queue"):
     """To agents; where he goes then is the queue's business."""
 
@@ -232,6 +243,7 @@ Node = (
     | Condition
     | Schedule
     | Http
+    | MemberCheck
     | ToQueue
     | Transfer
     | Back

@@ -147,9 +147,20 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     updated_utc: float = 0.0
 
 
-Entry = TypeVar(
-    "Entry", bound=Extension | ExtensionServices | ExtensionState | Trunk | AccessNumber | StoredRole | Setting
-)
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer who tells by a keyed password who he is."""
+
+    number: str
+    name: str = ""
+    password_hash: str = ""
+    """As `switch.pins.hash_keyed` makes it."""
+    source: str = ""
+    created_utc: float = 0.0
+    updated_utc: float = 0.0
+
+
+AnyEntry = Extension | ExtensionServices | ExtensionState | Trunk | AccessNumber | StoredRole | Setting | Member
+Entry = TypeVar("Entry", bound=AnyEntry)
 
 
 class Kind(NamedTuple):
@@ -168,6 +179,7 @@ KINDS: dict[type, Kind] = {
     StoredRole: Kind("role", "name", schema.roles),
     Setting: Kind("setting", "key", schema.settings),
     ExtensionState: Kind("extension state", "number", schema.extension_states),
+    Member: Kind("member", "number", schema.members),
 }
 
 
@@ -208,6 +220,15 @@ class Directory(Generic[Entry]):
         ordered = select(*self._columns).where(self._table.c.domain == self._domain).order_by(self._table.c[self._key])
         async with self._database.read() as connection:
             return [self._entry(row) for row in await connection.execute(ordered)]
+
+    async def page(self, prefix: str = "", after: str = "", limit: int = 100) -> list[Entry]:
+        """Those whose keys begin so and come after that one, in order."""
+        key = self._table.c[self._key]
+        wanted = select(*self._columns).where(self._table.c.domain == self._domain, key > after)
+        if prefix:
+            wanted = wanted.where(key.startswith(prefix, autoescape=True))
+        async with self._database.read() as connection:
+            return [self._entry(row) for row in await connection.execute(wanted.order_by(key).limit(limit))]
 
     async def update(self, entry: Entry) -> Entry:
         """Replaces the entry with the same key, but for `created_utc`. NotFoundError when there is none."""
@@ -267,9 +288,7 @@ _LISTS = {"codecs", "accept_from", "permissions", "queues", "agent_groups"}
 """Kept as text with commas: none holds one, and no query looks inside."""
 
 
-def _values(
-    entry: Extension | ExtensionServices | ExtensionState | Trunk | AccessNumber | StoredRole | Setting,
-) -> dict[str, Any]:
+def _values(entry: AnyEntry) -> dict[str, Any]:
     values = msgspec.structs.asdict(entry)
     for name in _LISTS & values.keys():
         values[name] = ",".join(values[name])

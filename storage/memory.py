@@ -21,6 +21,7 @@ from storage.directory import (
     Extension,
     ExtensionServices,
     ExtensionState,
+    Member,
     Setting,
     StoredRole,
     Trunk,
@@ -67,6 +68,7 @@ class MemoryStorage:
         self.access_numbers: MemoryEntries[AccessNumber] = MemoryEntries(AccessNumber, wall)
         self.extension_states: MemoryEntries[ExtensionState] = MemoryEntries(ExtensionState, wall)
         self.settings: MemoryEntries[Setting] = MemoryEntries(Setting, wall)
+        self.members: MemoryEntries[Member] = MemoryEntries(Member, wall)
         self.roles: MemoryEntries[StoredRole] = MemoryEntries(StoredRole, wall)
         self.trunks: MemoryEntries[Trunk] = MemoryEntries(Trunk, wall, self.access_numbers)
         self.state = WriterState()
@@ -369,6 +371,9 @@ class MemoryEntries(Generic[Entry]):
 
     async def all(self) -> list[Entry]:
         return [self.rows[key] for key in sorted(self.rows)]
+
+    async def page(self, prefix: str = "", after: str = "", limit: int = 100) -> list[Entry]:
+        return [self.rows[key] for key in sorted(self.rows) if key.startswith(prefix) and key > after][:limit]
 
     async def update(self, entry: Entry) -> Entry:
         key = getattr(entry, self._key)

@@ -107,6 +107,19 @@ extension_services = Table(
     PrimaryKeyConstraint("domain", "number"),
 )
 
+members = Table(
+    "members",
+    metadata,
+    _text("domain"),
+    _text("number", is_key=True),
+    _text("name"),
+    _text("password_hash"),
+    _text("source"),
+    _float("created_utc"),
+    _float("updated_utc"),
+    PrimaryKeyConstraint("domain", "number"),
+)
+
 roles = Table(
     "roles",
     metadata,

@@ -15,6 +15,7 @@ from storage.directory import (
     Extension,
     ExtensionServices,
     ExtensionState,
+    Member,
     Setting,
     StoredRole,
     Trunk,
@@ -53,6 +54,7 @@ class Storage:
         self.extension_services: Directory[ExtensionServices] = Directory(ExtensionServices, database, wall=wall)
         self.settings: Directory[Setting] = Directory(Setting, database, wall=wall)
         self.roles: Directory[StoredRole] = Directory(StoredRole, database, wall=wall)
+        self.members: Directory[Member] = Directory(Member, database, wall=wall)
         self.trunks: Directory[Trunk] = Directory(Trunk, database, wall=wall)
         self.access_numbers: Directory[AccessNumber] = Directory(AccessNumber, database, wall=wall)
         self.extension_states: Directory[ExtensionState] = Directory(ExtensionState, database, wall=wall)

@@ -7,7 +7,7 @@ import msgspec
 
 from acd.desk_inputs import DeskInput
 from acd.inputs import AcdInput
-from ivr.run import Ask
+from ivr.run import Ask, CheckMember
 from model import media
 from model.causes import HangupCause
 from model.declare import Event
@@ -181,6 +181,13 @@ class AskHttp(_LegAction, frozen=True):
     ask: Ask
 
 
+class AskMember(_LegAction, frozen=True):
+    """Check a member's password for a flow; FlowReplied with the same token follows."""
+
+    token: int
+    asked: CheckMember
+
+
 class ForgetCall(_LegAction, frozen=True):
     """Everything is written; leg_id is empty. `ports` are (worker, RTP port) to be freed."""
 
@@ -214,6 +221,7 @@ Action = (
     | JoinCalls
     | LetGoAbsorbed
     | AskHttp
+    | AskMember
     | ForgetCall
     | media.Command
     | Event

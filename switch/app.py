@@ -28,7 +28,7 @@ from storage.storage import Storage
 from storage.writer import WriterLimits, WriterState
 from switch.access import load_roles, token_table
 from switch.access_desk import load_access
-from switch.actions import AskHttp
+from switch.actions import AskHttp, AskMember
 from switch.agent_phone import AgentPhones
 from switch.agent_rights import AgentRights
 from switch.alarms import AlarmWatch
@@ -47,6 +47,7 @@ from switch.lag import LagMeter
 from switch.last_agents import recall_agents
 from switch.listening import UnusableError, make_listeners, make_resolver, tls_of
 from switch.media_pool import MediaPool, WorkerNotes
+from switch.members import Members
 from switch.metrics import make_metrics, rebuild
 from switch.outbound_history import recall_usage
 from switch.prometheus import Exporter, samples
@@ -92,6 +93,7 @@ class App:
     alarms: AlarmWatch
     vip_check: VipCheck
     flow_requests: FlowRequests
+    members: Members
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -173,6 +175,8 @@ class App:
             await edge.wait_until_up(WORKER_WAIT_S)
         # Before the first call can come.
         directory.flows = load_flows(config, directory.queues.keys(), directory.office.almanacs.keys())
+        app.members = Members(app.storage, config.ivr, outside.clock, core.runtime.tell, app.hub.publish, app._own)
+        core.runtime.also_perform(AskMember, app.members.ask)
         app.flow_requests = FlowRequests(core.runtime.tell, app._own)
         core.runtime.also_perform(AskHttp, app.flow_requests.ask)
         try:

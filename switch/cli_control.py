@@ -16,6 +16,7 @@ from switch.cli_audit import add_audit
 from switch.cli_callers import add_callers
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, utc_of
 from switch.cli_conference import add_conferences
+from switch.cli_members import add_members
 from switch.cli_metrics import add_metrics
 from switch.cli_originate import call_originate
 from switch.cli_parking import add_parking
@@ -52,6 +53,7 @@ add_callers(app)
 add_alarms(app)
 add_agents(app)
 add_metrics(app)
+add_members(app)
 add_roles(app)
 add_audit(app)
 

@@ -62,7 +62,9 @@ def run(
     caller: Annotated[str, typer.Option(help="Who calls.")] = "13800001111",
     replies: Annotated[
         Path | None,
-        typer.Option(help="JSON list: the answer to each HTTP request, in order; null: it fails. Else all fail."),
+        typer.Option(
+            help='JSON list: answers to requests, in order: a document, or "wrong"; null: it fails. Else all fail.'
+        ),
     ] = None,
     transfer: Annotated[str, typer.Option(help="How transfers end: answered, busy, no_answer or failed.")] = "answered",
     as_json: AsJson = False,
@@ -175,6 +177,9 @@ class _Walk:
 
     def _reply(self) -> FlowInput:
         document = self.documents.pop(0) if self.documents else None
+        if isinstance(document, str):
+            self._tell("answer", document)
+            return flow.Replied({}, outcome=document)
         if document is None or self._ask is None:
             self._tell("answer", "none")
             return flow.Replied({}, "no answer")
@@ -194,6 +199,9 @@ class _Walk:
                 case flow.Ask(method=method, url=url):
                     self._ask = action
                     self._tell("asks", f"{method} {url}")
+                case flow.CheckMember(member=member):
+                    self._ask = None
+                    self._tell("asks", f"for the password of member {member}")
                 case flow.Secure(is_on=is_on):
                     self._tell("secure", "begins" if is_on else "ends")
                 case flow.Tell(data=data):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from switch.config_types import Section, Text
+from switch.config_types import Seconds, Section, Text
 
 if TYPE_CHECKING:
     from switch.config import Config
@@ -17,6 +17,10 @@ class Ivr(Section, frozen=True):
         Text,
         Meta(description="Folder of the flow documents, NAME.json each, which numbers and queues name as ivr:NAME."),
     ] = ""
+    member_tries: Annotated[int, Meta(ge=1, le=100, description="So many wrong passwords in a row lock a member.")] = 5
+    member_lock_s: Annotated[
+        Seconds, Meta(description="He is locked for so long; wrong passwords longer ago do not count.")
+    ] = 900.0
 
 
 def flow_names(config: "Config") -> frozenset[str]:

@@ -233,12 +233,13 @@ class SetData(_CallEvent, frozen=True):
 
 
 class FlowReplied(_CallEvent, frozen=True):
-    """The answer of an AskHttp: variable -> text, or what went wrong. Its repr, which may be logged, tells
+    """The answer of an AskHttp or its like: variable -> text, or what went wrong. Its repr, which may be logged, tells
     no answer."""
 
     token: int
     found: dict[str, str]
     error: str = ""
+    outcome: str = ""
 
     def __repr__(self) -> str:
         return f"FlowReplied({self.call_id}, {self.error!r})"

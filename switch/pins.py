@@ -39,8 +39,13 @@ def hash_pin(pin: str) -> str:
     """What to store in place of it. Raises ValueError for what `pin_fault` finds fault with."""
     if fault := pin_fault(pin):
         raise ValueError(fault)
+    return hash_keyed(pin)
+
+
+def hash_keyed(secret: str) -> str:
+    """What to store in place of what somebody will key, whatever it is."""
     salt = secrets.token_bytes(16)
-    return f"scrypt:{_LOG2_N}:{salt.hex()}:{_derive(pin, salt, _LOG2_N).hex()}"
+    return f"scrypt:{_LOG2_N}:{salt.hex()}:{_derive(secret, salt, _LOG2_N).hex()}"
 
 
 def is_pin_hash(text: str) -> bool:

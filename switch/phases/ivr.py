@@ -13,7 +13,7 @@ from model import events, media
 from model.causes import HangupCause
 from model.events_flow import FlowEnded, FlowLeft, FlowTrouble, FlowVisited
 from switch import agent_ringing, ringing
-from switch.actions import Action, AskHttp
+from switch.actions import Action, AskHttp, AskMember
 from switch.answering import answer_caller, begin_segment, end_segment
 from switch.call import Call, Leg, QueueStay
 from switch.environment import Environment
@@ -89,7 +89,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
         case PlayEnded(play_id=play_id) if play_id in (_play_id(call), _play_id(call) + REPLACED):
             return _step(call, flow.Said(_run(call).n_said), now, env)
         case FlowReplied(token=token, found=found, error=error) if token == _token(call):
-            return _step(call, flow.Replied(found, error), now, env)
+            return _step(call, flow.Replied(found, error, event.outcome), now, env)
         case TimerDue(name=name):
             return _due(call, name, now, env)
         case LegHungUp(cause=cause) if leg is not None:
@@ -191,6 +191,8 @@ def _go(
                     )
                 )
                 actions.append(AskHttp(call.call_id, call.a, _token(call), step))
+            case flow.CheckMember():
+                actions.append(AskMember(call.call_id, call.a, _token(call), step))
             case flow.Tell(data=data):
                 actions += set_data(call, {**data})
             case flow.SpeakLanguage(language=language):

@@ -9,6 +9,7 @@ from model import (
     commands_agent,
     commands_callers,
     commands_centre,
+    commands_members,
     commands_metrics,
     commands_queue,
     events_alarm,
@@ -78,6 +79,9 @@ LISTED = commands_callers.ListedCallerView(
     added_by="anna",
     added_utc=1.0e9,
 )
+MEMBER = commands_members.MemberEntry(
+    member="2", name="王芳", has_password=True, is_locked=True, created_utc=1.0e9, updated_utc=1.1e9
+)
 ALARM = events_alarm.AlarmView(
     alarm="long",
     queue="sales",
@@ -99,6 +103,8 @@ CENTRE_SAMPLES: dict[Any, Any] = {
     ),
     commands_callers.ListedCallerView: LISTED,
     commands_callers.ListedCallers: commands_callers.ListedCallers(callers=[LISTED], n_callers=2, cursor="1380000*"),
+    commands_members.MemberEntry: MEMBER,
+    commands_members.MemberList: commands_members.MemberList(members=[MEMBER], cursor="2"),
     events_alarm.AlarmView: ALARM,
     events_alarm.AlarmList: events_alarm.AlarmList(alarms=[ALARM]),
     commands_queue.QueueView: QUEUE,

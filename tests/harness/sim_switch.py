@@ -15,6 +15,7 @@ from model.records import CallRecord, RecordingRecord
 from sip.flow import Flow
 from sip.stack import Listener
 from storage.memory import MemoryStorage
+from switch.actions import AskMember
 from switch.addresses import parse_listen
 from switch.agent_phone import AgentPhones
 from switch.config_file import parse_config
@@ -22,7 +23,8 @@ from switch.core import assemble
 from switch.directory import Directory, extension_entries
 from switch.extensions_admin import hash_password
 from switch.media_pool import MediaPool
-from switch.pins import check_pin
+from switch.members import Members
+from switch.pins import check_pin, hash_keyed
 from switch.runtime import Outside
 from switch.security_events import SecurityEvent
 from switch.services_desk import ServicesDesk
@@ -63,6 +65,10 @@ trunks = ["carrier", "spare"]
 async def _verify(pin: str, pin_hash: str) -> bool:
     """Virtual time knows no threads."""
     return check_pin(pin, pin_hash)
+
+
+async def _hashed(password: str) -> str:
+    return hash_keyed(password)
 
 
 class NotedWorker:
@@ -203,6 +209,11 @@ class SimSwitch:
             self.core.runtime, self.storage, self.events.append, self._own, self.core.notifier.dnd_changed
         )
         AgentPhones(self.core, self._own, _verify)
+        runtime = self.core.runtime
+        self.members = Members(
+            self.storage, self.config.ivr, self.loop.time, runtime.tell, self.events.append, self._own, _verify, _hashed
+        )
+        runtime.also_perform(AskMember, self.members.ask)
         self.core.trunks.resolve_literals()
         self.transports = net.attach(self.core.runtime, *((one.transport, one.host, one.port) for one in listeners))
         self._phones: list[SimPhone] = []

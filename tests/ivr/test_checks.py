@@ -132,6 +132,21 @@ def test_xivr_08_secret_digits_go_nowhere_but_into_a_request():
     ]
 
 
+def test_mpv_01_a_password_is_secret_and_a_number_is_not():
+    who = {"id": "who", "type": "collect", "variable": "who", "is_secret": True, "next": "word"}
+    word = {"id": "word", "type": "collect", "variable": "word", "next": "check"}
+    check = {"id": "check", "type": "member_check", "member": "who", "password": "word"}
+    assert faults(who, word, check) == [
+        'check.member: "who" is secret, and would be shown',
+        'check.password: "word" is not secret (is_secret)',
+    ]
+    assert faults({**check, "member": "nobody"}) == [
+        'check.member: there is no variable "nobody" of text',
+        'check.password: there is no variable "word" of text',
+    ]
+    assert faults({**who, "is_secret": False}, {**word, "is_secret": True}, check) == []
+
+
 def test_what_is_around():
     around = Surroundings(
         queues={"sales"}, calendars={"office"}, flows={"main"}, source_problem=lambda source: "is not there"

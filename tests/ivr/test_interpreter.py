@@ -235,6 +235,45 @@ def test_xivr_03_answers_that_are_of_no_use_take_the_branch_for_it(reply):
     assert caller.give(flow.Replied({"amount": "1"})) == []
 
 
+MEMBER = [
+    {"id": "who", "type": "collect", "variable": "who", "next": "word"},
+    {"id": "word", "type": "collect", "variable": "word", "is_secret": True, "next": "check"},
+    {
+        "id": "check",
+        "type": "member_check",
+        "member": "who",
+        "password": "word",
+        "ok": "one",
+        "wrong": "two",
+        "locked": "late",
+        "failed": "bad",
+    },
+    *LEAVES,
+]
+
+
+@pytest.mark.parametrize(
+    ("reply", "leaf", "told"),
+    [
+        (flow.Replied({}, outcome="ok"), "one", [{"member": "2001"}]),
+        (flow.Replied({}, outcome="wrong"), "two", []),
+        (flow.Replied({}, outcome="locked"), "late", []),
+        (flow.Replied({}, "away"), "bad", []),
+        (flow.Replied({}, outcome="who"), "bad", []),
+        (None, "bad", []),
+    ],
+)
+def test_ivr_22_a_password_is_checked_and_forgotten(reply, leaf, told):
+    caller = Caller(program_of(*MEMBER))
+    caller.keys("2001#4711#")
+    (asked,) = caller.of(flow.CheckMember)
+    assert (asked.member, asked.password) == ("2001", "4711")
+    assert "4711" not in repr(caller.actions) + repr(caller.run) + repr(caller.variables)
+    caller.give(reply) if reply is not None else caller.idle()
+    assert queue_of(caller) == leaf
+    assert [each.data for each in caller.of(flow.Tell)] == told
+
+
 def test_keys_while_a_request_is_under_way_are_kept():
     caller = Caller(program_of({**HTTP, "picks": {}, "next": "menu"}, MENU, *LEAVES, **HTTP_SETTINGS))
     caller.keys("1")

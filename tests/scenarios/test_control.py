@@ -42,6 +42,7 @@ class SimApp:
         self.metrics = make_metrics(self.core.directory)
         self.alarms = AlarmWatch(switch.config.alarm, self.core.floor, self.metrics, self.publish)
         self.audit = AuditTrail(self.storage.put, self.publish, switch.wall)
+        self.members = switch.members
         self._handlers = make_handlers(self)  # type: ignore[arg-type]
 
     def publish(self, event: object) -> None:

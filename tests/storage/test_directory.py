@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from storage.directory import AccessNumber, Extension, ExtensionServices, Setting, Trunk
+from storage.directory import AccessNumber, Extension, ExtensionServices, Member, Setting, Trunk
 from storage.errors import DuplicateError, InUseError, NotFoundError
 from storage.interface import AnyStorage
 from tests.storage.conftest import Scenario
@@ -24,6 +24,7 @@ ENTRIES = [
         ExtensionServices(number="8001", always_to="8002", busy_to="off", is_dnd=True, call_waiting="on"),
         "extension_services",
     ),
+    (Member(number="8001", name="王芳", password_hash="scrypt:…"), "members"),
     (AccessNumber(number="8001", destination="extension:8001", is_enabled=False), "access_numbers"),
 ]
 
@@ -41,9 +42,14 @@ def test_an_entry_lives_and_dies(run: Callable[[Scenario], None], entry: Any, bo
             await entries.add(entry)
         await entries.add(msgspec.structs.replace(entry, **{key: "7999"}))
         assert [getattr(each, key) for each in await entries.all()] == ["7999", "8001"]
-        flag = "is_dnd" if isinstance(entry, ExtensionServices) else "is_enabled"
-        changed = await entries.update(msgspec.structs.replace(entry, source="api", **{flag: True}))
-        assert (getattr(changed, flag), changed.source, changed.created_utc) == (True, "api", 1000.0)
+        assert [getattr(each, key) for each in await entries.page("", "7999", 5)] == ["8001"]
+        assert [getattr(each, key) for each in await entries.page("7", "", 5)] == ["7999"]
+        assert [getattr(each, key) for each in await entries.page("", "", 1)] == ["7999"]
+        assert await entries.page("%", "", 5) == []
+        flags: dict[type, tuple[str, Any]] = {ExtensionServices: ("is_dnd", True), Member: ("name", "王芳芳")}
+        flag, value = flags.get(type(entry), ("is_enabled", True))
+        changed = await entries.update(msgspec.structs.replace(entry, source="api", **{flag: value}))
+        assert (getattr(changed, flag), changed.source, changed.created_utc) == (value, "api", 1000.0)
         assert changed.updated_utc > 1000.0
         assert await entries.get("8001") == changed
         await entries.delete("8001")

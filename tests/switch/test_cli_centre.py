@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from model import commands_agent, commands_metrics, commands_queue
+from model import commands_members as members
 from model.access_numbers import AccessNumber
 from model.caller_lists import ListedCaller
 from model.commands_access import SetAccessNumber
@@ -164,6 +165,9 @@ SENT = [
     ),
     ("caller-list add blacklist 110", AddListedCaller(caller=ListedCaller(list="blacklist", number="110")), "anna"),
     ("caller-list remove blacklist 110", RemoveListedCaller(list="blacklist", number="110"), "removed"),
+    ("members list --prefix 2 --limit 1", members.ListMembers(prefix="2", limit=1), "--cursor 2"),
+    ("members create 2 --name Wang", members.CreateMember(member="2", name="Wang"), "locked"),
+    ("members remove 2", members.RemoveMember(member="2"), "removed"),
     ("alarm list", ListAlarms(), "longest_wait_s"),
     ("alarm acknowledge long sales", AcknowledgeAlarm(alarm="long", queue="sales"), "critical"),
     (
