@@ -4,6 +4,7 @@ Readers and the writers of configuration are SQLAlchemy engines on aiosqlite or 
 writer's own connection (`storage/sinks.py`), so that neither waits for the other's queue.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 N_READERS = 4
 """Connections that read at a time, with SQLite a thread each. A statistic of seconds leaves some for look-ups."""
+
+OPEN_TRIES = 4
+OPEN_PAUSE_S = 0.1
 
 WRITE_PRAGMAS = (
     "journal_mode = WAL",
@@ -77,8 +81,17 @@ class Database:
         when PostgreSQL is asked for without asyncpg."""
         database = cls(url)
         try:
-            async with database.write() as connection:
-                await connection.run_sync(upgrade_connection)
+            for left in reversed(range(OPEN_TRIES)):
+                try:
+                    async with database.write() as connection:
+                        await connection.run_sync(upgrade_connection)
+                    break
+                except UnavailableError:
+                    # Two that make a new file at once may both be refused at once, whatever the busy timeout: each
+                    # holds what the other needs to change the journal's mode.
+                    if not left or database.path is None:
+                        raise
+                    await asyncio.sleep(OPEN_PAUSE_S)
         except BaseException:
             await database.close()
             raise
