@@ -1,9 +1,11 @@
 """What who waits is told, and who is connected, as built-in prompts in order (ACD-06, ACD-13, XACD-04). Pure."""
 
 import math
+from datetime import datetime
 
+from ivr import values
 from ivr.reading import count, digits, number
-from ivr.voices import source
+from ivr.voices import PAUSE, source
 
 _KEYS = {"#": "pound", "*": "star"}
 
@@ -43,3 +45,25 @@ def agent_number(agent_id: str, language: str) -> list[str]:
     """Who serves him; nothing for an id without digits, which cannot be read."""
     said = digits(agent_id, language)
     return [source(name, language) for name in ("agent", *said, "at_your_service")] if said else []
+
+
+def messages_waiting(n_new: int, n_old: int, language: str) -> list[str]:
+    """What is in a box."""
+    said: list[str] = []
+    for n, what in ((n_new, "new_message"), (n_old, "old_message")):
+        if n:
+            unit = what if n == 1 and language == "en" else f"{what}s"
+            said += [*([PAUSE] if said else ["you_have"]), *count(n, language), unit]
+    return [source(name, language) for name in said or ["no_messages"]]
+
+
+def message_head(place: int, caller: str, left: datetime, language: str) -> list[str]:
+    """The message's place in the box, 1 = first, who left it and when; a caller whose number cannot be read is left
+    out. `left` is in local time."""
+    said = ["message_number", *number(place, language), *(["message_unit"] if language == "zh" else []), PAUSE]
+    try:
+        said += ["message_from", *values.telephone(caller, language), PAUSE]
+    except ValueError:
+        pass
+    said += ["received_on", *values.day(left.date(), language), PAUSE, *values.clock(left.time(), language)]
+    return [source(name, language) for name in said]

@@ -17,6 +17,7 @@ from model.flows import (
     FlowFault,
     Http,
     Kind,
+    LeaveMessage,
     MemberCheck,
     Node,
     PlaySound,
@@ -33,6 +34,8 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
 
     queues: Set[str] | None = None
     calendars: Set[str] | None = None
+    boxes: Set[str] | None = None
+    """Boxes for messages."""
     flows: Set[str] | None = None
     source_problem: Callable[[str], str] | None = None
     """What is wrong with a source of sound; "" = nothing."""
@@ -196,6 +199,8 @@ def _known_faults(node: Node, around: Surroundings) -> Iterator[FlowFault]:
             yield FlowFault(node.id, "queue", f'there is no queue "{queue}"')
         case Schedule(calendar=calendar) if around.calendars is not None and calendar not in around.calendars:
             yield FlowFault(node.id, "calendar", f'there is no calendar "{calendar}"')
+        case LeaveMessage(box=box) if around.boxes is not None and box not in around.boxes:
+            yield FlowFault(node.id, "box", f'there is no voicemail box "{box}"')
         case SubFlow(flow=flow) if around.flows is not None and flow not in around.flows:
             yield FlowFault(node.id, "flow", f'there is no flow "{flow}"')
         case _:

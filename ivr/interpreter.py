@@ -19,6 +19,7 @@ from model.flows import (
     Data,
     HangUp,
     Http,
+    LeaveMessage,
     MemberCheck,
     Menu,
     Node,
@@ -70,7 +71,7 @@ class _Walk(Walk):
         run = self.run
         if not run.waits_for:
             return []
-        if run.ends_at and self.now >= run.ends_at and run.waits_for != "transfer":
+        if run.ends_at and self.now >= run.ends_at and run.waits_for not in ("transfer", "message"):
             return self.leave("has lasted too long")
         node = self.node()
         match given:
@@ -85,6 +86,10 @@ class _Walk(Walk):
             case flow.NotTransferred(outcome=outcome) if isinstance(node, Transfer) and run.waits_for == "transfer":
                 run.ends_at = max(run.ends_at, self.now + _S_TO_LEAVE)
                 self.follow(node, outcome, getattr(node, outcome))
+            case flow.MessageTaken(outcome=outcome) if isinstance(node, LeaveMessage) and run.waits_for == "message":
+                run.ends_at = max(run.ends_at, self.now + _S_TO_LEAVE)
+                branch = "next" if outcome == "left" else outcome
+                self.follow(node, branch, getattr(node, branch))
             case _:
                 pass
         return self.actions
@@ -191,6 +196,10 @@ class _Walk(Walk):
                 requests.ask(self, node)
             case ToQueue(queue=queue):
                 self.over(flow.JoinQueue(queue))
+            case LeaveMessage(box=box, has_greeting=has_greeting):
+                self.wait("message", 0.0)
+                self.run.deadline = 0.0
+                self.actions.append(flow.TakeMessage(box, has_greeting))
             case Transfer():
                 number = fill(node.to, self.frame().variables).removeprefix("external:")
                 self.wait("transfer", 0.0)

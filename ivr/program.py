@@ -30,6 +30,7 @@ _PLACE = re.compile(r"\{([^{}]*)\}")
 _BRANCHES = (
     *("next", "otherwise", "failed", "busy", "no_answer", "no_input", "no_match"),
     *("ok", "wrong", "locked"),
+    *("nothing", "full"),
 )
 _INITIAL: dict[Kind, str] = {"text": "", "number": "0", "truth": "false"}
 

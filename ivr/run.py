@@ -9,7 +9,8 @@ from ivr.program import Program
 from ivr.speaking import Sound
 
 Outcome = Literal["busy", "no_answer", "failed"]
-Wait = Literal["", "said", "key", "digits", "reply", "pause", "transfer"]
+MessageOutcome = Literal["left", "nothing", "full"]
+Wait = Literal["", "said", "key", "digits", "reply", "pause", "transfer", "message"]
 """What comes next: the end of what is said, a key, …; "" = nothing, the flow is over."""
 
 
@@ -86,7 +87,13 @@ class NotTransferred(msgspec.Struct, frozen=True, gc=False):
     outcome: Outcome
 
 
-FlowInput = Digit | Said | Due | Replied | NotTransferred
+class MessageTaken(msgspec.Struct, frozen=True, gc=False):
+    """He is back from leaving a message."""
+
+    outcome: MessageOutcome
+
+
+FlowInput = Digit | Said | Due | Replied | NotTransferred | MessageTaken
 
 
 class Say(msgspec.Struct, frozen=True, gc=False):
@@ -139,6 +146,13 @@ class TransferTo(msgspec.Struct, frozen=True, gc=False):
     ring_timeout_s: float
     is_variable: bool = False
     """The number is what a variable holds."""
+
+
+class TakeMessage(msgspec.Struct, frozen=True, gc=False):
+    """Into a box; `MessageTaken` follows."""
+
+    box: str
+    has_greeting: bool
 
 
 class EndCall(msgspec.Struct, frozen=True, gc=False):
@@ -195,6 +209,7 @@ FlowAction = (
     | CheckMember
     | JoinQueue
     | TransferTo
+    | TakeMessage
     | EndCall
     | Tell
     | SpeakLanguage

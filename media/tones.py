@@ -102,6 +102,8 @@ for _tones_of_plan in PLANS.values():
     _tones_of_plan |= {"confirmation": "!600/100,0/100,600/100,0/100,800/250", "refusal": "!400/400,0/100,300/600"}
     # A call begins by itself (zip tone); somebody is on hold for long.
     _tones_of_plan |= {"zip": "!1400/200,0/50", "reminder": "!800/120,0/80,800/120,0/80,800/120"}
+    # Now a message may be spoken.
+    _tones_of_plan["beep"] = "!1000/400"
 
 
 class UnknownTone(LookupError):

@@ -6,7 +6,7 @@ from msgspec import Meta, field
 
 from model.settings import Name, Number, Section, Text
 
-_TARGET = r"[0-9*#+]{1,32}|(queue|ivr):[A-Za-z0-9_.-]{1,64}"
+_TARGET = r"[0-9*#+]{1,32}|(queue|ivr|voicemail):[A-Za-z0-9_.-]{1,64}"
 
 
 class AccessNumber(Section, frozen=True):
@@ -17,7 +17,8 @@ class AccessNumber(Section, frozen=True):
         str,
         Meta(
             pattern=rf"^({_TARGET})$",
-            description='Extension (or number) that is called, or "queue:NAME"; with a calendar: while it is open.',
+            description='Extension (or number) that is called, "queue:NAME", "ivr:FLOW" or "voicemail:BOX"; with a '
+            "calendar: while it is open.",
         ),
     ]
     trunk: Annotated[str, Meta(description="Only when it comes by this trunk; empty: by any.")] = ""

@@ -69,7 +69,7 @@ class AccessMoment(views.View, frozen=True, kw_only=True):
     to: str = ""
     """Where its calls go; empty = they are refused."""
     leads_to: str
-    """extension, conference, queue, trunk or refused: what that is as things are now."""
+    """extension, conference, queue, flow, voicemail, trunk or refused: what that is as things are now."""
     why: str = ""
     """Why they are refused."""
 

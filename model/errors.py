@@ -191,3 +191,13 @@ class NoSuchAlarm(ApiError):
 @error(-32070, "no_such_member")
 class NoSuchMember(ApiError):
     """There is no member with that number."""
+
+
+@error(-32080, "no_such_box")
+class NoSuchBox(ApiError):
+    """There is no voicemail box with that name."""
+
+
+@error(-32081, "no_such_message")
+class NoSuchMessage(ApiError):
+    """There is no message with that id, or its sound is gone."""

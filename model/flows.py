@@ -175,6 +175,16 @@ class ToQueue(_Node, frozen=True, kw_only=True, tag="queue"):
     queue: Name
 
 
+class LeaveMessage(_Node, frozen=True, kw_only=True, tag="voicemail"):
+    """He leaves a message in a box; then the flow goes on (VM-02, REC-17). A play node before it may say what about."""
+
+    box: Name
+    has_greeting: Annotated[bool, Meta(description="The box's own greeting; else the tone alone.")] = True
+    next: Branch = ""
+    nothing: Annotated[Branch, Meta(description="He has said nothing.")] = ""
+    full: Branch = ""
+
+
 class Transfer(_Node, frozen=True, kw_only=True, tag="transfer"):
     """To an extension, an agent or outside; when nobody answers the flow goes on."""
 
@@ -245,6 +255,7 @@ Node = (
     | Http
     | MemberCheck
     | ToQueue
+    | LeaveMessage
     | Transfer
     | Back
     | Top

@@ -89,7 +89,7 @@ class QueueSound(Section, frozen=True):
     ] = ""
     voicemail_to: Annotated[
         Target,
-        Meta(description="As timeout_to. Voicemail itself cannot be served yet: another queue or a number can."),
+        Meta(description="As timeout_to."),
     ] = "voicemail"
     callback_key: Annotated[str, Meta(pattern=r"^[0-9*#]?$", description="Key to be called back instead.")] = ""
     has_choices: Annotated[

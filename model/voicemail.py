@@ -47,6 +47,9 @@ class VoicemailBox(Section, frozen=True):
         6.0
     )
     has_review: Annotated[bool, Meta(description="Callers may listen to it, and record it again.")] = True
+    dial_prefix: Annotated[
+        str, Meta(pattern=r"^[0-9*#]{0,8}$", description="Dialled before the number of who is called back.")
+    ] = ""
     max_messages: Annotated[int, Meta(ge=1, le=10_000, description="More do not go in.")] = 200
     keep_days: Annotated[float, Meta(ge=0, description="Older messages are removed; 0: never.")] = 90.0
     email: Annotated[tuple[MailAddress, ...], Meta(max_length=20, description="Told of every message ([email]).")] = ()

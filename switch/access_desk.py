@@ -19,7 +19,7 @@ from switch.calendar import Almanac, is_in_force
 from switch.config_access import access_problem
 from switch.directory import Directory
 from switch.office import EVERYTHING
-from switch.routing import Origin, Refuse, ToConference, ToExtension, ToQueue, choose_access
+from switch.routing import Origin, Refuse, ToConference, ToExtension, ToFlow, ToQueue, ToVoicemail, choose_access
 from switch.settings_store import SettingsStore, stored
 
 if TYPE_CHECKING:
@@ -101,7 +101,12 @@ class AccessDesk:
         number = command.access_number
         key = self._changeable(f"access_number:{number.trunk}/{number.number}")
         field, problem = access_problem(
-            number, self._directory.trunks, {*self._directory.queues}, self._office.almanacs, self._directory.flows
+            number,
+            self._directory.trunks,
+            {*self._directory.queues},
+            self._office.almanacs,
+            self._directory.flows,
+            self._directory.boxes,
         )
         if field:
             raise errors.InvalidValue(problem, field=field)
@@ -137,6 +142,10 @@ class AccessDesk:
                 leads_to = "conference"
             case ToQueue():
                 leads_to = "queue"
+            case ToFlow():
+                leads_to = "flow"
+            case ToVoicemail():
+                leads_to = "voicemail"
             case _:
                 leads_to = "trunk"
         return access.AccessMoment(

@@ -11,7 +11,7 @@ from ivr.run import Ask, CheckMember
 from model import media
 from model.causes import HangupCause
 from model.declare import Event
-from model.records import CallRecord, RecordingRecord
+from model.records import CallRecord, MessageRecord, RecordingRecord
 from sip.refer import Replaces
 from switch.leg_events import CallEvent
 
@@ -188,6 +188,45 @@ class AskMember(_LegAction, frozen=True):
     asked: CheckMember
 
 
+class NoteMessage(msgspec.Struct, frozen=True, gc=False):
+    """A message has begun; keep what is known of it from now on."""
+
+    message: MessageRecord
+
+
+class SettleMessage(_LegAction, frozen=True):
+    """The caller is done with a message: it goes into its box, or is thrown away. leg_id is empty."""
+
+    message_id: str
+    is_kept: bool
+
+
+class AskMessages(_LegAction, frozen=True):
+    """Whoever has this phone wants to hear a box; MessagesCame follows. Its repr does not tell the PIN."""
+
+    extension: str
+    number: str
+    """Of the box; empty: the phone's own."""
+    pin: str = ""
+    host: str = ""
+    """Where the phone is."""
+
+    def __repr__(self) -> str:
+        return f"AskMessages({self.call_id!r}, {self.extension!r}, {self.number!r})"
+
+
+class ChangeMessage(_LegAction, frozen=True):
+    """From the phone: heard, deleted, called_back."""
+
+    message_id: str
+    what: str
+    by: str
+
+
+class ReconfigureLeg(_LegAction, frozen=True):
+    """What the media worker listens for has changed."""
+
+
 class ForgetCall(_LegAction, frozen=True):
     """Everything is written; leg_id is empty. `ports` are (worker, RTP port) to be freed."""
 
@@ -222,6 +261,11 @@ Action = (
     | LetGoAbsorbed
     | AskHttp
     | AskMember
+    | NoteMessage
+    | SettleMessage
+    | AskMessages
+    | ChangeMessage
+    | ReconfigureLeg
     | ForgetCall
     | media.Command
     | Event

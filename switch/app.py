@@ -64,6 +64,9 @@ from switch.sockets import local_address, media_hosts
 from switch.trunks import Trunks
 from switch.version import VERSION
 from switch.vip_check import VipCheck
+from switch.voicemail_commands import load_boxes
+from switch.voicemail_desk import VoicemailDesk
+from switch.voicemail_mail import VoicemailMail
 from switch.wallboard import Wallboard
 
 log = logging.getLogger(__name__)
@@ -94,6 +97,7 @@ class App:
     vip_check: VipCheck
     flow_requests: FlowRequests
     members: Members
+    voicemail: VoicemailDesk
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -163,6 +167,12 @@ class App:
         app.services = ServicesDesk(core.runtime, app.storage, app.hub.publish, app._own, core.notifier.dnd_changed)
         await app.services.load()
         AgentPhones(core, app._own)
+        app.voicemail = VoicemailDesk(core, app.storage, app.hub.publish, app._own)
+        mail = VoicemailMail(
+            config.email, config.numbering.time_zone, directory.box_of_message, app.voicemail.mailed, app.hub.publish
+        )
+        app.voicemail.mail = mail
+        await app.voicemail.load()
         app.hub.publish(CentreStarted(version=VERSION))
         await recall_seats(app.storage, core.floor, config, time.time())
         app.trunks.resolve_literals()
@@ -174,9 +184,11 @@ class App:
             app._own(edge.run())
             await edge.wait_until_up(WORKER_WAIT_S)
         # Before the first call can come.
-        directory.flows = load_flows(config, directory.queues.keys(), directory.office.almanacs.keys())
         app.members = Members(app.storage, config.ivr, outside.clock, core.runtime.tell, app.hub.publish, app._own)
         core.runtime.also_perform(AskMember, app.members.ask)
+        directory.flows = load_flows(
+            config, directory.queues.keys(), directory.office.almanacs.keys(), directory.boxes.keys()
+        )
         app.flow_requests = FlowRequests(core.runtime.tell, app._own)
         core.runtime.also_perform(AskHttp, app.flow_requests.ask)
         try:
@@ -218,7 +230,9 @@ class App:
         app._own(keep_event_log(app.storage, config.storage.event_log_days))
         if config.prometheus.listen:
             app._exporter = Exporter(config.prometheus.listen, lambda: samples(app))
-        app._own(recover_after_start(app.storage, core.runtime))
+        app._own(recover_after_start(app.storage, core.runtime, app.voicemail.recording_over))
+        app._own(app.voicemail.sweep())
+        app._own(mail.run())
         return app
 
     def _open_security_log(self) -> SecurityLog:
@@ -252,6 +266,7 @@ class App:
         await load_centre(self.storage, directory)
         await load_access(self.storage, directory)
         await load_callers(self.storage, directory.caller_lists)
+        await load_boxes(self.storage, directory)
         await recall_agents(self.storage, directory.last_agents, time.time())
         return directory
 
@@ -333,7 +348,7 @@ class App:
         self.hub.publish(events.MediaWorkerChanged(worker=hello.worker, state="up"))
         lost = self.runtime.tell_worker_everything(index, hello.sessions, is_new=is_new)
         if lost:
-            self._own(recover(self.storage, lost))
+            self._own(recover(self.storage, lost, self.voicemail.recording_over))
 
     def _worker_down(self, index: int, reason: str) -> None:
         self.runtime.pool.lost(index)

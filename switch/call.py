@@ -22,6 +22,7 @@ from sip.sdes import LocalKeys
 from switch.conference import Room
 from switch.monitor import SUPERVISOR, Monitor
 from switch.ring_plan import OriginateOptions, Ringing, Target
+from switch.voicemail import HearingMessages, LeavingMessage
 
 MAIN = "main"
 """The room of the conversation; every consultation has a room of its own, called as its id."""
@@ -346,6 +347,14 @@ class Call(Ringing, msgspec.Struct, gc=False, kw_only=True):
     flow_at: float = 0.0
     flow: FlowRun | None = None
     """What it is while a flow talks with the caller."""
+    box: str = ""
+    """Where it leaves a message, or left one last."""
+    is_greeted: bool = True
+    """It hears the greeting of the box."""
+    leaving: LeavingMessage | None = None
+    """What it is while a message is left."""
+    hearing: HearingMessages | None = None
+    """What it is while messages are heard."""
     conference: Room | None = None
     """What it is when it is a conference."""
     monitors: dict[str, Monitor] = {}

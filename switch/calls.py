@@ -26,12 +26,14 @@ from switch.phases import (
     echo,
     feature,
     ivr,
+    mailbox,
     originate,
     queue,
     rating,
     releasing,
     ring,
     route,
+    voicemail,
 )
 from switch.phases.outcome import Outcome
 from switch.preemption import choose_victim
@@ -51,6 +53,8 @@ PHASES: dict[str, ModuleType] = {
     "echo": echo,
     "queue": queue,
     "ivr": ivr,
+    "voicemail": voicemail,
+    "mailbox": mailbox,
     "callback": callback,
     "bridged": bridged,
     "rating": rating,

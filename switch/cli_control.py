@@ -27,6 +27,7 @@ from switch.cli_services import add_services
 from switch.cli_supervision import add_supervision
 from switch.cli_trace import trace
 from switch.cli_transfer import add_transfers
+from switch.cli_voicemail import add_voicemail
 
 app = typer.Typer(no_args_is_help=True)
 call_app = typer.Typer(no_args_is_help=True, help="Live calls and call records.")
@@ -56,6 +57,7 @@ add_metrics(app)
 add_members(app)
 add_roles(app)
 add_audit(app)
+add_voicemail(app)
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")]
 Cursor = Annotated[str, typer.Option(help="The page after this one.")]

@@ -142,6 +142,8 @@ class _Walk:
                     return []
                 self._tell("transfer", self.transfer)
                 return [flow.NotTransferred(msgspec.convert(self.transfer, flow.Outcome))]
+            case "message":
+                return [flow.MessageTaken("left")]
             case "pause":
                 return [self._later()]
             case _:
@@ -216,6 +218,8 @@ class _Walk:
                 case flow.JoinQueue(queue=queue):
                     self._tell("queue", queue)
                     self.end = "queue"
+                case flow.TakeMessage(box=box):
+                    self._tell("message", f"into box {box}")
                 case flow.EndCall():
                     self._tell("end", "the call is over")
                     self.end = "ended"

@@ -34,6 +34,7 @@ from switch import (
     supervision_commands,
     trace_commands,
     transfer_commands,
+    voicemail_commands,
     watching_commands,
 )
 from switch.actions import SendInfoDigits
@@ -101,6 +102,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         **parking_commands.make_handlers(app),
         **metrics.make_handlers(app),
         **transfer_commands.make_handlers(app),
+        **voicemail_commands.make_handlers(app),
     }
 
 

@@ -14,7 +14,9 @@ from model.alarms import AlarmRule
 from model.calendars import Calendar
 from model.queues import AcdRules, Queue
 from model.roles import Role
+from model.voicemail import VoicemailBox
 from switch.config_conference import Conference
+from switch.config_email import Email
 from switch.config_features import FeatureCodes, Parking
 from switch.config_ivr import Ivr
 from switch.config_nat import Nat
@@ -399,6 +401,8 @@ class Config(Section, frozen=True):
     agents: AgentRules = AgentRules()
     queue: tuple[Queue, ...] = ()
     ivr: Ivr = Ivr()
+    voicemail: tuple[VoicemailBox, ...] = ()
+    email: Email = Email()
     alarm: tuple[AlarmRule, ...] = ()
     vip: Vip = Vip()
     prometheus: Prometheus = Prometheus()

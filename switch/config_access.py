@@ -24,7 +24,9 @@ def check_access(config: Config, wrong: Wrong) -> None:
             raise wrong(["calendar", i], str(error)) from None
     trunks, queues = {trunk.name for trunk in config.trunk}, {queue.name for queue in config.queue}
     for i, number in enumerate(config.access_number):
-        key, problem = access_problem(number, trunks, queues, names, flow_names(config))
+        key, problem = access_problem(
+            number, trunks, queues, names, flow_names(config), {box.name for box in config.voicemail}
+        )
         if key:
             raise wrong(["access_number", i, key], problem)
 
@@ -35,6 +37,7 @@ def access_problem(
     queues: set[str],
     calendars: Container[str],
     flows: Container[str] | None,
+    boxes: Container[str] | None = None,
 ) -> tuple[str, str]:
     """(key, what is wrong with it); ("", "") = nothing."""
     if number.trunk and number.trunk not in trunks:
@@ -42,7 +45,7 @@ def access_problem(
     if number.calendar and number.calendar not in calendars:
         return "calendar", f'there is no calendar "{number.calendar}"'
     for key in ("to", "off_to", "holiday_to", "emergency_to"):
-        if problem := target_problem(getattr(number, key), queues, flows):
+        if problem := target_problem(getattr(number, key), queues, flows, boxes):
             return key, problem
     if not number.calendar and (number.holiday_to or (number.off_to and not number.emergency_to)):
         return "calendar", "off_to and holiday_to need a calendar that says when"

@@ -5,13 +5,14 @@ from collections.abc import Callable, Container, Iterator, Set
 from model.agents import BUILT_IN_GROUP, SYSTEM_REASONS, Agent
 from model.alarms import rule_problem
 from model.queues import Queue
+from model.voicemail import VoicemailBox
 from switch.config import Config
 from switch.config_ivr import flow_names
 from switch.pins import is_pin_hash
+from switch.sources import source_problem
+from switch.voicemail import box_name, is_voicemail
 
 Wrong = Callable[[list[str | int], str], Exception]
-NOT_YET = ("voicemail",)
-"""Targets that nothing can serve so far."""
 
 
 def targets_of(queue: Queue) -> Iterator[tuple[list[str], str]]:
@@ -25,26 +26,49 @@ def targets_of(queue: Queue) -> Iterator[tuple[list[str], str]]:
         yield ["sound", "voicemail_to"], queue.sound.voicemail_to
 
 
-def target_problem(target: str, queues: Set[str], flows: Container[str] | None) -> str:
-    """What is wrong with where calls are sent; "" = nothing. `flows`: None = not known yet."""
+def target_problem(
+    target: str, queues: Set[str], flows: Container[str] | None, boxes: Container[str] | None = None, queue: str = ""
+) -> str:
+    """What is wrong with where calls are sent; "" = nothing. `flows`, `boxes`: None = not known yet. `queue`: that
+    sends them, whose voicemail needs no box of its own."""
     if target.startswith("queue:") and target.removeprefix("queue:") not in queues:
         return f'there is no queue "{target.removeprefix("queue:")}"'
     if flows is not None and target.startswith("ivr:") and target.removeprefix("ivr:") not in flows:
         return f'there is no flow "{target.removeprefix("ivr:")}" (NAME.json in the folder that ivr.flows names)'
-    if target.startswith(NOT_YET):
-        return f'"{target}" cannot be served yet; there are hangup, queue:NAME, ivr:FLOW, external:NUMBER and numbers'
+    if boxes is not None and is_voicemail(target) and (name := box_name(target, queue)) not in boxes and name != queue:
+        return f'there is no voicemail box "{name}"' if name else "say which box: voicemail:NAME"
     return ""
 
 
-def queue_problem(queue: Queue, queues: Set[str], flows: Container[str] | None) -> tuple[list[str], str]:
+def queue_problem(
+    queue: Queue, queues: Set[str], flows: Container[str] | None, boxes: Container[str] | None = None
+) -> tuple[list[str], str]:
     """(key, what is wrong with it); "" = nothing. `queues`: all there are, with this one."""
     for key, target in targets_of(queue):
-        if problem := target_problem(target, queues, flows):
+        if problem := target_problem(target, queues, flows, boxes, queue.name):
             return key, problem
     if len({*queue.prefer}) != len(queue.prefer):
         return ["prefer"], "names one of them twice"
     if any(a.after_s >= b.after_s for a, b in zip(queue.relax, queue.relax[1:], strict=False)):
         return ["relax"], "each step must come later than the one before (after_s)"
+    return [], ""
+
+
+def box_problem(
+    box: VoicemailBox, numbers: Container[str], extensions: Container[str], queues: Container[str]
+) -> tuple[list[str], str]:
+    """(key, what is wrong with it); "" = nothing. `numbers`: that lead elsewhere."""
+    if box.queue and box.queue not in queues:
+        return ["queue"], f'there is no queue "{box.queue}"'
+    if box.number and box.number in numbers:
+        return ["number"], f"{box.number} leads elsewhere already"
+    for number in box.extensions:
+        if number not in extensions:
+            return ["extensions"], f'there is no extension "{number}"'
+    if box.pin_hash and not is_pin_hash(box.pin_hash):
+        return ["pin_hash"], "is not what `ringback pin` makes"
+    if box.greeting and (problem := source_problem(box.greeting)):
+        return ["greeting"], problem
     return [], ""
 
 
@@ -73,17 +97,26 @@ def check_centre(config: Config, wrong: Wrong) -> None:
         ("queue", [each.name for each in config.queue]),
         ("agent_group", [each.name for each in config.agent_group]),
         ("agent", [each.agent_id for each in config.agent]),
+        ("voicemail", [each.name for each in config.voicemail]),
         ("alarm", [each.name for each in config.alarm]),
     ):
         for i, name in enumerate(names):
             if name in names[:i]:
                 raise wrong([section, i], f'"{name}" is there twice')
+    boxes = {box.name for box in config.voicemail}
     for i, queue in enumerate(config.queue):
-        keys, problem = queue_problem(queue, queues, flow_names(config))
+        keys, problem = queue_problem(queue, queues, flow_names(config), boxes)
         if problem:
             raise wrong(["queue", i, *keys], problem)
     groups = {each.name for each in config.agent_group} | {BUILT_IN_GROUP}
     extensions = {each.number for each in config.extension}
+    numbers = {*extensions, *(each.number for each in config.conference)}
+    for i, box in enumerate(config.voicemail):
+        keys, problem = box_problem(box, numbers, extensions, queues)
+        if problem:
+            raise wrong(["voicemail", i, *keys], problem)
+        if box.number:
+            numbers.add(box.number)
     for i, agent in enumerate(config.agent):
         keys, problem = agent_problem(agent, groups, extensions, queues)
         if problem:

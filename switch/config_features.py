@@ -38,6 +38,9 @@ class FeatureCodes(Section, frozen=True):
     park: Annotated[str, _code("Park: transfer a call to it, alone or with the orbit.")] = "*68"
     retrieve: Annotated[str, _code("Take a parked call: code and orbit, or the code alone for the oldest.")] = "*69"
     echo: Annotated[str, _code("Hear oneself, to try phone and headset; one's own number does the same.")] = "*43"
+    voicemail: Annotated[
+        str, _code("Hear voicemail: the phone's own box, or code and number of a box, then its PIN.")
+    ] = "*97"
     in_call: Annotated[
         bool,
         Meta(description="Extensions use the codes below by keys during a call; other digits go on a moment later."),

@@ -15,6 +15,7 @@ from model.alarms import AlarmRule
 from model.calendars import Calendar, Holiday, SpecialDay
 from model.queues import Callback, Queue, QueueLimits, QueueSound, RelaxStep, Satisfaction, WrapUp
 from model.roles import BUILT_IN_ROLES, Role, RoleFault, compile_rights
+from model.voicemail import VoicemailBox
 from sip.codecs import CODECS
 from sip.media_terms import PTIMES_MS
 from sip.sdes import KEY_BYTES
@@ -24,6 +25,7 @@ from switch.config_access import check_access
 from switch.config_centre import check_centre
 from switch.config_check_trunks import check_trunks, check_unique
 from switch.config_conference import Conference, check_conferences
+from switch.config_email import email_problem
 from switch.config_features import feature_problem
 from switch.config_lines import line_of
 from switch.config_nat import nat_problem
@@ -100,6 +102,7 @@ _LISTS: dict[str, type[Section]] = {
     "route": Route,
     "conference": Conference,
     "queue": Queue,
+    "voicemail": VoicemailBox,
     "alarm": AlarmRule,
     "agent_group": AgentGroup,
     "agent": Agent,
@@ -179,7 +182,7 @@ def _check(config: Config, text: str, path: str) -> None:
     features = feature_problem(
         config.feature_codes, config.agents, config.parking, [e.number for e in config.extension]
     )
-    for problem in (features, nat_problem(config.nat), vip_problem(config.vip)):
+    for problem in (features, nat_problem(config.nat), vip_problem(config.vip), email_problem(config.email)):
         if problem is not None:
             raise wrong([*problem[0]], problem[1])
     check_unique("extension", [e.number for e in config.extension], wrong)

@@ -12,6 +12,8 @@ from ivr.program import Program
 from model.access_numbers import AccessNumber
 from model.agents import BUILT_IN_GROUP, Agent, AgentGroup
 from model.queues import Queue, QueueState
+from model.records import MessageRecord
+from model.voicemail import VoicemailBox
 from sip.flow import Flow
 from switch.caller_lists import CallerLists
 from switch.config import Config
@@ -23,6 +25,7 @@ from switch.outbound_policy import OutboundPolicy
 from switch.patterns import PatternTable
 from switch.regions import Regions
 from switch.trunk_state import TrunkState
+from switch.voicemail import find_box
 
 __all__ = ["Directory", "ExtensionEntry", "TrunkState", "extension_entries"]
 
@@ -82,6 +85,7 @@ class Directory:
         self.conferences = {each.number: each for each in config.conference}
         self.campaigns: dict[str, Campaign] = {campaign.name: campaign for campaign in config.campaign}
         self.queues: dict[str, Queue] = {queue.name: queue for queue in config.queue}
+        self.boxes: dict[str, VoicemailBox] = {box.name: box for box in config.voicemail}
         self.flows: dict[str, Program] = {}
         """As published."""
         self.queue_states: dict[str, QueueState] = {}
@@ -109,6 +113,14 @@ class Directory:
         }
         for number in config.access_number:
             self.add_access_number(number)
+
+    def box_at(self, number: str) -> VoicemailBox | None:
+        """The voicemail box with this number."""
+        return next((box for box in self.boxes.values() if box.number == number), None) if number else None
+
+    def box_of_message(self, message: MessageRecord) -> VoicemailBox | None:
+        """The box as it is now that the message is in."""
+        return find_box(self.boxes, message.box, message.queue or message.box)
 
     def queue_of(self, name: str) -> Queue | None:
         """Settings for a call that is in a queue, or came from it; nobody can be sent to one that is deleted."""

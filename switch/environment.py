@@ -34,6 +34,7 @@ class Environment:
         "is_in_call",
         "media",
         "music",
+        "n_messages",
         "orbits",
         "refused",
         "released",
@@ -63,6 +64,8 @@ class Environment:
         self.in_call_codes = {code: name for name, code in config.feature_codes.in_call_codes()}
         self.features = FeatureTable(config.feature_codes, config.agents)
         self.orbits = Orbits(config.parking.orbit_numbers())
+        self.n_messages: Callable[[str], int] = lambda box: 0
+        """How many are in a voicemail box."""
         self.is_in_call: Callable[[str], bool] = lambda number: False
         plan = config.media.tone_plan
         self.confirmed = config.feature_codes.confirmed or f"tone:confirmation/{plan}"

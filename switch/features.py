@@ -7,7 +7,7 @@ from switch.config_features import FeatureCodes
 
 TAKES_NUMBER = frozenset(("forward_always_on", "forward_busy_on", "forward_no_answer_on", "agent_sign_in"))
 """Features that are nothing without a number; it may be dialled with the code or after the tone."""
-MAY_TAKE_NUMBER = frozenset(("pickup", "park", "retrieve", "agent_not_ready"))
+MAY_TAKE_NUMBER = frozenset(("pickup", "park", "retrieve", "agent_not_ready", "voicemail"))
 TAKES_PIN = frozenset(("agent_sign_in",))
 """Features that ask for a PIN after the number."""
 OF_AGENTS = ("agent_sign_in", "agent_sign_out", "agent_ready", "agent_not_ready")

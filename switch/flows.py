@@ -11,7 +11,12 @@ from switch.listening import UnusableError
 from switch.sources import source_problem
 
 
-def load_flows(config: Config, queues: Set[str] | None = None, calendars: Set[str] | None = None) -> dict[str, Program]:
+def load_flows(
+    config: Config,
+    queues: Set[str] | None = None,
+    calendars: Set[str] | None = None,
+    boxes: Set[str] | None = None,
+) -> dict[str, Program]:
     """Flows by name. Raises UnusableError that lists every mistake of every flow."""
     names = flow_names(config)
     prompts = config.resolve(config.media.prompts)
@@ -21,7 +26,7 @@ def load_flows(config: Config, queues: Set[str] | None = None, calendars: Set[st
         is_missing = not problem and source.startswith("file:") and not (prompts / source[5:]).is_file()
         return f"there is no file {prompts / source[5:]}" if is_missing else problem
 
-    around = Surroundings(queues=queues, calendars=calendars, flows=names, source_problem=sound_problem)
+    around = Surroundings(queues=queues, calendars=calendars, boxes=boxes, flows=names, source_problem=sound_problem)
     programs: dict[str, Program] = {}
     problems: list[str] = []
     for name in sorted(names):

@@ -37,6 +37,7 @@ _SECTIONS = (
     "agents",
     "vip",
     "ivr",
+    "email",
     "prometheus",
 )
 

@@ -4,6 +4,7 @@ import msgspec
 
 from acd.inputs import EntryPlace
 from model.causes import HangupCause
+from model.records import MessageRecord
 from sip.refer import Replaces
 from switch.call import Collecting
 
@@ -226,6 +227,22 @@ class MuteLeg(_CallEvent, frozen=True):
     is_muted: bool
 
 
+class RecordingClosed(_CallEvent, frozen=True):
+    """The file of a recording is whole; leg_id is empty."""
+
+    recording_id: str
+    duration_s: float
+    error: str = ""
+
+
+class MessagesCame(_CallEvent, frozen=True):
+    """What is in the box that was asked for, newest last; or why it stays shut."""
+
+    box: str
+    messages: list[MessageRecord]
+    error: str = ""
+
+
 class SetData(_CallEvent, frozen=True):
     """API: customer data of the call; None takes a value away. leg_id is empty."""
 
@@ -430,6 +447,8 @@ CallEvent = (
     | TellPlace
     | RecordCall
     | FlowReplied
+    | RecordingClosed
+    | MessagesCame
     | FeatureDone
     | LegJoins
     | LegSpeaks

@@ -9,7 +9,7 @@ import msgspec
 from model import events, media
 from model.declare import Event
 from switch.call import Leg
-from switch.leg_events import LegDigit, LegSilent, LegSpeaks, LegStatisticsCame, PlayEnded
+from switch.leg_events import LegDigit, LegSilent, LegSpeaks, LegStatisticsCame, PlayEnded, RecordingClosed
 
 if TYPE_CHECKING:
     from switch.runtime import Runtime
@@ -133,6 +133,10 @@ class MediaEvents:
             recordings[event.recording] = finished
             return
         del recordings[event.recording]
+        for tell in self._runtime.recording_closed:
+            tell(finished, now)
+        closed = RecordingClosed(record.call_id, "", record.recording_id, event.duration_s, event.error)
+        self._runtime.dispatch(closed, now)
         common = {"recording_id": record.recording_id, "call_id": record.call_id, "path": finished.path}
         if event.error:
             self._runtime.outside.publish(

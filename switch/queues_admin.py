@@ -103,7 +103,12 @@ class QueuesAdmin:
             return views.Done()
 
     async def _keep(self, queue: Queue) -> None:
-        keys, problem = queue_problem(queue, self._directory.queues.keys() | {queue.name}, self._directory.flows)
+        keys, problem = queue_problem(
+            queue,
+            self._directory.queues.keys() | {queue.name},
+            self._directory.flows,
+            self._directory.boxes,
+        )
         if problem:
             raise errors.InvalidValue(f"queue {queue.name}: {problem}", field=".".join(keys))
         for field, source in _sounds_of(queue):
@@ -164,7 +169,8 @@ class QueuesAdmin:
             return "some of them are called back"
         if target in ("", "hangup"):
             return f"limits.closed_to is {target or 'empty'}; say where to send them"
-        if problem := target_problem(target, self._directory.queues.keys() - {name}, self._directory.flows):
+        directory = self._directory
+        if problem := target_problem(target, directory.queues.keys() - {name}, directory.flows, directory.boxes):
             return problem
         if target.startswith(QUEUE):
             if self._engine.state.queues[target.removeprefix(QUEUE)].state != "open":

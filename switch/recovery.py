@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -16,11 +16,13 @@ from switch.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
+Told = Callable[[RecordingRecord], None]
+
 ADOPTION_S = 10.0
 """A media worker that outlived the switch says within this time how the recordings ended that it had open."""
 
 
-async def recover_after_start(storage: Storage, runtime: Runtime) -> None:
+async def recover_after_start(storage: Storage, runtime: Runtime, told: Told) -> None:
     """Recordings an earlier run left open: a worker that still lives closes them, the others are repaired."""
     try:
         unfinished = await storage.recordings.unfinished()
@@ -34,11 +36,12 @@ async def recover_after_start(storage: Storage, runtime: Runtime) -> None:
     orphans = [record for record in unfinished if runtime.recordings.get(record.recording_id) is record]
     for record in orphans:
         del runtime.recordings[record.recording_id]
-    await recover(storage, orphans)
+    await recover(storage, orphans, told)
 
 
-async def recover(storage: Storage, records: Iterable[RecordingRecord]) -> None:
-    """Repairs the files in a thread, makes the MP3s that were wanted in a process, and keeps what there is."""
+async def recover(storage: Storage, records: Iterable[RecordingRecord], told: Told) -> None:
+    """Repairs the files in a thread, makes the MP3s that were wanted in a process, and keeps what there is; `told` of
+    each what it is in the end."""
     for record in records:
         recovered = await asyncio.to_thread(_recover, record)
         if record.format == "mp3" and recovered.state != "failed":
@@ -46,6 +49,7 @@ async def recover(storage: Storage, records: Iterable[RecordingRecord]) -> None:
             storage.put(msgspec.structs.replace(recovered, state="encoding", format="mp3"))
             recovered = await _encode(recovered)
         storage.put(recovered)
+        told(recovered)
         log.warning("= recording %s of call %s: %s", record.recording_id, record.call_id, recovered.state)
 
 

@@ -9,6 +9,7 @@ from switch.directory import Directory, ExtensionEntry, TrunkState
 from switch.number_rules import apply_rules
 from switch.numbers import clean, format_number
 from switch.trunk_groups import order_trunks
+from switch.voicemail import box_name, is_voicemail
 
 QUEUE = "queue:"
 FLOW = "ivr:"
@@ -79,7 +80,12 @@ class ToFlow(msgspec.Struct, frozen=True, gc=False):
     access_number: str = ""
 
 
-Decision = Refuse | ToExtension | ToTrunks | ToConference | ToQueue | ToFlow
+class ToVoicemail(msgspec.Struct, frozen=True, gc=False):
+    box: str
+    access_number: str = ""
+
+
+Decision = Refuse | ToExtension | ToTrunks | ToConference | ToQueue | ToFlow | ToVoicemail
 
 
 def choose_route(directory: Directory, origin: Origin, dialed: str, wall: float) -> Decision:
@@ -101,6 +107,9 @@ def choose_route(directory: Directory, origin: Origin, dialed: str, wall: float)
         return ToConference(dialed)
     if dialed.startswith(QUEUE) and dialed.removeprefix(QUEUE) in directory.queues:
         return ToQueue(dialed.removeprefix(QUEUE))
+    box = directory.box_at(dialed)
+    if box is not None:
+        return ToVoicemail(box.name)
     access = directory.access_number("", dialed)
     if access is not None:
         return choose_access(directory, origin, access, dialed, wall)
@@ -134,6 +143,11 @@ def choose_access(directory: Directory, origin: Origin, access: AccessNumber, di
         if flow not in directory.flows:
             return Refuse(HangupCause.NO_ROUTE_DESTINATION, f"access number {dialed} leads to {to}, which is gone")
         return ToFlow(flow, access_number=dialed)
+    if is_voicemail(to):
+        box = directory.boxes.get(box_name(to))
+        if box is None:
+            return Refuse(HangupCause.NO_ROUTE_DESTINATION, f"access number {dialed} leads to {to}, which is gone")
+        return ToVoicemail(box.name, access_number=dialed)
     if to in directory.extensions:
         return ToExtension(to, access_number=dialed)
     if to in directory.conferences:

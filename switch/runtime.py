@@ -67,6 +67,8 @@ class Runtime:
         self.counters = RuntimeCounters()
         self.recordings: dict[str, RecordingRecord] = {}
         """Recordings whose file is not finished, by id; their calls may be over."""
+        self.recording_closed: list[Callable[[RecordingRecord, float], None]] = []
+        """Told of every recording whose file is whole, or that failed."""
         self.outside = outside
         self.guard: Guard | None = None
         self.reply: Callable[[bytes, Flow], None] | None = None
@@ -98,6 +100,7 @@ class Runtime:
             act.SendRefer: self._send_refer,
             act.TakeOffer: self._on_leg(lambda action, call, leg, now: legs.take_offer(leg, action.body, now)),
             act.RefuseOffer: self._on_leg(lambda action, call, leg, now: legs.refuse_offer(leg, action.status, now)),
+            act.ReconfigureLeg: self._on_leg(lambda action, call, leg, now: legs.reconfigure(leg)),
             act.PreemptTrunk: lambda action, now: self.perform(calls.preempt(action.trunk, now), now),
             act.TellCall: lambda action, now: self.dispatch(action.event, now),
             **CallMoves(self).table,

@@ -268,6 +268,12 @@ class SipLegs:
                 if before.host != after.host and leg.is_configured and leg.negotiated is not None:
                     self.media.configure(leg, leg.negotiated)
 
+    def reconfigure(self, leg: Leg) -> list[sip.Action]:
+        """Tells the worker again what the leg is; before it was told at all there is nothing to do."""
+        if leg.is_configured and leg.negotiated is not None:
+            self.media.configure(leg, leg.negotiated)
+        return []
+
     @property
     def n_sessions(self) -> int:
         return len(self._legs)

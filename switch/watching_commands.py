@@ -8,8 +8,8 @@ import msgspec
 from control.auth import Caller
 from model import errors, watching
 from model.declare import Command
-from storage.directory import ExtensionState
-from storage.errors import NotFoundError, UnavailableError
+from storage.errors import UnavailableError
+from switch.mailboxes import store_state
 from switch.notifier import MWI, PRESENCE, Notifier
 
 if TYPE_CHECKING:
@@ -81,18 +81,10 @@ class WatchingCommands:
             raise errors.NoSuchExtension(f"no extension {number}")
 
     async def _store(self, number: str, **changes: Any) -> None:
-        book = self._app.storage.extension_states
         try:
-            try:
-                stored = await book.get(number)
-                stored = await book.update(msgspec.structs.replace(stored, **changes))
-            except NotFoundError:
-                stored = await book.add(ExtensionState(number=number, source="api", **changes))
+            await store_state(self._app.core, self._app.storage, number, **changes)
         except UnavailableError as error:
             raise errors.StorageUnavailable(str(error)) from None
-        now = self._runtime.outside.clock()
-        self._notifier.state_set(stored, now)
-        self._runtime.rearm(now)
 
     def _mailbox(self, number: str) -> watching.MailboxView:
         counts = self._notifier.book.counts(number)

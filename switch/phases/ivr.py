@@ -57,6 +57,8 @@ _OUTCOMES: dict[HangupCause, flow.Outcome] = {HangupCause.USER_BUSY: "busy", Han
 
 def enter(call: Call, now: float, env: Environment) -> Outcome:
     """Leg `a` is, or will be, answered, and hears the flow `call.flow_name` from its beginning."""
+    if call.flow is not None:
+        return _back_from_message(call, now, env)
     program = env.directory.flows.get(call.flow_name)
     if program is None:
         return releasing(call, HangupCause.NO_ROUTE_DESTINATION, "system", now, env)
@@ -75,6 +77,15 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     before = answer_caller(call, leg, now, env)
     begin_segment(call, leg, "ivr", now, env)
     return _go(call, interpreter.start(call.flow, now, FlowWorld(env, now)), now, env, before)
+
+
+def _back_from_message(call: Call, now: float, env: Environment) -> Outcome:
+    leaving, call.leaving = call.leaving, None
+    outcome = (leaving.result if leaving is not None else "") or "nothing"
+    begin_segment(call, call.legs[call.a], "ivr", now, env)
+    limit = env.config.calls.max_duration_s
+    call.deadline = now + limit if limit else 0.0
+    return _step(call, flow.MessageTaken(outcome), now, env)
 
 
 def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
@@ -203,6 +214,8 @@ def _go(
                 call.queue_skills = tuple(sorted(step.skills.items()))
             case flow.JoinQueue(queue=queue):
                 return _join(call, queue, actions, now, env)
+            case flow.TakeMessage():
+                return _take_message(call, step, actions, now, env)
             case flow.TransferTo():
                 return _transfer(call, step, actions, now, env)
             case flow.EndCall():
@@ -243,6 +256,17 @@ def _join(call: Call, queue: str, actions: list[Action], now: float, env: Enviro
     _let_go(call, now, env)
     call.stay = QueueStay(queue=queue, entry_id="")
     return to_phase("queue", actions)
+
+
+def _take_message(call: Call, step: flow.TakeMessage, actions: list[Action], now: float, env: Environment) -> Outcome:
+    run = _run(call)
+    if step.box not in env.directory.boxes:
+        steps = interpreter.leave(run, f'leads to voicemail box "{step.box}", which is gone', now, _world(now, env))
+        return _go(call, steps, now, env, actions)
+    call.timers.pop(TIMER, None)
+    end_segment(call, call.legs[call.a], now, env)
+    call.box, call.is_greeted = step.box, step.has_greeting
+    return to_phase("voicemail", [*actions, *_note_path(call)])
 
 
 def _note_path(call: Call) -> list[Action]:
@@ -326,6 +350,13 @@ def _over(
     actions = [*before, _ended(call, result)]
     _let_go(call, now, env)
     return releasing(call, cause, side, now, env, actions)
+
+
+def end_flow(call: Call, result: str, now: float, env: Environment) -> list[Action]:
+    """The call ends elsewhere while the flow waits for it to come back."""
+    actions: list[Action] = [_ended(call, result)]
+    _let_go(call, now, env)
+    return actions
 
 
 def _ended(call: Call, result: str) -> FlowEnded:

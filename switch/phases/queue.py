@@ -44,6 +44,7 @@ from switch.release import leg_left
 from switch.ring_plan import Ringing
 from switch.routing import FLOW, QUEUE, Origin
 from switch.variables import set_data
+from switch.voicemail import box_name, find_box, is_voicemail
 
 OVERFLOW = "overflow"
 _ENDS = {"overflow_full": HangupCause.USER_BUSY, "closed": HangupCause.CALL_REJECTED}
@@ -196,7 +197,8 @@ def _lead(
     call: Call, target: str, place: EntryPlace | None, otherwise: HangupCause, now: float, env: Environment
 ) -> Outcome:
     """He leaves the queue for `target`; the call ends with the cause `otherwise` when there is nothing to go to."""
-    stay_of(call).target = target
+    queue_stay = stay_of(call)
+    queue_stay.target = target
     if target.startswith(QUEUE):
         name = target.removeprefix(QUEUE)
         if name in env.directory.queues:
@@ -208,6 +210,12 @@ def _lead(
             end_segment(call, call.legs[call.a], now, env)
             call.flow_name = name
             return to_phase("ivr", [media.StopPlay(call.call_id, call.a)] if call.legs[call.a].is_up else [])
+    elif is_voicemail(target):
+        call.box = box_name(target, queue_stay.queue)
+        if find_box(env.directory.boxes, call.box, queue_stay.queue) is not None:
+            queue_sound.forget(call)
+            end_segment(call, call.legs[call.a], now, env)
+            return to_phase("voicemail", [media.StopPlay(call.call_id, call.a)] if call.legs[call.a].is_up else [])
     elif target != "hangup":
         return _overflow(call, target.removeprefix("external:"), now, env)
     return releasing(call, otherwise, "system", now, env)

@@ -96,6 +96,9 @@ def _redirected(call: Call, number: str, ring_timeout_s: float, now: float, env:
 def _follow(call: Call, standing: ringing.Standing, now: float, env: Environment) -> Outcome:
     if standing.answered is not None:
         return _answered(call, standing.answered, standing.actions, now, env)
+    if standing.failed is not None and call.box:
+        # Who did not answer has his calls sent on to voicemail.
+        return to_phase("voicemail", standing.actions)
     if standing.failed is not None:
         return releasing(call, standing.failed, standing.side, now, env, standing.actions)
     return stay(standing.actions)

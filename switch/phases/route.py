@@ -17,7 +17,18 @@ from switch.environment import Environment
 from switch.leg_events import CallEvent
 from switch.phases.outcome import Outcome, releasing, to_phase
 from switch.ring_plan import Diversion, Ringing
-from switch.routing import Decision, Origin, Refuse, ToConference, ToExtension, ToFlow, ToQueue, ToTrunks, choose_route
+from switch.routing import (
+    Decision,
+    Origin,
+    Refuse,
+    ToConference,
+    ToExtension,
+    ToFlow,
+    ToQueue,
+    ToTrunks,
+    ToVoicemail,
+    choose_route,
+)
 from switch.targets import extension_steps, trunk_steps
 
 log = logging.getLogger(__name__)
@@ -45,7 +56,7 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
         return releasing(call, HangupCause.INCOMING_CALL_BARRED, "system", now, env, [*actions, blocked])
     origin = Origin(call.caller, extension, trunk)
     if extension is not None and (feature := env.features.find(call.dialed)) is not None:
-        return to_phase("echo" if feature.name == "echo" else "feature", actions)
+        return to_phase({"echo": "echo", "voicemail": "mailbox"}.get(feature.name, "feature"), actions)
     if extension is not None and call.dialed == extension.number:
         return to_phase("echo", actions)
     cause = plan(call, origin, call.dialed, now, env)
@@ -58,6 +69,8 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
         return to_phase("queue", actions)
     if call.flow_name:
         return to_phase("ivr", actions)
+    if call.box:
+        return to_phase("voicemail", actions)
     return to_phase("ring" if call.conference is None else "conference", actions)
 
 
@@ -130,6 +143,12 @@ def take_decision(ringing: Ringing, decision: Decision, now: float, env: Environ
                 return HangupCause.NO_ROUTE_DESTINATION
             call.access_number = access_number or call.access_number
             call.flow_name = flow
+        case ToVoicemail(box=box, access_number=access_number):
+            # Also where a phone that does not answer has sent it on.
+            if call is None or call.phase not in ("route", "ring"):
+                return HangupCause.NO_ROUTE_DESTINATION
+            call.access_number = access_number or call.access_number
+            call.box = box
         case ToTrunks(route=route, access_number=access_number, is_emergency=is_emergency):
             if call is not None:
                 call.is_emergency = call.is_emergency or is_emergency

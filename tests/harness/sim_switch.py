@@ -28,6 +28,7 @@ from switch.pins import check_pin, hash_keyed
 from switch.runtime import Outside
 from switch.security_events import SecurityEvent
 from switch.services_desk import ServicesDesk
+from switch.voicemail_desk import VoicemailDesk
 from tests.harness.sim_dns import SimResolver
 from tests.harness.sim_phone import SimPhone
 from tests.harness.simnet import SimNet
@@ -84,6 +85,8 @@ class NotedWorker:
         self.legs: dict[str, set[str]] = {}
         self.recordings: dict[str, media.StartRecording] = {}
         self._switch = switch
+        self.recorded_s = 1.0
+        """How long every recording turns out."""
 
     @property
     def n_free(self) -> int:
@@ -128,8 +131,10 @@ class NotedWorker:
         return True
 
     def _finish(self, recording: str) -> None:
-        start = self.recordings.pop(recording)
-        self.tell(media.RecordingFinished(start.session, recording, start.path, 1.0, 100, "00", 2))
+        start = self.recordings.pop(recording, None)
+        if start is None:
+            return
+        self.tell(media.RecordingFinished(start.session, recording, start.path, self.recorded_s, 100, "00", 2))
 
     def tell(self, event: media.Event) -> None:
         self._switch.loop.call_later(0.001, self._switch.core.runtime.media_events, self._index, [event])
@@ -156,6 +161,7 @@ class SimSwitch:
         self.loop = asyncio.get_running_loop()
         self.net = net
         listen = f'[sip]\nlisten = ["udp:{HOST}:5060", "tcp:{HOST}:5060"]\n'
+        self.text = config_text
         self.config = parse_config(config_text if "[sip]" in config_text else listen + config_text)
         self.events: list[Event] = []
         self.security: list[SecurityEvent] = []
@@ -214,6 +220,9 @@ class SimSwitch:
             self.storage, self.config.ivr, self.loop.time, runtime.tell, self.events.append, self._own, _verify, _hashed
         )
         runtime.also_perform(AskMember, self.members.ask)
+        self.removed: list[str] = []
+        """Files that were deleted."""
+        self.voicemail = VoicemailDesk(self.core, self.storage, self.events.append, self._own, _verify, self._remove)
         self.core.trunks.resolve_literals()
         self.transports = net.attach(self.core.runtime, *((one.transport, one.host, one.port) for one in listeners))
         self._phones: list[SimPhone] = []
@@ -301,6 +310,9 @@ class SimSwitch:
         assert core.calls.counters.unhandled_errors == 0
         assert core.runtime.counters.unhandled_errors == 0
         assert core.stack.stats.n_faults == 0
+
+    async def _remove(self, path: str) -> None:
+        self.removed.append(path)
 
     def _keep(self, record: CallRecord | RecordingRecord) -> None:
         self.records.append(record)

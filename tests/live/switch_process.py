@@ -49,9 +49,9 @@ class SwitchProcess:
         self.folder = folder / "switch"
         self.folder.mkdir()
         self.data = self.folder / "data"
-        self._network = network
-        self._token = new_token()
-        user = {"name": "tests", "token_hash": hash_token(self._token), "role": "supervisor"}
+        self.network = network
+        self.token = new_token()
+        user = {"name": "tests", "token_hash": hash_token(self.token), "role": "supervisor"}
         text = toml(_merged(_DEFAULTS, config)) + "[[control.user]]\n" + toml(user)
         file = self.folder / "ringback.toml"
         file.write_text(text)
@@ -77,7 +77,12 @@ class SwitchProcess:
 
     def connect(self) -> Control:
         """Another control connection."""
-        return Control(self._network.socket(), CONTROL, self._token)
+        return Control(self.network.socket(), CONTROL, self.token)
+
+    def reconnect(self) -> None:
+        """After the switch process was killed."""
+        self.control.close()
+        self.control = wait_until(self._try_connect, lambda: f"the control API again:\n{self.log[-4000:]}")
 
     def calls_are_over(self) -> None:
         """Wait until no call is left."""
@@ -129,9 +134,9 @@ class SwitchProcess:
 
     def _try_connect(self) -> Control | None:
         assert self._process.exit_code is None, f"the switch ended ({self._process.exit_code}):\n{self.log[-4000:]}"
-        sock = self._network.socket()
+        sock = self.network.socket()
         try:
-            return Control(sock, CONTROL, self._token)
+            return Control(sock, CONTROL, self.token)
         except OSError:
             sock.close()
             return None

@@ -33,6 +33,7 @@ class SimApp:
         self.registrations = switch.core.registrations
         self.storage = switch.storage
         self.services = switch.services
+        self.voicemail = switch.voicemail
         self.hub = self
         self.roles = RoleBook(switch.config.role, USERS, self.core.directory.agent_roles)
         reaches = Reaches(self.runtime.calls, self.core.directory, self.core.floor)

@@ -81,9 +81,9 @@ FLOW = document(
 class Hotline(Centre):
     """The centre with a flow at 4010."""
 
-    def __init__(self, folder, flow=None) -> None:
+    def __init__(self, folder, flow=None, more: str = "") -> None:
         (folder / "main.json").write_text(json.dumps(flow or FLOW))
-        super().__init__(MORE.format(flows=folder))
+        Centre.__init__(self, MORE.format(flows=folder) + more)
         core = self.switch.core
         core.directory.flows = load_flows(core.env.config, core.directory.queues.keys())
 

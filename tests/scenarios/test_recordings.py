@@ -163,7 +163,9 @@ class Kept:
 
 def recovered(record) -> RecordingRecord:
     storage = Kept()
-    asyncio.run(recover(storage, [record]))
+    told: list[RecordingRecord] = []
+    asyncio.run(recover(storage, [record], told.append))
+    assert told == storage.records[-1:]
     return storage.records
 
 

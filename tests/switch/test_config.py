@@ -30,6 +30,17 @@ def test_an_empty_file_is_the_defaults():
         ('[sip]\nlisten = ["wss:0.0.0.0:5066"]', "needs sip.tls_certificate and sip.tls_key"),
         ('[webrtc]\norigins = ["example.com"]', 'x.toml:2: webrtc.origins: "example.com" must be "https://host'),
         ("[sip]\n\nlistn = []", 'x.toml:3: sip.listn: no such key; did you mean "listen"?'),
+        ('[email]\nhost = "mail.example.net"', "x.toml:1: email.sender: is needed where there is a host"),
+        (
+            '[email]\nhost = "mail.example.net"\nsender = "a@b.c"\nsecurity = "none"',
+            'x.toml:4: email.security: "none" would send messages, and the password, in the clear',
+        ),
+        ('[[voicemail]]\nname = "a"\nqueue = "b"', 'x.toml:3: voicemail[0].queue: there is no queue "b"'),
+        ('[[voicemail]]\nname = "a"\nnumber = "1"\n' * 2, 'x.toml:4: voicemail[1]: "a" is there twice'),
+        (
+            '[[access_number]]\nnumber = "1"\nto = "voicemail:a"',
+            'x.toml:3: access_number[0].to: there is no voicemail box "a"',
+        ),
         ("[spi]", 'x.toml:1: spi: no such key; did you mean "sip"?'),
         (TRUNK + 'port = "5"', "x.toml:4: trunk[0].port: expected `int`, got `str`"),
         (TRUNK + "port = 99999", "x.toml:4: trunk[0].port: expected `int` <= 65535"),
