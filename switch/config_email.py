@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from model.voicemail import MailAddress
 from switch.config_types import Section, Text
 
 
@@ -19,7 +18,9 @@ class Email(Section, frozen=True):
     ] = "starttls"
     username: Text = ""
     password_file: Annotated[Text, Meta(description="File that holds the password and nothing else.")] = ""
-    sender: Annotated[MailAddress | Literal[""], Meta(description="Address the messages come from.")] = ""
+    sender: Annotated[
+        str, Meta(pattern=r"^([^@\s,;<>]{1,64}@[^@\s,;<>]{1,190})?$", description="Address the messages come from.")
+    ] = ""
     timeout_s: Annotated[float, Meta(ge=1, le=300)] = 30.0
 
 

@@ -261,7 +261,8 @@ def _join(call: Call, queue: str, actions: list[Action], now: float, env: Enviro
 def _take_message(call: Call, step: flow.TakeMessage, actions: list[Action], now: float, env: Environment) -> Outcome:
     run = _run(call)
     if step.box not in env.directory.boxes:
-        steps = interpreter.leave(run, f'leads to voicemail box "{step.box}", which is gone', now, _world(now, env))
+        why = f'leads to voicemail box "{step.box}", which is gone'
+        steps = interpreter.leave(run, why, now, FlowWorld(env, now))
         return _go(call, steps, now, env, actions)
     call.timers.pop(TIMER, None)
     end_segment(call, call.legs[call.a], now, env)
