@@ -278,7 +278,7 @@ class DeleteBox(Command, frozen=True, kw_only=True):
 # -- events ------------------------------------------------------------------------------------------------------------
 
 
-@event("voicemail.left", permission="voicemail.play")
+@event("voicemail.left", permission="queue.view")
 class MessageLeft(Event, frozen=True, kw_only=True):
     """There is a new message."""
 
@@ -290,7 +290,7 @@ class MessageLeft(Event, frozen=True, kw_only=True):
     duration_s: float
 
 
-@event("voicemail.changed", permission="voicemail.play")
+@event("voicemail.changed", permission="queue.view")
 class MessageChanged(Event, frozen=True, kw_only=True):
     """A message was heard, marked, called back or deleted."""
 
@@ -303,7 +303,7 @@ class MessageChanged(Event, frozen=True, kw_only=True):
     by: str
 
 
-@event("voicemail.not_sent", permission="voicemail.play")
+@event("voicemail.not_sent", permission="queue.view")
 class MessageNotSent(Event, frozen=True, kw_only=True):
     """Nobody could be told of a message by e-mail; it is in its box."""
 
@@ -313,7 +313,7 @@ class MessageNotSent(Event, frozen=True, kw_only=True):
     error: str
 
 
-@event("voicemail_box.changed", permission="voicemail.play")
+@event("voicemail_box.changed", permission="queue.view")
 class BoxChanged(Event, frozen=True, kw_only=True):
     """A box was changed."""
 

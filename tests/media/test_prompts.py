@@ -129,7 +129,7 @@ def test_files_of_every_kind_become_8_khz(tmp_path, rate, encoding, channels):
         ("http://example.com/a.wav", 'a source is "tone:'),
         ("tone:ringback", "no tone plan ''"),
         ("tone:ringback/atlantis", "no tone plan 'atlantis'; there are au, br"),
-        ("tone:applause/cn", "no tone 'applause' in plan 'cn'; there are busy"),
+        ("tone:applause/cn", "no tone 'applause' in plan 'cn'; there are beep, busy"),
         ("silence:", "1 to 600000"),
         ("silence:0", "1 to 600000"),
         ("silence:-5", "1 to 600000"),
