@@ -8,6 +8,7 @@ import msgspec
 from acd.desk_inputs import DeskInput
 from acd.inputs import AcdInput
 from ivr.run import Ask, CheckMember
+from ivr.speaking import Sound
 from model import media
 from model.causes import HangupCause
 from model.declare import Event
@@ -227,6 +228,19 @@ class ReconfigureLeg(_LegAction, frozen=True):
     """What the media worker listens for has changed."""
 
 
+class MakeSpeech(_LegAction, frozen=True):
+    """Make the texts among `sounds` playable; SpeechMade with the same token follows, at once when they were spoken
+    lately. Its repr, which may be logged, tells no text."""
+
+    token: str
+    sounds: tuple[Sound, ...]
+    is_anew: bool = False
+    """What was made before could not be played."""
+
+    def __repr__(self) -> str:
+        return f"MakeSpeech({self.call_id!r}, {self.leg_id!r}, {self.token!r})"
+
+
 class ForgetCall(_LegAction, frozen=True):
     """Everything is written; leg_id is empty. `ports` are (worker, RTP port) to be freed."""
 
@@ -266,6 +280,7 @@ Action = (
     | AskMessages
     | ChangeMessage
     | ReconfigureLeg
+    | MakeSpeech
     | ForgetCall
     | media.Command
     | Event

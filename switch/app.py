@@ -14,6 +14,7 @@ from control.gate import Gate
 from control.hub import EventHub
 from control.role_book import RoleBook
 from control.server import ControlServer
+from ivr.constant_texts import constant_texts
 from media.client import MediaClient
 from model import errors, events, media
 from model.causes import HangupCause
@@ -36,6 +37,7 @@ from switch.callers_desk import load_callers
 from switch.centre_store import load_centre
 from switch.commands import make_handlers
 from switch.config import Config
+from switch.config_speech import speech_setup
 from switch.core import Core, assemble
 from switch.directory import Directory, extension_entries
 from switch.environment import Environment
@@ -61,6 +63,7 @@ from switch.security_commands import reload_tls_by_signal
 from switch.security_log import SecurityLog
 from switch.services_desk import ServicesDesk
 from switch.sockets import local_address, media_hosts
+from switch.speech_client import SpeechClient
 from switch.trunks import Trunks
 from switch.version import VERSION
 from switch.vip_check import VipCheck
@@ -191,6 +194,8 @@ class App:
         )
         app.flow_requests = FlowRequests(core.runtime.tell, app._own)
         core.runtime.also_perform(AskHttp, app.flow_requests.ask)
+        if config.speech.enabled:
+            app._start_speech()
         try:
             app.transports = await Transports.open(
                 listeners,
@@ -247,6 +252,13 @@ class App:
     def addresses(self) -> list[tuple[str, str, int]]:
         """(transport, host, port) of each SIP listener."""
         return self.transports.addresses()
+
+    def _start_speech(self) -> None:
+        speech, config = self.core.speech, self.config
+        client = SpeechClient(speech_setup(config), speech.gone, config.node.log_level.upper())
+        self._own(client.run())
+        speech.use(client, self._own, config.speech.timeout_s)
+        self._own(speech.render_ahead(constant_texts(self.core.directory.flows)))
 
     # -- starting ----------------------------------------------------------------------------------------------------
 

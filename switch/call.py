@@ -12,6 +12,7 @@ hear-matrix, the music and the segments of the record from them.
 import msgspec
 
 from ivr.run import FlowRun
+from ivr.speaking import Sound
 from model import media
 from model.causes import HangupCause
 from model.media import Edge, LegStatistics, StartRecording
@@ -355,6 +356,8 @@ class Call(Ringing, msgspec.Struct, gc=False, kw_only=True):
     """What it is while a message is left."""
     hearing: HearingMessages | None = None
     """What it is while messages are heard."""
+    saying: tuple[Sound, ...] = ()
+    """What the flow says now, when there are texts in it that were not made anew yet."""
     conference: Room | None = None
     """What it is when it is a conference."""
     monitors: dict[str, Monitor] = {}

@@ -9,6 +9,7 @@ import typer
 
 from switch.cli_control import app as control_app
 from switch.cli_ivr import app as ivr_app
+from switch.cli_say import say
 from switch.cli_simulate import simulate
 from switch.cli_staffing import staffing
 from switch.config_file import ConfigError, load_config
@@ -71,6 +72,7 @@ def check(config: ConfigPath = Path("ringback.toml")) -> None:
 
 app.command()(staffing)
 app.command()(simulate)
+app.command()(say)
 app.add_typer(ivr_app)
 
 

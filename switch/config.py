@@ -21,6 +21,7 @@ from switch.config_features import FeatureCodes, Parking
 from switch.config_ivr import Ivr
 from switch.config_nat import Nat
 from switch.config_security import Outbound, OutboundLimit, Security
+from switch.config_speech import SpeechRules
 from switch.config_supervision import Supervises, Supervision, SupervisionGroup
 from switch.config_trunks import Campaign, Numbering, Route, Trunk, TrunkGroup
 from switch.config_types import (
@@ -403,6 +404,7 @@ class Config(Section, frozen=True):
     ivr: Ivr = Ivr()
     voicemail: tuple[VoicemailBox, ...] = ()
     email: Email = Email()
+    speech: SpeechRules = SpeechRules()
     alarm: tuple[AlarmRule, ...] = ()
     vip: Vip = Vip()
     prometheus: Prometheus = Prometheus()

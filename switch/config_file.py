@@ -15,6 +15,7 @@ from model.alarms import AlarmRule
 from model.calendars import Calendar, Holiday, SpecialDay
 from model.queues import Callback, Queue, QueueLimits, QueueSound, RelaxStep, Satisfaction, WrapUp
 from model.roles import BUILT_IN_ROLES, Role, RoleFault, compile_rights
+from model.speech import SpeechVoice
 from model.voicemail import VoicemailBox
 from sip.codecs import CODECS
 from sip.media_terms import PTIMES_MS
@@ -29,6 +30,7 @@ from switch.config_email import email_problem
 from switch.config_features import feature_problem
 from switch.config_lines import line_of
 from switch.config_nat import nat_problem
+from switch.config_speech import SpeechRules, speech_problem
 from switch.config_supervision import check_supervision
 from switch.config_trunks import Campaign, GroupMember, NumberRule, Route, Trunk, TrunkGroup
 from switch.config_types import Section
@@ -112,6 +114,7 @@ _LISTS: dict[str, type[Section]] = {
 
 _NESTED: dict[tuple[Any, str], type[Section]] = {
     (Control, "user"): User,
+    (SpeechRules, "voice"): SpeechVoice,
     (Trunk, "rules_in"): NumberRule,
     (Trunk, "rules_out"): NumberRule,
     (TrunkGroup, "members"): GroupMember,
@@ -182,7 +185,11 @@ def _check(config: Config, text: str, path: str) -> None:
     features = feature_problem(
         config.feature_codes, config.agents, config.parking, [e.number for e in config.extension]
     )
-    for problem in (features, nat_problem(config.nat), vip_problem(config.vip), email_problem(config.email)):
+    problems = (
+        *(features, nat_problem(config.nat), vip_problem(config.vip)),
+        *(email_problem(config.email), speech_problem(config.speech)),
+    )
+    for problem in problems:
         if problem is not None:
             raise wrong([*problem[0]], problem[1])
     check_unique("extension", [e.number for e in config.extension], wrong)

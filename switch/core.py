@@ -12,6 +12,7 @@ from model.declare import Event
 from model.events_security import SourceBanned, SourceUnbanned
 from model.ids import IdSource
 from sip.stack import Listener, SipStack, TransactionTimers
+from switch.actions import MakeSpeech
 from switch.admission import Admission
 from switch.browser_edge import BrowserEdge
 from switch.browsers import Browsers
@@ -33,6 +34,7 @@ from switch.runtime import Outside, Runtime
 from switch.security_events import SecurityEvent
 from switch.services import is_in_call
 from switch.sip_legs import SipLegs
+from switch.speech_service import SpeechService
 from switch.trunks import Lookup, Trunks
 
 
@@ -54,6 +56,7 @@ class Core(msgspec.Struct, frozen=True):
     browser_edge: BrowserEdge
     guard: Guard
     floor: Floor
+    speech: SpeechService
 
 
 def _tell(event: SecurityEvent, outside: Outside, publish: Callable[[Event], None]) -> None:
@@ -138,6 +141,8 @@ def assemble(
         runtime.watch_flows(machine.flow_failed)
     floor = Floor(runtime, directory, env, int.from_bytes(secrets(8)))
     floor.begin()
+    speech = SpeechService(runtime.tell, runtime.dispatch)
+    runtime.also_perform(MakeSpeech, speech.make)
     registrations.on_change(floor.phones_changed)
     door = Door(runtime, gatekeeper, registrations, trunks, notifier, messages, is_congested=is_congested)
     door.requests_done.append(keep_alives.request_done)
@@ -158,6 +163,7 @@ def assemble(
         browser_edge,
         guard,
         floor,
+        speech,
     )
 
 

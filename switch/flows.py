@@ -38,7 +38,7 @@ def load_flows(
             continue
         flow, faults = read_flow(text)
         if flow is not None:
-            faults = [*flow_faults(flow, around), *_unspeakable(flow)]
+            faults = [*flow_faults(flow, around), *([] if config.speech.enabled else _unspeakable(flow))]
             if flow.name != name:
                 faults.append(FlowFault("", "name", f'is "{flow.name}" in a file for "{name}"'))
         problems += [f"{path}: {fault}" for fault in faults]
@@ -50,9 +50,9 @@ def load_flows(
 
 
 def _unspeakable(flow: Flow) -> list[FlowFault]:
-    """What wants speech made of text, which nothing here can make yet."""
+    """What wants speech made of text, which is off."""
     return [
-        FlowFault(node.id, f"{where}.{i}", "text cannot be spoken yet: record it, and name the sound")
+        FlowFault(node.id, f"{where}.{i}", "is text, and speech is off: set speech.enabled, or record it as a sound")
         for node in flow.nodes
         for where, pieces in pieces_of(node)
         for i, piece in enumerate(pieces)

@@ -11,7 +11,9 @@ from msgspec import Meta
 from control.auth import hash_token, new_token
 from model.calendars import Calendar, Holiday, SpecialDay
 from model.roles import Role
+from model.speech import SpeechVoice
 from switch.config import Config, Control, Extension, User
+from switch.config_speech import SpeechRules
 from switch.config_trunks import Campaign, GroupMember, NumberRule, Trunk, TrunkGroup
 
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
@@ -38,6 +40,7 @@ _SECTIONS = (
     "vip",
     "ivr",
     "email",
+    "speech",
     "prometheus",
 )
 
@@ -48,6 +51,7 @@ _INNER: dict[Any, tuple[tuple[str, Any], ...]] = {
         ("Entries of `special_days` of a calendar", SpecialDay),
     ),
     Control: (("[[control.user]]", User),),
+    SpeechRules: (("[[speech.voice]]", SpeechVoice),),
     Trunk: (("Entries of `rules_in` and `rules_out` of a trunk", NumberRule),),
     TrunkGroup: (("Entries of `members` of a trunk group", GroupMember),),
 }
@@ -147,6 +151,8 @@ def _keys(kind: Any) -> list[tuple[str, str, Any]]:
         if kind is Control and field.name == "user":
             continue
         default = None if field.default is msgspec.NODEFAULT else field.default
+        if field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
         keys.append((field.name, _description(hints[field.name]), default))
     return keys
 
@@ -166,6 +172,8 @@ def _toml(value: Any) -> str:
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, msgspec.Struct):
         return "{ " + ", ".join(f"{name} = {_toml(getattr(value, name))}" for name in value.__struct_fields__) + " }"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + " }" if value else "{}"
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return str(value)

@@ -262,6 +262,15 @@ class FlowReplied(_CallEvent, frozen=True):
         return f"FlowReplied({self.call_id}, {self.error!r})"
 
 
+class SpeechMade(_CallEvent, frozen=True):
+    """Of a MakeSpeech: its sounds in order, as the media worker takes them; "" for a text that could not be made, and
+    `error` says why."""
+
+    token: str
+    sources: tuple[str, ...]
+    error: str = ""
+
+
 class FeatureDone(_CallEvent, frozen=True):
     """What a feature code asked for is done, or `error` says why not."""
 
@@ -449,6 +458,7 @@ CallEvent = (
     | FlowReplied
     | RecordingClosed
     | MessagesCame
+    | SpeechMade
     | FeatureDone
     | LegJoins
     | LegSpeaks

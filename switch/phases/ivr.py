@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 from ivr import interpreter
 from ivr import run as flow
+from ivr.speaking import Sound
 from ivr.voices import language_of
 from model import events, media
 from model.causes import HangupCause
 from model.events_flow import FlowEnded, FlowLeft, FlowTrouble, FlowVisited
 from switch import agent_ringing, ringing
-from switch.actions import Action, AskHttp, AskMember
+from switch.actions import Action, AskHttp, AskMember, MakeSpeech
 from switch.answering import answer_caller, begin_segment, end_segment
 from switch.call import Call, Leg, QueueStay
 from switch.environment import Environment
@@ -29,6 +30,7 @@ from switch.leg_events import (
     PlayEnded,
     Release,
     SetData,
+    SpeechMade,
     Timeout,
     TimerDue,
     WithdrawAgent,
@@ -95,8 +97,10 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
     match event:
         case LegDigit() if leg is not None and not bridged.is_told(leg, event, now):
             return _pressed(call, leg, event, now, env)
+        case SpeechMade(token=token) if token == _play_id(call) and _run(call).is_saying:
+            return stay(_play_made(call, event, env))
         case PlayEnded(play_id=play_id, reason="error") if play_id == _play_id(call):
-            return stay(_replace_sound(call, env))
+            return stay(_play_again(call) or _replace_sound(call, env))
         case PlayEnded(play_id=play_id) if play_id in (_play_id(call), _play_id(call) + REPLACED):
             return _step(call, flow.Said(_run(call).n_said), now, env)
         case FlowReplied(token=token, found=found, error=error) if token == _token(call):
@@ -225,17 +229,29 @@ def _go(
 
 
 def _say(call: Call, said: flow.Say, env: Environment) -> list[Action]:
-    sources, actions = [], []
-    for sound in said.sounds:
-        if isinstance(sound, str):
-            sources.append(env.sound(sound))
-            continue
-        # Better a tone than nothing: he must notice that something is missing.
-        sources.append(env.refused)
+    sounds: list[Sound] = [env.sound(each) if isinstance(each, str) else each for each in said.sounds]
+    sources = [each for each in sounds if isinstance(each, str)]
+    if len(sources) == len(sounds):
+        call.saying = ()
+        return [media.Play(session=call.call_id, leg=call.a, play_id=_play_id(call), sources=sources)]
+    call.saying = tuple(sounds)
+    return [MakeSpeech(call.call_id, call.a, _play_id(call), call.saying)]
+
+
+def _play_made(call: Call, made: SpeechMade, env: Environment) -> list[Action]:
+    actions: list[Action] = []
+    if made.error:
         frame = _run(call).frames[-1]
-        actions.append(_trouble(call, frame.program.name, frame.node, "text cannot be spoken"))
-    played = media.Play(session=call.call_id, leg=call.a, play_id=_play_id(call), sources=sources)
-    return [*actions, played]
+        actions.append(_trouble(call, frame.program.name, frame.node, f"text cannot be spoken: {made.error}"))
+    # Better a tone than nothing: he must notice that something is missing.
+    sources = [source or env.refused for source in made.sources]
+    return [*actions, media.Play(session=call.call_id, leg=call.a, play_id=_play_id(call), sources=sources)]
+
+
+def _play_again(call: Call) -> list[Action]:
+    """A file of speech may have gone a moment ago, or be broken: it is made anew, once."""
+    sounds, call.saying = call.saying, ()
+    return [MakeSpeech(call.call_id, call.a, _play_id(call), sounds, is_anew=True)] if sounds else []
 
 
 def _replace_sound(call: Call, env: Environment) -> list[Action]:
@@ -375,7 +391,7 @@ def _ended(call: Call, result: str) -> FlowEnded:
 
 def _let_go(call: Call, now: float, env: Environment) -> None:
     """The flow is over for this caller, and what he typed is forgotten."""
-    call.flow = None
+    call.flow, call.saying = None, ()
     call.timers.pop(TIMER, None)
     end_segment(call, call.legs[call.a], now, env)
 

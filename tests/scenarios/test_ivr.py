@@ -335,7 +335,6 @@ def test_a_flow_that_is_not_there_or_not_good_is_refused_at_the_start(tmp_path):
         with pytest.raises(UnusableError) as failure:
             Hotline(tmp_path, bad)
         assert 'a.next: there is no node "b"' in str(failure.value)
-        assert "text cannot be spoken yet" in str(failure.value)
         assert "a.say.1.source: there is no file" in str(failure.value)
 
     run_virtual(main())

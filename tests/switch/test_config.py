@@ -9,10 +9,13 @@ import pytest
 from switch.addresses import parse_listen
 from switch.config_file import ConfigError, load_config, parse_config
 from switch.config_lines import line_of
+from switch.config_speech import speech_setup
 from switch.init_config import configuration_text, documentation, new_password, write_configuration
 
 TRUNK = '[[trunk]]\nname = "a"\nhost = "192.0.2.1"\n'
 GROUP = '[[trunk_group]]\nname = "g"\n'
+VOICE = "[[speech.voice]]\n"
+HTTP_VOICE = VOICE + 'language = "zh"\nprovider = "http"\n'
 
 
 def test_an_empty_file_is_the_defaults():
@@ -74,6 +77,20 @@ def test_an_empty_file_is_the_defaults():
         ('[sip]\ndigest_algorithms = ["SHA1"]', 'x.toml:2: sip.digest_algorithms: "SHA1" is not known'),
         ('[control]\nlisten = "localhost:8470"', "x.toml:2: control.listen:"),
         ("[sip]\nlisten = [", "x.toml"),
+        (VOICE + 'language = "zh"\nprovider = "hibari"', "x.toml:3: speech.voice[0].provider: hibari speaks English"),
+        (VOICE + 'language = "zh"\nprovider = "piper"', "x.toml:1: speech.voice[0].file: piper needs a voice file"),
+        (HTTP_VOICE + 'url = "ftp://a/{text}"', "x.toml:4: speech.voice[0].url: must begin with http://"),
+        (HTTP_VOICE + 'url = "http://{voice}/{text}"', "speech.voice[0].url: must begin with http:// or https:// and"),
+        (HTTP_VOICE + 'url = "http://a/b"', "x.toml:4: speech.voice[0].url: must contain {text}"),
+        (
+            HTTP_VOICE + 'url = "http://a"\nmethod = "POST"\nbody = { input = "x" }',
+            "x.toml:6: speech.voice[0].body: a field must contain {text}",
+        ),
+        (HTTP_VOICE + 'ulr = "http://a/b"', 'speech.voice[0].ulr: no such key; did you mean "url"?'),
+        (
+            HTTP_VOICE + 'url = "http://a/{text}"\n' + HTTP_VOICE + 'url = "http://a/{text}"',
+            'x.toml:6: speech.voice[1].language: "zh" has a voice already',
+        ),
         ('[numbering]\nemergency_trunks = ["b"]', 'x.toml:2: numbering.emergency_trunks: there is no trunk "b"'),
     ],
 )
@@ -146,3 +163,15 @@ def test_lines_of_keys():
     assert line_of(text, ["l", 1, "c"]) == 8
     assert line_of(text, ["l", 1, "d"]) == 6
     assert line_of(text, ["nothing"]) == 1
+
+
+def test_voices_stand_in_for_those_that_are_there_anyway(tmp_path):
+    (tmp_path / "r.toml").write_text(
+        '[speech]\nmax_mb = 3\n[[speech.voice]]\nlanguage = "zh"\nprovider = "piper"\nfile = "zh.onnx"\n'
+    )
+    config = load_config(tmp_path / "r.toml")
+    setup = speech_setup(config)
+    voices = {voice.language: voice for voice in setup.voices}
+    assert (voices["zh"].provider, voices["zh"].file) == ("piper", str(config.resolve("zh.onnx")))
+    assert voices["en"].provider == "hibari"
+    assert (setup.folder, setup.max_bytes) == (str(config.resolve("speech")), 3 << 20)

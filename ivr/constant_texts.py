@@ -1,0 +1,39 @@
+"""The texts of flows that are always the same, in the languages in which callers hear them. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from ivr.program import Program, branches_of, pieces_of, places
+from ivr.speaking import Speech
+from model.flows import Node, PlayText, SetLanguage, SubFlow
+
+
+def constant_texts(programs: Mapping[str, Program]) -> list[Speech]:
+    """Each once: those near the beginning of a flow first."""
+    found: dict[tuple[str, str], Speech] = {}
+    begun = [(name, program.flow.start, program.flow.language) for name, program in programs.items()]
+    seen = set(begun)
+    # It grows while it is walked.
+    for name, node_id, language in begun:
+        program = programs[name]
+        node = program.nodes.get(node_id)
+        if node is None:
+            continue
+        short = language.partition("-")[0]
+        for text in _texts(node):
+            found.setdefault((text, short), Speech(text, short))
+        following = node.language if isinstance(node, SetLanguage) else language
+        leads = [(name, to or program.flow.exit, following) for _, to, _ in branches_of(node)]
+        if isinstance(node, SubFlow) and node.flow in programs:
+            leads.append((node.flow, programs[node.flow].flow.start, language))
+        for lead in leads:
+            if lead not in seen:
+                seen.add(lead)
+                begun.append(lead)
+    return list(found.values())
+
+
+def _texts(node: Node) -> Iterator[str]:
+    for _, pieces in pieces_of(node):
+        for piece in pieces:
+            if isinstance(piece, PlayText) and not places(piece.text) and piece.text.strip():
+                yield piece.text.strip()
