@@ -24,6 +24,7 @@ _SUBJECTS = (
     "extension",
     "role",
     "queue",
+    "flow",
     "group",
     "recording_id",
     "monitor_id",

@@ -40,7 +40,8 @@ class ControlLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Before login; who is logged in counts against `connections` alone."""
     strangers: int = 64
     """Connections before login, of all sources."""
-    line_bytes: int = 65_536
+    line_bytes: int = 655_360
+    """Longest line: a flow document of the greatest size, and what is around it."""
     login_line_bytes: int = 4096
     """Longest line before login."""
     login_s: float = 10.0

@@ -193,6 +193,16 @@ class NoSuchMember(ApiError):
     """There is no member with that number."""
 
 
+@error(-32072, "no_such_flow")
+class NoSuchFlow(ApiError):
+    """There is no flow of that name, or it has no such version or draft."""
+
+
+@error(-32071, "faulty_flow")
+class FaultyFlow(ApiError):
+    """The flow has mistakes: `data.faults` lists them, each with `node`, `field` and `problem`; `data.n_faults`."""
+
+
 @error(-32080, "no_such_box")
 class NoSuchBox(ApiError):
     """There is no voicemail box with that name."""

@@ -1,4 +1,5 @@
-"""What callers do in flows (XIVR-10): containment, and where they are lost, is computed from these."""
+"""What callers do in flows (XIVR-10): containment, and where they are lost, is computed from these. And what becomes of
+flows themselves."""
 
 from model.declare import Event, event
 
@@ -50,3 +51,35 @@ class FlowEnded(Event, frozen=True, kw_only=True):
     result: str
     """queue, transferred, ended (by the flow), hung_up (IVR-23), failed (his line), released (by command)."""
     n_steps: int
+
+
+@event("flow.published", permission="flow.view")
+class FlowPublished(Event, frozen=True, kw_only=True):
+    """Callers who come from now on hear another version of a flow."""
+
+    flow: str
+    version: int
+    by: str
+    note: str
+    rolled_back_to: int
+    """The version whose document it is; 0 = a new one."""
+
+
+@event("flow.removed", permission="flow.view")
+class FlowRemoved(Event, frozen=True, kw_only=True):
+    """A flow was removed by API."""
+
+    flow: str
+    by: str
+
+
+@event("flow.unfit", permission="flow.view")
+class FlowUnfit(Event, frozen=True, kw_only=True):
+    """At a start of the switch: a published flow does not fit what there is (any more)."""
+
+    flow: str
+    version: int
+    is_used: bool
+    """False: it cannot be read at all, so no caller comes to it."""
+    faults: list[str]
+    """The first 20."""

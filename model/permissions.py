@@ -47,6 +47,8 @@ PERMISSIONS: dict[str, Permission] = _table(
     Permission("agent.manage", "agent_group", "Add, change and delete agents (SUP-18).", True),
     Permission("queue.manage", "queue", "Add, change and delete queues.", True),
     Permission("routing.manage", "unscoped", "Change access numbers, calendars and ways out.", True),
+    Permission("flow.view", "unscoped", "See which flows there are, and their figures."),
+    Permission("flow.manage", "unscoped", "Read, change, publish and remove flows.", True),
     Permission("list.manage", "unscoped", "Change black and white lists, customer lists and address books.", True),
     Permission("role.view", "unscoped", "See roles."),
     Permission("role.manage", "unscoped", "Add, change and delete roles.", True),

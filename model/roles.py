@@ -146,6 +146,7 @@ _VIEWER = (
     "call.view",
     "conference.view",
     "extension.view",
+    "flow.view",
     "phone.view_full",
     "queue.view",
     "switch.view",

@@ -22,6 +22,7 @@ from storage.directory import (
 )
 from storage.event_log import EventBook
 from storage.filters import AuditFilter, CallFilter, Page, RecordingFilter
+from storage.flows import FlowBook
 from storage.recordings import StoredRecording
 from storage.rows import Record
 from storage.voicemail import MessageBook
@@ -83,6 +84,8 @@ class AnyStorage(Protocol):
     def recordings(self) -> RecordingBook: ...
     @property
     def events(self) -> EventBook: ...
+    @property
+    def flows(self) -> FlowBook: ...
     @property
     def messages(self) -> MessageBook: ...
     @property

@@ -40,6 +40,7 @@ from storage.filters import (
     format_cursor,
     parse_cursor,
 )
+from storage.memory_flows import MemoryFlows
 from storage.recordings import StoredRecording
 from storage.rows import RECORD_TYPES, Record
 from storage.voicemail import IN_BOX, BoxTotals, MessageFilter
@@ -63,6 +64,7 @@ class MemoryStorage:
         self.audit = MemoryAudit()
         self.events = MemoryEvents()
         self.messages = MemoryMessages()
+        self.flows = MemoryFlows()
         self.extensions: MemoryEntries[Extension] = MemoryEntries(Extension, wall)
         self.extension_services: MemoryEntries[ExtensionServices] = MemoryEntries(ExtensionServices, wall)
         self.access_numbers: MemoryEntries[AccessNumber] = MemoryEntries(AccessNumber, wall)

@@ -149,6 +149,19 @@ settings = Table(
     PrimaryKeyConstraint("domain", "key"),
 )
 
+flows = Table(
+    "flows",
+    metadata,
+    _text("domain"),
+    _text("name", is_key=True),
+    Column("version", BigInteger(), nullable=False),
+    _text("document"),
+    _float("saved_utc"),
+    _text("saved_by"),
+    _text("note"),
+    PrimaryKeyConstraint("domain", "name", "version"),
+)
+
 trunks = Table(
     "trunks",
     metadata,

@@ -22,6 +22,7 @@ from storage.directory import (
 )
 from storage.errors import UnavailableError
 from storage.event_log import EventQueries
+from storage.flows import FlowQueries
 from storage.recordings import RecordingQueries
 from storage.rows import Record
 from storage.sinks import PostgresSink, Sink, SqliteSink
@@ -50,6 +51,7 @@ class Storage:
         self.audit = AuditQueries(database)
         self.messages = MessageQueries(database)
         self.events = EventQueries(database)
+        self.flows = FlowQueries(database)
         self.extensions: Directory[Extension] = Directory(Extension, database, wall=wall)
         self.extension_services: Directory[ExtensionServices] = Directory(ExtensionServices, database, wall=wall)
         self.settings: Directory[Setting] = Directory(Setting, database, wall=wall)

@@ -18,6 +18,7 @@ from storage.interface import AnyStorage
 from switch.calendar import Almanac, is_in_force
 from switch.config_access import access_problem
 from switch.directory import Directory
+from switch.flow_store import flows_naming
 from switch.office import EVERYTHING
 from switch.routing import Origin, Refuse, ToConference, ToExtension, ToFlow, ToQueue, ToVoicemail, choose_access
 from switch.settings_store import SettingsStore, stored
@@ -192,6 +193,8 @@ class AccessDesk:
         for number in self._directory.access_numbers.values():
             if number.calendar == name:
                 raise errors.WrongState(f"access number {number.number} follows calendar {name}", state="in_use")
+        for user in flows_naming(self._directory, "calendar", name):
+            raise errors.WrongState(f"{user} asks calendar {name}", state="in_use")
         await self._store.forget(key)
         self._office.almanacs.pop(name, None)
         if self._office.closures.pop(name, None) is not None:

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from acd.metrics import Metrics
 from control.audit import AuditTrail
@@ -44,6 +44,7 @@ from switch.environment import Environment
 from switch.event_log import keep_events
 from switch.extensions_admin import entry_of, hash_password
 from switch.flow_requests import FlowRequests
+from switch.flow_store import load_published
 from switch.flows import load_flows
 from switch.lag import LagMeter
 from switch.last_agents import recall_agents
@@ -73,6 +74,7 @@ from switch.voicemail_mail import VoicemailMail
 from switch.wallboard import Wallboard
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 WORKER_WAIT_S = 10.0
 LINGER_S = 3.0
@@ -189,9 +191,11 @@ class App:
         # Before the first call can come.
         app.members = Members(app.storage, config.ivr, outside.clock, core.runtime.tell, app.hub.publish, app._own)
         core.runtime.also_perform(AskMember, app.members.ask)
-        directory.flows = load_flows(
+        directory.file_flows = load_flows(
             config, directory.queues.keys(), directory.office.almanacs.keys(), directory.boxes.keys()
         )
+        directory.flows = {**directory.file_flows}
+        await load_published(app.storage, config, directory, app.hub.publish)
         app.flow_requests = FlowRequests(core.runtime.tell, app._own)
         core.runtime.also_perform(AskHttp, app.flow_requests.ask)
         if config.speech.enabled:
@@ -403,6 +407,10 @@ class App:
             await asyncio.sleep(1.0)
             self.lag.note(time.monotonic() - before - 1.0)
             env.wall_offset = time.time() - time.monotonic()
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """What takes longer than the loop may stand still."""
+        return await asyncio.to_thread(work)
 
     def check_room(self) -> None:
         """Raises the API error that says why no new call can be taken."""

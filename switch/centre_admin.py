@@ -1,4 +1,5 @@
-"""Queues, agents and agent groups by API: who changes one waits for who changes another, since they name each other."""
+"""Queues, agents, agent groups and flows by API: who changes one waits for who changes another, since they name each
+other."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from control.auth import Caller
 from model.declare import Command
-from switch import agents_admin, queues_admin
+from switch import agents_admin, flows_admin, queues_admin
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -14,4 +15,8 @@ if TYPE_CHECKING:
 
 def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:
     lock = asyncio.Lock()
-    return {**queues_admin.make_handlers(app, lock), **agents_admin.make_handlers(app, lock)}
+    return {
+        **queues_admin.make_handlers(app, lock),
+        **agents_admin.make_handlers(app, lock),
+        **flows_admin.make_handlers(app, lock),
+    }

@@ -9,23 +9,20 @@ import msgspec
 import typer
 from rich.console import Console
 
-from ivr import interpreter
-from ivr import run as flow
 from ivr.checks import Surroundings, flow_faults, read_flow
 from ivr.interpreter import FixedWorld
 from ivr.program import Program, compile_flow
-from ivr.requests import pick
-from ivr.run import FlowAction, FlowInput, FlowRun
-from ivr.speaking import Sound
-from ivr.voices import PROMPTS
+from ivr.simulation import Simulation, TransferEnd
 from model.flows import Flow
 from switch.cli_client import AsJson, fail
+from switch.cli_flows import add_flows
 from switch.sources import source_problem
 
 app = typer.Typer(name="ivr", help="Flows of the voice menu.", no_args_is_help=True)
 
+add_flows(app)
+
 FlowPath = Annotated[Path, typer.Argument(help="Flow document (JSON); flows it calls lie beside it as NAME.json.")]
-_MAX_INPUTS = 10_000
 
 
 @app.command()
@@ -75,177 +72,36 @@ def run(
     if transfer not in ("answered", "busy", "no_answer", "failed"):
         fail(f'--transfer is answered, busy, no_answer or failed, not "{transfer}"')
     world = FixedWorld(_programs(path), hours)
-    program = world.flows[path.stem]
     inputs = [part.strip() for part in say.split(",")] if say is not None else None
     for part in inputs or []:
         if part not in ("-", "!") and not (part and set(part) <= set("0123456789*#")):
             fail(f'--say: "{part}" is neither digits nor "-" nor "!"')
-    walk = _Walk(program, world, caller, inputs, _documents(replies), transfer, is_quiet=as_json)
-    walk.go()
+    end = msgspec.convert(transfer, TransferEnd)
+    walk = Simulation(world.flows[path.stem], world, caller=caller, replies=_documents(replies), transfer=end)
+    walk.start()
+    shown = 0
+    while True:
+        shown = 0 if as_json else _show(walk, shown)
+        if walk.end:
+            break
+        walk.give(_from_terminal() if inputs is None else inputs.pop(0) if inputs else "-")
     if as_json:
-        print(json.dumps({"path": walk.run.path, "end": walk.end, "steps": walk.told}, ensure_ascii=False))
+        steps = [msgspec.structs.asdict(step) for step in walk.told]
+        print(json.dumps({"path": walk.run.path, "end": walk.end, "steps": steps}, ensure_ascii=False))
 
 
-class _Walk:
-    """One simulated caller; time passes only where nothing else happens."""
-
-    def __init__(
-        self,
-        program: Program,
-        world: FixedWorld,
-        caller: str,
-        inputs: list[str] | None,
-        documents: list[Any],
-        transfer: str,
-        *,
-        is_quiet: bool,
-    ) -> None:
-        self.now = 0.0
-        self.world = world
-        self.run: FlowRun = interpreter.begin(
-            program, {"caller": caller, "access_number": ""}, program.flow.language, self.now
-        )
-        self.inputs = inputs
-        self.documents = documents
-        self.transfer = transfer
-        self.is_quiet = is_quiet
-        self.told: list[dict[str, str]] = []
-        self.end = ""
-        self._console = Console(highlight=False, markup=False, soft_wrap=True)
-        self._ask: flow.Ask | None = None
-
-    def go(self) -> None:
-        self._take(interpreter.start(self.run, self.now, self.world))
-        n_inputs = 0
-        while self.is_on() and n_inputs < _MAX_INPUTS:
-            for given in self._next():
-                n_inputs += 1
-                if self.is_on():
-                    self._take(interpreter.step(self.run, given, self.now, self.world))
-        if self.is_on():
-            self._tell("stopped", f"after {n_inputs} inputs")
-
-    def is_on(self) -> bool:
-        return not self.end
-
-    def _next(self) -> list[FlowInput]:
-        run = self.run
-        match run.waits_for:
-            case "said":
-                return [flow.Said(run.n_said)]
-            case "reply":
-                return [self._reply()]
-            case "transfer":
-                if self.transfer == "answered":
-                    self._tell("talks", "with who was called")
-                    self.end = "transferred"
-                    return []
-                self._tell("transfer", self.transfer)
-                return [flow.NotTransferred(msgspec.convert(self.transfer, flow.Outcome))]
-            case "message":
-                return [flow.MessageTaken("left")]
-            case "pause":
-                return [self._later()]
-            case _:
-                return self._input()
-
-    def _input(self) -> list[FlowInput]:
-        if self.inputs is None:
-            typed = self._from_terminal()
-        elif self.inputs:
-            typed = self.inputs.pop(0)
-        else:
-            typed = "-"
-        if typed == "!":
-            self._tell("caller", "hangs up")
-            self.end = "hung_up"
-            return []
-        if typed in ("-", ""):
-            self._tell("caller", "does nothing")
-            if self.run.is_saying:
-                self._take(interpreter.step(self.run, flow.Said(self.run.n_said), self.now, self.world))
-            return [self._later()]
-        self._tell("caller", "keys " + ("•" * len(typed) if self.run.is_secure else typed))
-        return [flow.Digit(digit) for digit in typed]
-
-    def _from_terminal(self) -> str:
-        if not sys.stdin.isatty():
-            return sys.stdin.readline().strip() or "!"
-        return str(typer.prompt('keys ("-" nothing, "!" hang up)', default="-", show_default=False)).strip()
-
-    def _later(self) -> FlowInput:
-        self.now = max(self.now, self.run.deadline)
-        return flow.Due()
-
-    def _reply(self) -> FlowInput:
-        document = self.documents.pop(0) if self.documents else None
-        if isinstance(document, str):
-            self._tell("answer", document)
-            return flow.Replied({}, outcome=document)
-        if document is None or self._ask is None:
-            self._tell("answer", "none")
-            return flow.Replied({}, "no answer")
-        found = pick(document, self._ask.picks)
-        self._tell("answer", ", ".join(f"{name} = {value}" for name, value in found.items()))
-        return flow.Replied(found)
-
-    def _take(self, actions: list[FlowAction]) -> None:
-        for action in actions:
-            match action:
-                case flow.Visited():
-                    self._tell("node", f"{action.flow}/{action.node} ({action.kind})")
-                case flow.Left(branch=branch) if branch not in ("next", "key"):
-                    self._tell("branch", branch)
-                case flow.Say(sounds=sounds):
-                    self._tell("hears", _spoken(sounds))
-                case flow.Ask(method=method, url=url):
-                    self._ask = action
-                    self._tell("asks", f"{method} {url}")
-                case flow.CheckMember(member=member):
-                    self._ask = None
-                    self._tell("asks", f"for the password of member {member}")
-                case flow.Secure(is_on=is_on):
-                    self._tell("secure", "begins" if is_on else "ends")
-                case flow.Tell(data=data):
-                    self._tell("data", ", ".join(f"{name} = {value}" for name, value in data.items()))
-                case flow.SpeakLanguage(language=language):
-                    self._tell("language", language)
-                case flow.RankCaller():
-                    skills = "".join(f", {skill} {level}" for skill, level in action.skills.items())
-                    self._tell("rank", f"{'VIP' if action.is_vip else 'normal'}, priority {action.priority}{skills}")
-                case flow.TransferTo(number=number):
-                    self._tell("transfer", f"to {number}")
-                case flow.JoinQueue(queue=queue):
-                    self._tell("queue", queue)
-                    self.end = "queue"
-                case flow.TakeMessage(box=box):
-                    self._tell("message", f"into box {box}")
-                case flow.EndCall():
-                    self._tell("end", "the call is over")
-                    self.end = "ended"
-                case flow.Trouble(problem=problem):
-                    self._tell("trouble", problem)
-                case _:
-                    pass
-
-    def _tell(self, what: str, text: str) -> None:
-        self.told.append({"what": what, "text": text})
-        if not self.is_quiet:
-            self._console.print(f"{what:>9}  {text}")
+def _show(walk: Simulation, shown: int) -> int:
+    """What happened since; returns how much of it is shown now."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for step in walk.told[shown:]:
+        console.print(f"{step.what:>9}  {step.text}")
+    return len(walk.told)
 
 
-def _spoken(sounds: list[Sound]) -> str:
-    """Texts of built-in prompts in place of their names."""
-    parts = []
-    for sound in sounds:
-        if not isinstance(sound, str):
-            parts.append(sound.text)
-        elif sound.startswith("voice:"):
-            language, _, name = sound.removeprefix("voice:").partition("/")
-            parts.append(PROMPTS[language][name])
-        else:
-            parts.append(f"[{sound}]")
-    return " ".join(parts)
+def _from_terminal() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().strip() or "!"
+    return str(typer.prompt('keys ("-" nothing, "!" hang up)', default="-", show_default=False)).strip()
 
 
 def _read(path: Path) -> tuple[Flow | None, list[str]]:
@@ -271,7 +127,7 @@ def _programs(path: Path) -> dict[str, Program]:
         loaded, lines = _read(at)
         if lines or loaded is None:
             fail(f"{at}: {lines[0]}" + (f" (and {len(lines) - 1} more: `ringback ivr check`)" if lines[1:] else ""))
-        programs[at.stem] = compile_flow(loaded, 1)
+        programs[at.stem] = compile_flow(loaded, 0)
         called = {name for node in loaded.nodes if (name := getattr(node, "flow", ""))} - {*programs}
         ahead += [path.parent / f"{name}.json" for name in sorted(called)]
     return programs

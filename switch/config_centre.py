@@ -34,7 +34,8 @@ def target_problem(
     if target.startswith("queue:") and target.removeprefix("queue:") not in queues:
         return f'there is no queue "{target.removeprefix("queue:")}"'
     if flows is not None and target.startswith("ivr:") and target.removeprefix("ivr:") not in flows:
-        return f'there is no flow "{target.removeprefix("ivr:")}" (NAME.json in the folder that ivr.flows names)'
+        name = target.removeprefix("ivr:")
+        return f'there is no flow "{name}" (published, or {name}.json in the folder that ivr.flows names)'
     if boxes is not None and is_voicemail(target) and (name := box_name(target, queue)) not in boxes and name != queue:
         return f'there is no voicemail box "{name}"' if name else "say which box: voicemail:NAME"
     return ""

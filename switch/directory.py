@@ -87,7 +87,9 @@ class Directory:
         self.queues: dict[str, Queue] = {queue.name: queue for queue in config.queue}
         self.boxes: dict[str, VoicemailBox] = {box.name: box for box in config.voicemail}
         self.flows: dict[str, Program] = {}
-        """As published."""
+        """What callers are led to: as published, or of the folder."""
+        self.file_flows: dict[str, Program] = {}
+        """Of the folder; a published one of the same name goes before it."""
         self.queue_states: dict[str, QueueState] = {}
         """Queues that were closed or drained by command before the last stop."""
         self.leaving: dict[str, Queue] = {}

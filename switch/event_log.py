@@ -1,4 +1,4 @@
-"""The durable log of the contact centre: what is told of queues, offers and agents is kept as it is told."""
+"""The durable log of the contact centre: what is told of queues, offers, agents and flows is kept as it is told."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,7 @@ import msgspec
 
 from control.auth import Caller
 from control.hub import EventHub
-from model import events_agent, events_queue
+from model import events_agent, events_flow, events_queue
 from model.commands_log import LoggedEvent, LoggedEvents, ReadLog
 from model.declare import EVENTS, Command, Event, event_spec
 from model.errors import InvalidValue, StorageUnavailable
@@ -19,8 +19,12 @@ from storage.interface import AnyStorage
 if TYPE_CHECKING:
     from switch.app import App
 
+CENTRE: tuple[str, ...] = tuple(
+    name for name, spec in EVENTS.items() if spec.params.__module__ in (events_agent.__name__, events_queue.__name__)
+)
+"""Events that figures of queues and agents are made of."""
 LOGGED: frozenset[type[Event]] = frozenset(
-    spec.params for spec in EVENTS.values() if spec.params.__module__ in (events_agent.__name__, events_queue.__name__)
+    spec.params for name, spec in EVENTS.items() if name in CENTRE or spec.params.__module__ == events_flow.__name__
 )
 _encode = msgspec.json.Encoder().encode
 

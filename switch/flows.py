@@ -11,14 +11,14 @@ from switch.listening import UnusableError
 from switch.sources import source_problem
 
 
-def load_flows(
+def surroundings(
     config: Config,
-    queues: Set[str] | None = None,
-    calendars: Set[str] | None = None,
-    boxes: Set[str] | None = None,
-) -> dict[str, Program]:
-    """Flows by name. Raises UnusableError that lists every mistake of every flow."""
-    names = flow_names(config)
+    flows: Set[str],
+    queues: Set[str] | None,
+    calendars: Set[str] | None,
+    boxes: Set[str] | None,
+) -> Surroundings:
+    """What flows of this switch may name. Its `source_problem` looks at the disk."""
     prompts = config.resolve(config.media.prompts)
 
     def sound_problem(source: str) -> str:
@@ -26,7 +26,26 @@ def load_flows(
         is_missing = not problem and source.startswith("file:") and not (prompts / source[5:]).is_file()
         return f"there is no file {prompts / source[5:]}" if is_missing else problem
 
-    around = Surroundings(queues=queues, calendars=calendars, boxes=boxes, flows=names, source_problem=sound_problem)
+    return Surroundings(queues=queues, calendars=calendars, boxes=boxes, flows=flows, source_problem=sound_problem)
+
+
+def faults_of(flow: Flow, name: str, around: Surroundings, *, has_speech: bool) -> list[FlowFault]:
+    """Everything that keeps a flow from being used under a name."""
+    faults = [*flow_faults(flow, around), *([] if has_speech else _unspeakable(flow))]
+    if flow.name != name:
+        faults.append(FlowFault("", "name", f'is "{flow.name}" in a document for "{name}"'))
+    return faults
+
+
+def load_flows(
+    config: Config,
+    queues: Set[str] | None = None,
+    calendars: Set[str] | None = None,
+    boxes: Set[str] | None = None,
+) -> dict[str, Program]:
+    """Flows of the folder by name, each version 0. Raises UnusableError that lists every mistake of every flow."""
+    names = flow_names(config)
+    around = surroundings(config, names, queues, calendars, boxes)
     programs: dict[str, Program] = {}
     problems: list[str] = []
     for name in sorted(names):
@@ -38,12 +57,10 @@ def load_flows(
             continue
         flow, faults = read_flow(text)
         if flow is not None:
-            faults = [*flow_faults(flow, around), *([] if config.speech.enabled else _unspeakable(flow))]
-            if flow.name != name:
-                faults.append(FlowFault("", "name", f'is "{flow.name}" in a file for "{name}"'))
+            faults = faults_of(flow, name, around, has_speech=config.speech.enabled)
         problems += [f"{path}: {fault}" for fault in faults]
         if flow is not None and not faults:
-            programs[name] = compile_flow(flow, 1)
+            programs[name] = compile_flow(flow, 0)
     if problems:
         raise UnusableError("; ".join(problems))
     return programs

@@ -24,7 +24,7 @@ from storage.event_log import EventFilter
 from storage.interface import AnyStorage
 from switch.days import midnight, zone_of
 from switch.directory import Directory
-from switch.event_log import told_pages
+from switch.event_log import CENTRE, told_pages
 from switch.floor import Floor
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def rebuild(metrics: Metrics, storage: AnyStorage, time_zone: str) -> None
     """Feeds the log of today; afterwards nobody waits or is signed in, as after every start."""
     start_utc = midnight(time.time(), zone_of(time_zone), 0)
     try:
-        async for events in told_pages(storage, EventFilter(start_utc=start_utc)):
+        async for events in told_pages(storage, EventFilter(start_utc=start_utc, names=CENTRE)):
             for event, at_utc in events:
                 metrics.feed(event, at_utc)
     except UnavailableError as error:

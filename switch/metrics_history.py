@@ -15,7 +15,7 @@ from model.errors import InvalidValue, StorageUnavailable
 from storage.errors import UnavailableError
 from storage.event_log import EventFilter
 from switch.days import midnight, zone_of
-from switch.event_log import told_pages
+from switch.event_log import CENTRE, told_pages
 from switch.metrics import members_of, thresholds_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         ends = interval_end(command.interval_s, zone_of(app.config.numbering.time_zone))
         begin_utc = command.start_utc - WARM_UP_S
         made = History(thresholds_of(app.core.directory), ends, begin_utc, command.start_utc, rows.take)
-        criteria = EventFilter(start_utc=begin_utc, end_utc=command.end_utc)
+        criteria = EventFilter(start_utc=begin_utc, end_utc=command.end_utc, names=CENTRE)
         try:
             async for events in told_pages(app.storage, criteria, _PAGE):
                 for event, at_utc in events:

@@ -23,6 +23,7 @@ from model.partial import merged
 from model.queues import Queue
 from switch.centre_store import Sources, state_key
 from switch.config_centre import queue_problem, target_problem, targets_of
+from switch.flow_store import flows_naming
 from switch.queue_commands import QueueCommands
 from switch.routing import QUEUE
 from switch.settings_store import SettingsStore
@@ -150,11 +151,12 @@ class QueuesAdmin:
     def _users(self, name: str) -> Iterator[str]:
         to = QUEUE + name
         for number in self._directory.access_numbers.values():
-            if to in _ways_of(number):
+            if to in ways_of(number):
                 yield f"access number {number.number}"
         for queue in self._directory.queues.values():
             if queue.name != name and any(target == to for _, target in targets_of(queue)):
                 yield f"queue {queue.name}"
+        yield from flows_naming(self._directory, "queue", name)
 
     def _waiting(self, name: str) -> list[Entry]:
         entries = self._engine.state.entries.values()
@@ -214,5 +216,5 @@ def _sounds_of(queue: Queue) -> Iterator[tuple[str, str]]:
         yield "satisfaction.prompt", queue.satisfaction.prompt
 
 
-def _ways_of(number: AccessNumber) -> tuple[str, ...]:
+def ways_of(number: AccessNumber) -> tuple[str, ...]:
     return number.to, number.off_to, number.holiday_to, number.emergency_to

@@ -55,7 +55,7 @@ LEAST_ROLE = {
 ORDER = ["", "viewer", "operator", "supervisor", "administrator"]
 LEAST = {name: role for role, names in LEAST_ROLE.items() for name in names.split()}
 LEAST_BY_PERMISSION = {
-    "viewer": "agent.view call.view conference.view extension.view phone.view_full queue.view switch.view",
+    "viewer": "agent.view call.view conference.view extension.view flow.view phone.view_full queue.view switch.view",
     "operator": """
         agent.control
         call.control call.dial_external call.history call.originate call.secure conference.control extension.control
@@ -67,8 +67,8 @@ LEAST_BY_PERMISSION = {
         trace.use voicemail.play
     """,
     "administrator": """
-        agent.manage audit.view extension.manage list.manage queue.manage role.manage routing.manage switch.manage
-        trace.unmask
+        agent.manage audit.view extension.manage flow.manage list.manage queue.manage role.manage routing.manage
+        switch.manage trace.unmask
     """,
 }
 AGENT_MAY = {"agent.work", "call.dial_external", "phone.view_full"}

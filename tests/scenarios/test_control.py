@@ -52,6 +52,10 @@ class SimApp:
     async def flush_records(self) -> None:
         await self.storage.flush()
 
+    async def in_thread(self, work):
+        """There are no threads in virtual time."""
+        return work()
+
     def check_room(self) -> None:
         if self.runtime.pool.choose_worker() < 0:
             raise errors.Congested()
