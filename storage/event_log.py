@@ -48,8 +48,10 @@ class EventQueries:
         criteria = criteria or EventFilter()
         check_limit(limit)
         statement = select(*_COLUMNS).order_by(_e.at_utc, _e.seq).limit(limit + 1)
-        if criteria.start_utc:
-            statement = statement.where(_e.at_utc >= criteria.start_utc)
+        place = parse_place(after) if after else None
+        # Also with a place: of its two columns SQLite's index sees the first only, and would read from the start again.
+        if start_utc := max(criteria.start_utc, place[0] if place else 0.0):
+            statement = statement.where(_e.at_utc >= start_utc)
         if criteria.end_utc:
             statement = statement.where(_e.at_utc < criteria.end_utc)
         if criteria.names:
@@ -57,8 +59,8 @@ class EventQueries:
         for name in ("queue", "agent_id", "call_id"):
             if value := getattr(criteria, name):
                 statement = statement.where(_e[name] == value)
-        if after:
-            statement = statement.where(tuple_(_e.at_utc, _e.seq) > tuple_(*parse_place(after)))
+        if place:
+            statement = statement.where(tuple_(_e.at_utc, _e.seq) > tuple_(*place))
         async with self._database.read() as connection:
             found = [EventRecord(**row._asdict()) for row in await connection.execute(statement)]
         return page_of(found, limit)

@@ -21,7 +21,7 @@ MAX_EVENTS = 400_000
 """Of all flows; some ten seconds."""
 AROUND_S = 2 * 3600.0
 """No flow lasts so long: what is read before the time tells who was in it already, and behind it, how it ended."""
-_PAGE = 200
+_PAGE = 500
 """Read at one time: some milliseconds of the loop, and calls go on between two of them."""
 _NAMES = tuple(event_spec(kind).name for kind in (FlowVisited, FlowLeft, FlowTrouble, FlowEnded))
 _RESULTS = {

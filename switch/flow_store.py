@@ -42,7 +42,7 @@ async def load_published(
             publish(FlowUnfit(flow=row.name, version=row.version, is_used=is_used, faults=told))
 
 
-def flows_naming(directory: Directory, what: Literal["queue", "calendar", "flow"], name: str) -> Iterator[str]:
+def flows_naming(directory: Directory, what: Literal["queue", "calendar", "flow", "box"], name: str) -> Iterator[str]:
     """Flows that callers are led to, and those of the folder, in which a node names it. Drafts do not count."""
     for flow in sorted({*directory.flows, *directory.file_flows}):
         programs = (directory.flows.get(flow), directory.file_flows.get(flow))

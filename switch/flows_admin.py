@@ -293,9 +293,7 @@ def _encoded(document: flows.Document) -> str:
     return text.decode()
 
 
-def _judge(
-    text: str, name: str, around: Surroundings | None, has_speech: bool
-) -> tuple[Flow | None, list[FlowFault]]:
+def _judge(text: str, name: str, around: Surroundings | None, has_speech: bool) -> tuple[Flow | None, list[FlowFault]]:
     flow, faults = read_flow(text.encode())
     if flow is None:
         return None, faults

@@ -23,6 +23,7 @@ from storage.interface import AnyStorage
 from storage.voicemail import MessageFilter
 from switch.config_centre import box_problem, targets_of
 from switch.directory import Directory
+from switch.flow_store import flows_naming
 from switch.numbers import clean
 from switch.originate_commands import originate
 from switch.pins import hash_pin, pin_fault
@@ -228,7 +229,7 @@ class VoicemailCommands:
             targets = [target for _, target in targets_of(queue) if is_voicemail(target)]
             if queue.name != name and any(box_name(target, queue.name) == name for target in targets):
                 found.append(f"queue {queue.name}")
-        return found
+        return [*found, *flows_naming(self._directory, "box", name)]
 
     def _changeable(self, name: str) -> VoicemailBox:
         if name not in self._directory.boxes:

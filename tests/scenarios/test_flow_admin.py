@@ -30,6 +30,7 @@ from model.commands_flow import (
     SaveFlowDraft,
     SimulateFlow,
 )
+from model.commands_voicemail import CreateBox, DeleteBox
 from model.declare import Command, command_spec
 from model.events_flow import FlowEnded, FlowPublished, FlowRemoved, FlowUnfit, FlowVisited
 from storage.errors import UnavailableError
@@ -200,10 +201,16 @@ def test_what_a_flow_leads_to_and_what_leads_to_a_flow_cannot_be_removed(tmp_pat
             **document(
                 {"id": "when", "type": "schedule", "calendar": "hours", "working": "people"},
                 {"id": "people", "type": "queue", "queue": "help"},
+                {"id": "message", "type": "voicemail", "box": "letters"},
+                exit="message",
             ),
             "name": "night",
         }
+        await centre.do(CreateBox, box="letters", settings={})
         await centre.publish(flow)
+        with pytest.raises(errors.InUse) as refused:
+            await centre.do(DeleteBox, box="letters")
+        assert refused.value.data["users"] == ["flow night"]
         with pytest.raises(errors.InUse) as refused:
             await centre.do(DeleteQueue, queue="help")
         assert refused.value.data["users"] == ["flow night"]
@@ -225,6 +232,7 @@ def test_what_a_flow_leads_to_and_what_leads_to_a_flow_cannot_be_removed(tmp_pat
         assert await centre.listed("night") is None and "night" not in centre.directory.flows
         await centre.do(DeleteQueue, queue="help")
         await centre.do(RemoveCalendar, calendar="hours")
+        await centre.do(DeleteBox, box="letters")
         with pytest.raises(errors.NoSuchFlow):
             await centre.do(RemoveFlow, flow="night")
         await centre.close()
