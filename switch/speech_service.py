@@ -46,6 +46,8 @@ class SpeechService:
         self._own: Callable[[Coroutine[Any, Any, None]], None] = lambda work: work.close()
         self._timeout_s = 0.0
         self._known: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._making: dict[tuple[tuple[str, str], bool], asyncio.Future[str | SpeechError]] = {}
+        """What is being made, and whether ahead: who wants the same waits for the same."""
         self._used: set[str] = set()
         self._n_waiting = 0
 
@@ -116,18 +118,30 @@ class SpeechService:
             return found
         if self._maker is None:
             return SpeechError("speech is off ([speech] enabled = false)")
-        spoken, language = _key(text)
+        key = spoken, language = _key(text)
         if not spoken or len(spoken) > MAX_TEXT:
             return SpeechError(f"a text has 1 to {MAX_TEXT} characters, this one has {len(spoken)}")
+        making = self._making.get((key, is_ahead))
+        if making is not None:
+            return await making
+        making = self._making[key, is_ahead] = asyncio.get_running_loop().create_future()
+        made: str | SpeechError = SpeechError("given up")
         try:
             timeout_s = AHEAD_S if is_ahead else self._timeout_s
-            path = await self._maker.make(spoken, language, timeout_s, is_ahead=is_ahead)
+            made = await self._maker.make(spoken, language, timeout_s, is_ahead=is_ahead)
+            self._know(key, made)
         except SpeechError as error:
-            return error
-        self._known[spoken, language] = path
+            made = error
+        finally:
+            del self._making[key, is_ahead]
+            if not making.done():
+                making.set_result(made)
+        return made
+
+    def _know(self, key: tuple[str, str], path: str) -> None:
+        self._known[key] = path
         while len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
-        return path
 
     def _find(self, text: Speech) -> str | None:
         key = _key(text)

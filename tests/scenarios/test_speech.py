@@ -243,7 +243,32 @@ def test_others_want_texts_too(tmp_path):
         assert first == second == "/speech/en/a b c.wav"
         assert isinstance(none, SpeechError)
         assert await speech.want(wanted[:1], is_anew=True) == [first]
-        assert len(centre.mouth.asked) == 3
+        assert [text for text, *_ in centre.mouth.asked] == ["a b c", "a b c"]
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_who_wants_the_same_text_waits_for_the_same_and_never_for_what_is_made_ahead(tmp_path):
+    async def main():
+        centre = Speaking(tmp_path, Mouth(1.0))
+        speech = centre.switch.core.speech
+        ahead = asyncio.ensure_future(speech.want([Speech(MENU, "zh")], is_ahead=True))
+        callers = [await centre.call() for _ in range(3)]
+        await asyncio.sleep(1.0)
+        assert centre.mouth.asked == [(MENU, "zh", True), (MENU, "zh", False)]
+        assert centre.played() == ["voice:zh/for_other", ZH_MENU] * 3
+        assert await ahead == [f"/speech/zh/{MENU}.wav"]
+        first = asyncio.ensure_future(speech.want([Speech("a", "en")]))
+        second = asyncio.ensure_future(speech.want([Speech("a", "en")]))
+        await asyncio.sleep(0.1)
+        first.cancel()
+        assert str((await second)[0]) == "given up"
+        centre.mouth.broken = "no voice"
+        both = await asyncio.gather(*(speech.want([Speech("b", "en")]) for _ in range(2)))
+        assert [str(each[0]) for each in both] == ["no voice", "no voice"]
+        for mine in callers:
+            await centre.hang_up(mine)
         await centre.close()
 
     run_virtual(main())
