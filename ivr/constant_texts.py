@@ -1,16 +1,16 @@
 """The texts of flows that are always the same, in the languages in which callers hear them. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ivr.program import Program, branches_of, pieces_of, places
 from ivr.speaking import Speech
 from model.flows import Node, PlayText, SetLanguage, SubFlow
 
 
-def constant_texts(programs: Mapping[str, Program]) -> list[Speech]:
-    """Each once: those near the beginning of a flow first."""
+def constant_texts(programs: Mapping[str, Program], entered: Iterable[str]) -> list[Speech]:
+    """Of the flows named `entered`, and of those that they lead to. Each once: those near the beginning first."""
     found: dict[tuple[str, str], Speech] = {}
-    begun = [(name, program.flow.start, program.flow.language) for name, program in programs.items()]
+    begun = [(name, programs[name].flow.start, programs[name].flow.language) for name in entered]
     seen = set(begun)
     # It grows while it is walked.
     for name, node_id, language in begun:

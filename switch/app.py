@@ -262,7 +262,8 @@ class App:
         client = SpeechClient(speech_setup(config), speech.gone, config.node.log_level.upper())
         self._own(client.run())
         speech.use(client, self._own, config.speech.timeout_s)
-        self._own(speech.render_ahead(constant_texts(self.core.directory.flows)))
+        flows = self.core.directory.flows
+        speech.prepare(constant_texts(flows, flows))
 
     # -- starting ----------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import msgspec
 
 from control.auth import Caller
 from ivr.checks import Surroundings, flow_faults, read_flow
+from ivr.constant_texts import constant_texts
 from ivr.interpreter import FixedWorld
 from ivr.program import Program, compile_flow
 from ivr.simulation import Simulation
@@ -198,6 +199,7 @@ class FlowsAdmin:
         )
         await _read(self._book.publish(row, keep=MAX_VERSIONS, is_draft_done=not rolled_back_to))
         self._directory.flows[name] = compile_flow(flow, row.version)
+        self._app.core.speech.prepare(constant_texts(self._directory.flows, [name]))
         self._app.hub.publish(
             FlowPublished(flow=name, version=row.version, by=caller.user, note=note, rolled_back_to=rolled_back_to)
         )

@@ -87,6 +87,11 @@ class SpeechService:
         for key in [key for key, path in self._known.items() if path in lost]:
             del self._known[key]
 
+    def prepare(self, texts: Iterable[Speech]) -> None:
+        """They will be wanted: they are made beside the calls, when nothing else is."""
+        if self._maker is not None:
+            self._own(self.render_ahead(texts))
+
     async def render_ahead(self, texts: Iterable[Speech]) -> None:
         """Makes what will be wanted, one text after the other, so that nobody waits for it."""
         n_made, problems = 0, dict[str, int]()

@@ -26,13 +26,16 @@ def test_constant_texts_in_the_language_in_which_they_are_heard():
         exit="bye",
     )  # fmt: skip
     sub = program_of({"id": "s", "type": "play", "say": text("sub")}, name="sub", language="en")
-    found = constant_texts({"main": main, "sub": sub})
+    programs = {"main": main, "sub": sub}
+    found = constant_texts(programs, ["main", "sub"])
     assert found[0] == Speech("中", "zh")
     assert {(each.text, each.language) for each in found} == {
         *(("中", "zh"), ("中", "en"), ("不", "zh"), ("不", "en"), ("both", "zh"), ("both", "en")),
         *(("再见", "zh"), ("再见", "en"), ("sub", "en"), ("sub", "zh")),
     }
     assert len(found) == 10
+    assert constant_texts(programs, ["sub"]) == [Speech("sub", "en")]
+    assert Speech("sub", "zh") in constant_texts(programs, ["main"])
 
 
 def test_every_constant_text_of_the_examples_is_found():
@@ -40,7 +43,7 @@ def test_every_constant_text_of_the_examples_is_found():
         written = json.loads(path.read_text())
         program = program_of(*written.pop("nodes"), **{k: v for k, v in written.items() if k != "start"})
         told = {each["text"] for each in _texts(json.loads(path.read_text())) if "{" not in each["text"]}
-        assert told and told == {each.text for each in constant_texts({program.name: program})}
+        assert told and told == {each.text for each in constant_texts({program.name: program}, [program.name])}
 
 
 def _texts(document) -> list[dict[str, str]]:

@@ -15,6 +15,7 @@ from switch.flows import load_flows
 from switch.listening import UnusableError
 from tests.harness.virtual_loop import run_virtual
 from tests.ivr.flow_of import document, variable
+from tests.scenarios.test_flow_admin import Editor
 from tests.scenarios.test_ivr import Hotline, spoken
 
 MENU = "请按一"
@@ -334,6 +335,22 @@ def test_a_menu_asks_again_with_its_text(tmp_path):
         second = centre.switch.worker.of(media.Play)[-1]
         assert second.sources == first.sources and second.play_id != first.play_id
         await centre.hang_up(mine)
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_texts_of_a_flow_are_spoken_when_it_is_published(tmp_path):
+    async def main():
+        centre = Editor(tmp_path)
+        mouth, tasks = Mouth(), []
+        centre.switch.core.speech.use(mouth, lambda work: tasks.append(asyncio.ensure_future(work)), 3.0)
+        await centre.publish({**FLOW, "name": "night"})
+        await asyncio.sleep(1.0)
+        assert mouth.asked == [(MENU, "zh", True)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await centre.close()
 
     run_virtual(main())
