@@ -4,6 +4,7 @@ from bisect import bisect_right
 
 from acd.actions import Announce
 from acd.core import Core
+from acd.inputs import PlaceAsked
 from acd.state import Entry, QueueState
 
 _WINDOW_S = 600.0
@@ -15,7 +16,7 @@ _TOO_FEW = 3
 
 def arm(core: Core, entry: Entry, queue: QueueState, now: float) -> None:
     sound = queue.settings.sound
-    if sound.position_every_s:
+    if sound.position_every_s and not sound.program:
         first_s = 0.0 if sound.is_position_first else sound.position_every_s
         core.arm(now + first_s, "announce", entry.entry_id)
 
@@ -24,7 +25,7 @@ def announce(core: Core, entry: Entry, now: float) -> None:
     """Its timer has come."""
     queue = core.queues[entry.queue]
     sound = queue.settings.sound
-    if not sound.position_every_s or entry.state == "connected" or entry.callback_number:
+    if not sound.position_every_s or sound.program or entry.state == "connected" or entry.callback_number:
         return
     core.arm(now + sound.position_every_s, "announce", entry.entry_id)
     if entry.state not in ("waiting", "listening"):
@@ -33,6 +34,18 @@ def announce(core: Core, entry: Entry, now: float) -> None:
     if sound.only_when_better and entry.announced and position >= entry.announced:
         return
     entry.announced = position
+    _tell(core, entry, queue, position, now, has_ewt=sound.has_ewt)
+
+
+def asked(core: Core, told: PlaceAsked, now: float) -> None:
+    """Nothing for who does not wait."""
+    entry = core.entries.get(told.entry_id)
+    if entry is not None and entry.state in ("waiting", "listening") and not entry.callback_number:
+        _tell(core, entry, core.queues[entry.queue], core.position(entry), now, has_ewt=True)
+
+
+def _tell(core: Core, entry: Entry, queue: QueueState, position: int, now: float, *, has_ewt: bool) -> None:
+    sound = queue.settings.sound
     shown = min(position, sound.max_position) if sound.max_position else position
     core.out.append(
         Announce(
@@ -40,7 +53,7 @@ def announce(core: Core, entry: Entry, now: float) -> None:
             call_id=entry.call_id,
             position=shown,
             is_more_than=shown < position,
-            ewt_s=_remaining(core, entry, queue, position, now) if sound.has_ewt else None,
+            ewt_s=_remaining(core, entry, queue, position, now) if has_ewt else None,
         )
     )
 

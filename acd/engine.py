@@ -132,7 +132,8 @@ def _queue_changes(core: Core, told: inputs.QueueChanges, now: float) -> None:
         core.index_queue(name)
         queue.absent_since = None if core.present[name] else now
     else:
-        had_announcements = queue.settings.sound.position_every_s
+        before = queue.settings.sound
+        had_announcements = before.position_every_s and not before.program
         queue.settings = told.queue
         if queue.is_removed:
             queue.is_removed, queue.state = False, "open"
@@ -227,6 +228,7 @@ _HANDLERS: dict[type, Callable[[Core, Any, float], None]] = {
     inputs.VipVerdict: entries.verdict,
     inputs.EntryChanges: entries.change,
     inputs.EntryPulled: entries.pull,
+    inputs.PlaceAsked: announcing.asked,
     inputs.CallbackAsked: entries.callback_asked,
     inputs.CallbackAnswered: entries.callback_answered,
     inputs.CallbackFailed: entries.callback_failed,

@@ -24,15 +24,17 @@ CALLBACK_REST_S = 60.0
 
 
 def enter(core: Core, told: CallEnters, now: float) -> None:
-    """Raises NoSuchQueue. An entry that is there already is nothing new."""
+    """Raises NoSuchQueue; of a callback WrongState. An entry that is there already is nothing new."""
     queue = core.queues.get(told.queue)
     if queue is None:
         raise NoSuchQueue(f"no queue {told.queue}")
     if told.entry_id in core.entries:
         return
+    if told.callback_number:
+        _check_callbacks(queue)
     entry, is_resumed = _make(core, told, queue, now)
     ewt_s = announcing.estimate(core, queue, len(core.lines[told.queue]) + 1, now)
-    reason = limits.refusal(core, queue, ewt_s)
+    reason = limits.refusal(core, queue, ewt_s) if not told.callback_number else ""
     queue.n_waiting += 1
     core.entries[entry.entry_id] = entry
     core.out.append(
@@ -59,6 +61,10 @@ def enter(core: Core, told: CallEnters, now: float) -> None:
     entry.head_s = now - core.entries[head[3]].began if head is not None else 0.0
     limits.arm(core, entry, queue, now)
     announcing.arm(core, entry, queue, now)
+    if told.callback_number:
+        _call_back(core, entry, told.callback_number, told.call_id, now)
+        distribute(core, entry, now)
+        return
     delay_s = queue.settings.sound.distribute_after_s
     if delay_s and told.place is None:
         entry.state = "listening"
@@ -213,16 +219,29 @@ def callback_asked(core: Core, told: CallbackAsked, now: float) -> None:
         core.lines[entry.queue].remove(entry.entry_id)
         entry.state = "waiting"
         core.stand(entry)
-    queue.n_waiting -= 1
-    entry.callback_number = told.number
-    core.out.append(left(entry, "callback_converted", now))
-    entry.call_id = told.call_id or entry.call_id
-    core.out.append(callback_changed(entry, "asked"))
-    core.arm(now + queue.settings.callback.expires_s, "expire", entry.entry_id)
+    _call_back(core, entry, told.number, told.call_id, now)
     if entry.state == "listening":
         distribute(core, entry, now)
     else:
         core.unserved.append(entry)
+
+
+def _check_callbacks(queue: QueueState) -> None:
+    if not queue.settings.callback.is_enabled:
+        raise WrongState(f"queue {queue.settings.name} does not call back (callback.is_enabled)")
+    if queue.state != "open":
+        raise WrongState(f"queue {queue.settings.name} is {queue.state}")
+
+
+def _call_back(core: Core, entry: Entry, number: str, call_id: str, now: float) -> None:
+    """It is virtual from now on."""
+    queue = core.queues[entry.queue]
+    queue.n_waiting -= 1
+    entry.callback_number = number
+    core.out.append(left(entry, "callback_converted", now))
+    entry.call_id = call_id or entry.call_id
+    core.out.append(callback_changed(entry, "asked"))
+    core.arm(now + queue.settings.callback.expires_s, "expire", entry.entry_id)
 
 
 def callback_answered(core: Core, told: CallbackAnswered, now: float) -> None:

@@ -52,6 +52,8 @@ class CallEnters(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Placed by a dialler and answered (the reserve is for the others)."""
     place: EntryPlace | None = None
     """None: it is new, and waits from now on."""
+    callback_number: str = ""
+    """He is not on the line: he will be called back there, so limits of waiting are not for him."""
 
 
 class CallLeaves(msgspec.Struct, frozen=True, gc=False):
@@ -75,6 +77,12 @@ class EntryChanges(msgspec.Struct, frozen=True, gc=False):
     priority: int | None = None
     is_first: bool = False
     """Before everybody."""
+
+
+class PlaceAsked(msgspec.Struct, frozen=True, gc=False):
+    """Who speaks to the caller wants to tell him his place now; `Announce` follows while he waits."""
+
+    entry_id: str
 
 
 class EntryPulled(msgspec.Struct, frozen=True, gc=False):
@@ -196,6 +204,7 @@ AcdInput = (
     | VipVerdict
     | EntryChanges
     | EntryPulled
+    | PlaceAsked
     | CallbackAsked
     | CallbackAnswered
     | CallbackFailed

@@ -23,6 +23,11 @@ def place(position: int, ewt_s: float | None, language: str, *, is_more_than: bo
     return [source(name, language) for name in said]
 
 
+def wait(ewt_s: float, language: str) -> list[str]:
+    """How long he will probably wait."""
+    return [source(name, language) for name in _wait(ewt_s, language)]
+
+
 def _wait(ewt_s: float, language: str) -> list[str]:
     if ewt_s < 60:
         return ["wait_short"]

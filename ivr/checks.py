@@ -8,20 +8,27 @@ import msgspec
 
 from ivr.expression import ExpressionError, convert, infer, parse
 from ivr.program import branches_of, expressions_of, kinds_of, pieces_of, places, secrets_of, templates_of
+from ivr.queries import QueryError, parameters
+from ivr.script import expressions, parse_script
 from ivr.voices import LANGUAGES, PROMPTS
 from model.flows import (
     BUILT_IN,
+    RATINGS,
     Back,
+    CallMeBack,
     Collect,
     Flow,
     FlowFault,
     Http,
     Kind,
     LeaveMessage,
+    Lookup,
     MemberCheck,
     Node,
     PlaySound,
+    Satisfaction,
     Schedule,
+    Script,
     SubFlow,
     Top,
     ToQueue,
@@ -37,6 +44,8 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
     boxes: Set[str] | None = None
     """Boxes for messages."""
     flows: Set[str] | None = None
+    sources: Set[str] | None = None
+    """Databases."""
     source_problem: Callable[[str], str] | None = None
     """What is wrong with a source of sound; "" = nothing."""
 
@@ -96,6 +105,8 @@ def flow_faults(flow: Flow, around: Surroundings = Surroundings()) -> list[FlowF
                 faults.append(FlowFault(node.id, where, f'there is no node "{to}"'))
         faults += _name_faults(node, kinds, secrets_of(flow))
         faults += _secret_faults(node, kinds, secrets_of(flow))
+        faults += _answer_faults(node)
+        faults += _query_faults(node, kinds)
         faults += _sound_faults(node, around)
         faults += _known_faults(node, around)
         if isinstance(node, Collect) and node.min_digits > node.max_digits:
@@ -123,32 +134,47 @@ def _variable_faults(flow: Flow) -> Iterator[FlowFault]:
             yield FlowFault("", f"variables.{i}.initial", "is neither true nor false")
 
 
+def _script_faults(node: Script, kinds: Mapping[str, Kind], secrets: frozenset[str]) -> Iterator[FlowFault]:
+    block, problems = parse_script(node.lines)
+    yield from (FlowFault(node.id, f"lines.{line}", problem) for line, problem in problems)
+    for line, name, text in expressions(block):
+        yield from _value_faults(node, f"lines.{line}", name, text, kinds, secrets)
+
+
+def _value_faults(
+    node: Node, where: str, name: str, text: str, kinds: Mapping[str, Kind], secrets: frozenset[str]
+) -> Iterator[FlowFault]:
+    """Of an expression for the variable `name`; "" = a condition."""
+    try:
+        given = infer(parse(text), kinds)
+    except ExpressionError as error:
+        yield FlowFault(node.id, where, str(error))
+        return
+    if name and (name in BUILT_IN or name not in kinds):
+        why = "cannot be set" if name in BUILT_IN else "is not among the flow's variables"
+        yield FlowFault(node.id, where, f'"{name}" {why}')
+        return
+    if name and name not in secrets and secrets & names_in(text):
+        yield FlowFault(node.id, where, "would copy secret digits to a variable that is not secret")
+    wanted: Kind = kinds[name] if name else "truth"
+    if given != wanted:
+        yield FlowFault(node.id, where, f"gives {given}, and {wanted} is wanted")
+
+
 def _name_faults(node: Node, kinds: Mapping[str, Kind], secrets: frozenset[str]) -> Iterator[FlowFault]:
-    for where, text in expressions_of(node):
-        try:
-            given = infer(parse(text), kinds)
-        except ExpressionError as error:
-            yield FlowFault(node.id, where, str(error))
-            continue
-        wanted: Kind = "truth"
-        if isinstance(node, SetNode):
-            name = where.partition(".")[2]
-            if name in BUILT_IN or name not in kinds:
-                why = "cannot be set" if name in BUILT_IN else "is not among the flow's variables"
-                yield FlowFault(node.id, where, f'"{name}" {why}')
-                continue
-            wanted = kinds[name]
-            if secrets and name not in secrets and secrets & names_in(text):
-                yield FlowFault(node.id, where, "would copy secret digits to a variable that is not secret")
-        if given != wanted:
-            yield FlowFault(node.id, where, f"gives {given}, and {wanted} is wanted")
+    if isinstance(node, Script):
+        yield from _script_faults(node, kinds, secrets)
+    else:
+        for where, text in expressions_of(node):
+            name = where.partition(".")[2] if isinstance(node, SetNode) else ""
+            yield from _value_faults(node, where, name, text, kinds, secrets)
     for where, template, may_be_secret in templates_of(node):
         for name in places(template):
             if name not in kinds:
                 yield FlowFault(node.id, where, f'there is no variable "{name}"')
             elif name in secrets and not may_be_secret:
                 yield FlowFault(node.id, where, f'"{name}" is secret: it may be sent in body or headers, nothing else')
-    if isinstance(node, Http):
+    if isinstance(node, Http | Lookup):
         for name in node.picks:
             if name in BUILT_IN:
                 yield FlowFault(node.id, f"picks.{name}", "cannot be set")
@@ -156,6 +182,30 @@ def _name_faults(node: Node, kinds: Mapping[str, Kind], secrets: frozenset[str])
         yield FlowFault(node.id, "variable", f'"{node.variable}" cannot be set')
     if isinstance(node, Collect) and kinds.get(node.variable) != "text":
         yield FlowFault(node.id, "variable", f'"{node.variable}" is no text; number("…") makes numbers of digits')
+
+
+def _query_faults(node: Node, kinds: Mapping[str, Kind]) -> Iterator[FlowFault]:
+    if not isinstance(node, Lookup):
+        return
+    try:
+        names = parameters(node.query)
+    except QueryError as error:
+        yield FlowFault(node.id, "query", str(error))
+        return
+    yield from (FlowFault(node.id, "query", f'there is no variable "{name}"') for name in names if name not in kinds)
+
+
+def _answer_faults(node: Node) -> Iterator[FlowFault]:
+    """The service has the ratings that reports count, and no others."""
+    if not isinstance(node, Satisfaction):
+        return
+    for key in node.choices.keys() - node.answers.keys():
+        yield FlowFault(node.id, f"choices.{key}", "is no key of the answers")
+    if not node.question:
+        for key, answer in node.answers.items():
+            if answer not in RATINGS.values():
+                there_are = ", ".join(RATINGS.values())
+                yield FlowFault(node.id, f"answers.{key}", f'"{answer}" is no rating of the service: {there_are}')
 
 
 def _secret_faults(node: Node, kinds: Mapping[str, Kind], secrets: frozenset[str]) -> Iterator[FlowFault]:
@@ -182,7 +232,7 @@ def _sound_faults(node: Node, around: Surroundings) -> Iterator[FlowFault]:
         for i, piece in enumerate(pieces)
         if isinstance(piece, PlaySound)
     ]
-    if isinstance(node, Http):
+    if isinstance(node, Http | Lookup):
         sources.append(("hold", node.hold))
     for where, source in sources:
         if source.startswith("voice:"):
@@ -195,12 +245,14 @@ def _sound_faults(node: Node, around: Surroundings) -> Iterator[FlowFault]:
 
 def _known_faults(node: Node, around: Surroundings) -> Iterator[FlowFault]:
     match node:
-        case ToQueue(queue=queue) if around.queues is not None and queue not in around.queues:
+        case ToQueue(queue=queue) | CallMeBack(queue=queue) if around.queues is not None and queue not in around.queues:
             yield FlowFault(node.id, "queue", f'there is no queue "{queue}"')
         case Schedule(calendar=calendar) if around.calendars is not None and calendar not in around.calendars:
             yield FlowFault(node.id, "calendar", f'there is no calendar "{calendar}"')
         case LeaveMessage(box=box) if around.boxes is not None and box not in around.boxes:
             yield FlowFault(node.id, "box", f'there is no voicemail box "{box}"')
+        case Lookup(source=source) if around.sources is not None and source not in around.sources:
+            yield FlowFault(node.id, "source", f'there is no source "{source}" (ivr.source)')
         case SubFlow(flow=flow) if around.flows is not None and flow not in around.flows:
             yield FlowFault(node.id, "flow", f'there is no flow "{flow}"')
         case _:

@@ -11,15 +11,18 @@ from ivr import questions, requests
 from ivr import run as flow
 from ivr.program import Program, fill
 from ivr.run import FlowAction, FlowInput, FlowRun, Frame
+from ivr.script import ScriptError, run_script
 from ivr.walk import MAX_SAYING_S, Walk, World
 from model.flows import (
     Back,
+    CallMeBack,
     Collect,
     Condition,
     Data,
     HangUp,
     Http,
     LeaveMessage,
+    Lookup,
     MemberCheck,
     Menu,
     Node,
@@ -27,7 +30,9 @@ from model.flows import (
     Play,
     Rank,
     Return,
+    Satisfaction,
     Schedule,
+    Script,
     Set,
     SetLanguage,
     SubFlow,
@@ -97,7 +102,7 @@ class _Walk(Walk):
     def _pressed(self, node: Node, digit: str) -> None:
         run = self.run
         match run.waits_for, node:
-            case "key", Menu():
+            case "key", Menu() | Satisfaction():
                 self.hush()
                 questions.choose(self, node, digit)
             case "digits", Collect():
@@ -115,7 +120,7 @@ class _Walk(Walk):
         run.is_saying = False
         if isinstance(node, Play):
             self.follow(node, "next", node.next)
-        elif isinstance(node, Menu | Collect):
+        elif isinstance(node, Menu | Collect | Satisfaction):
             self.until(node.first_digit_s)
 
     def _due(self, node: Node) -> None:
@@ -126,7 +131,7 @@ class _Walk(Walk):
             self._said(node)
             return
         match node:
-            case Menu():
+            case Menu() | Satisfaction():
                 questions.again(self, node, "no_input")
             case Collect():
                 if run.digits:
@@ -135,7 +140,7 @@ class _Walk(Walk):
                     questions.again(self, node, "no_input")
             case Pause():
                 self.follow(node, "next", node.next)
-            case Http() | MemberCheck():
+            case Http() | Lookup() | MemberCheck() | CallMeBack():
                 requests.replied(self, node, flow.Replied({}, "no answer came in time"))
             case _:
                 pass
@@ -185,14 +190,18 @@ class _Walk(Walk):
                 if node.is_secret:
                     self.secure(True)
                 return questions.ask(self, node, ())
+            case Satisfaction():
+                return questions.ask_for_answer(self, node)
             case Set():
                 return self._set(node)
+            case Script():
+                return self._run_script(node)
             case Condition():
                 return self._decide(node)
             case Schedule():
                 hours = self.world.hours(node.calendar)
                 return self.left(node, hours, getattr(node, hours, node.off))
-            case Http() | MemberCheck():
+            case Http() | Lookup() | MemberCheck() | CallMeBack():
                 requests.ask(self, node)
             case ToQueue(queue=queue):
                 self.over(flow.JoinQueue(queue))
@@ -241,6 +250,16 @@ class _Walk(Walk):
             if value is None:
                 return self.left(node, "failed", node.failed)
             variables[name] = value
+        return self.left(node, "next", node.next)
+
+    def _run_script(self, node: Script) -> str:
+        frame = self.frame()
+        program = frame.program
+        try:
+            frame.variables = run_script(program.scripts[node.id], program.expressions, frame.variables)
+        except ScriptError as error:
+            self.actions.append(flow.Trouble(program.name, node.id, str(error)))
+            return self.left(node, "failed", node.failed)
         return self.left(node, "next", node.next)
 
     def _decide(self, node: Condition) -> str:
@@ -367,3 +386,6 @@ class FixedWorld(msgspec.Struct):
     def hours(self, calendar: str) -> str:
         del calendar
         return self.at_hours
+
+    def may_rate(self) -> bool:
+        return True

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from ivr.expression import Term, Value, convert, parse, show
+from ivr.script import Block, expressions, parse_script
 from model.flows import (
     BUILT_IN,
+    CallMeBack,
     Collect,
     Condition,
     Data,
@@ -15,13 +17,16 @@ from model.flows import (
     HangUp,
     Http,
     Kind,
+    Lookup,
     Menu,
     Node,
     Piece,
     Play,
     PlayText,
     PlayVariable,
+    Satisfaction,
     Schedule,
+    Script,
     Set,
     Transfer,
 )
@@ -29,8 +34,8 @@ from model.flows import (
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _BRANCHES = (
     *("next", "otherwise", "failed", "busy", "no_answer", "no_input", "no_match"),
-    *("ok", "wrong", "locked"),
     *("nothing", "full"),
+    *("none", "ok", "wrong", "locked"),
 )
 _INITIAL: dict[Kind, str] = {"text": "", "number": "0", "truth": "false"}
 
@@ -46,6 +51,8 @@ class Program(msgspec.Struct, frozen=True, gc=False):
     kinds: dict[str, Kind]
     secrets: frozenset[str]
     """Variables that take secret digits."""
+    scripts: dict[str, Block]
+    """By their nodes."""
 
     @property
     def name(self) -> str:
@@ -65,6 +72,7 @@ def compile_flow(flow: Flow, version: int) -> Program:
         expressions={text: parse(text) for node in flow.nodes for _, text in expressions_of(node)},
         kinds=kinds_of(flow),
         secrets=secrets_of(flow),
+        scripts={node.id: parse_script(node.lines)[0] for node in flow.nodes if isinstance(node, Script)},
     )
 
 
@@ -74,7 +82,7 @@ def kinds_of(flow: Flow) -> dict[str, Kind]:
     for node in flow.nodes:
         if isinstance(node, Collect):
             kinds[node.variable] = "text"
-        elif isinstance(node, Http):
+        elif isinstance(node, Http | Lookup):
             kinds |= dict.fromkeys(node.picks, "text")
     return kinds | {each.name: each.kind for each in flow.variables} | BUILT_IN
 
@@ -88,6 +96,8 @@ def expressions_of(node: Node) -> Iterator[tuple[str, str]]:
     match node:
         case Set(values=values):
             yield from ((f"values.{name}", text) for name, text in values.items())
+        case Script(lines=lines):
+            yield from ((f"lines.{line}", text) for line, _, text in expressions(parse_script(lines)[0]))
         case Condition(cases=cases):
             yield from ((f"cases.{i}.when", case.when) for i, case in enumerate(cases))
         case Collect(accept=accept) if accept:
@@ -105,6 +115,8 @@ def templates_of(node: Node) -> Iterator[tuple[str, str, bool]]:
             yield from ((f"body.{name}", text, True) for name, text in node.body.items())
         case Data(data=data):
             yield from ((f"data.{name}", text, False) for name, text in data.items())
+        case CallMeBack(number=number) if number:
+            yield "number", f"{{{number}}}", False
         case Transfer(to=to):
             yield "to", to, False
         case _:
@@ -118,16 +130,16 @@ def templates_of(node: Node) -> Iterator[tuple[str, str, bool]]:
 
 
 def pieces_of(node: Node) -> Iterator[tuple[str, tuple[Piece, ...]]]:
-    if isinstance(node, Play | Menu | Collect):
+    if isinstance(node, Play | Menu | Collect | Satisfaction):
         yield "say", node.say
-    if isinstance(node, Menu | Collect):
+    if isinstance(node, Menu | Collect | Satisfaction):
         yield "no_input_say", node.no_input_say
         yield "no_match_say", node.no_match_say
 
 
 def branches_of(node: Node) -> Iterator[tuple[str, str, bool]]:
     """(field, node it leads to, whether the caller did something for it); "" leads to the exit."""
-    if isinstance(node, Menu):
+    if isinstance(node, Menu | Satisfaction):
         yield from ((f"choices.{key}", to, True) for key, to in node.choices.items())
     if isinstance(node, Condition):
         yield from ((f"cases.{i}.next", case.next, False) for i, case in enumerate(node.cases))
@@ -135,7 +147,7 @@ def branches_of(node: Node) -> Iterator[tuple[str, str, bool]]:
         yield from ((name, getattr(node, name), False) for name in ("working", "off", "holiday", "emergency"))
     for name in _BRANCHES:
         if hasattr(node, name) and not isinstance(node, HangUp):
-            yield name, getattr(node, name), isinstance(node, Collect) and name == "next"
+            yield name, getattr(node, name), isinstance(node, Collect | Satisfaction) and name == "next"
 
 
 def places(template: str) -> list[str]:

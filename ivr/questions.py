@@ -2,12 +2,24 @@
 
 from ivr import run as flow
 from ivr.walk import MAX_SAYING_S, Walk
-from model.flows import Collect, Menu, Piece
+from model.flows import Collect, Menu, Piece, Satisfaction
+
+Question = Menu | Collect | Satisfaction
 
 
-def ask(walk: Walk, node: Menu | Collect, before: tuple[Piece, ...]) -> str | None:
+def ask_for_answer(walk: Walk, node: Satisfaction) -> str | None:
+    """Nobody is asked twice how he was served."""
+    if not node.question:
+        if walk.run.is_rated or not walk.world.may_rate():
+            return walk.left(node, "next", node.next)
+        walk.run.is_rated = True
+    walk.actions.append(flow.Survey(node.question, "asked"))
+    return ask(walk, node, ())
+
+
+def ask(walk: Walk, node: Question, before: tuple[Piece, ...]) -> str | None:
     run = walk.run
-    wait: flow.Wait = "key" if isinstance(node, Menu) else "digits"
+    wait: flow.Wait = "digits" if isinstance(node, Collect) else "key"
     if run.typed:
         typed, run.typed = run.typed, ""
         run.waits_for = wait
@@ -21,13 +33,13 @@ def ask(walk: Walk, node: Menu | Collect, before: tuple[Piece, ...]) -> str | No
     return None
 
 
-def _use_typed(walk: Walk, node: Menu | Collect, typed: str) -> None:
+def _use_typed(walk: Walk, node: Question, typed: str) -> None:
     """Keys that came before the question."""
     for i, digit in enumerate(typed):
         if walk.frame().node != node.id or walk.run.waits_for not in ("key", "digits"):
             walk.give_back(typed[i:])
             return
-        if isinstance(node, Menu):
+        if not isinstance(node, Collect):
             # What comes after the choice is for whatever it leads to.
             walk.give_back(typed[i + 1 :])
             choose(walk, node, digit)
@@ -45,12 +57,27 @@ def _is_last(walk: Walk, node: Collect, digit: str) -> bool:
     return digit in node.terminators or len(walk.run.digits) + 1 >= node.max_digits
 
 
-def choose(walk: Walk, node: Menu, digit: str) -> None:
+def choose(walk: Walk, node: Menu | Satisfaction, digit: str) -> None:
+    if isinstance(node, Satisfaction):
+        _answer(walk, node, digit)
+        return
     to = node.choices.get(digit)
     if to is None:
         again(walk, node, "no_match")
     else:
         walk.follow(node, digit, to)
+
+
+def _answer(walk: Walk, node: Satisfaction, digit: str) -> None:
+    answer = node.answers.get(digit)
+    if answer is None:
+        again(walk, node, "no_match")
+        return
+    walk.actions.append(flow.Survey(node.question, answer, digit))
+    if digit in node.choices:
+        walk.follow(node, digit, node.choices[digit])
+    else:
+        walk.follow(node, "next", node.next)
 
 
 def gather(walk: Walk, node: Collect, digit: str) -> None:
@@ -87,7 +114,7 @@ def _accepts(walk: Walk, node: Collect) -> bool:
     return not node.accept or walk.work_out(node, node.accept) is True
 
 
-def again(walk: Walk, node: Menu | Collect, why: str) -> None:
+def again(walk: Walk, node: Question, why: str) -> None:
     """Nothing, or nothing that fits: asks once more, or goes on without."""
     run = walk.run
     run.n_tries += 1
@@ -95,6 +122,10 @@ def again(walk: Walk, node: Menu | Collect, why: str) -> None:
     if run.n_tries > node.retries:
         if isinstance(node, Collect) and node.is_secret:
             walk.secure(False)
+        if isinstance(node, Satisfaction):
+            walk.actions.append(flow.Survey(node.question, "wrong_key" if why == "no_match" else "none"))
         walk.follow(node, why, node.no_input if why == "no_input" else node.no_match)
         return
+    if isinstance(node, Satisfaction) and why == "no_match":
+        walk.actions.append(flow.Survey(node.question, "asked_again"))
     ask(walk, node, node.no_input_say if why == "no_input" else node.no_match_say)

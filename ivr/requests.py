@@ -6,14 +6,15 @@ from urllib.parse import quote
 from ivr import run as flow
 from ivr.expression import ExpressionError, Value, convert, show
 from ivr.program import fill
+from ivr.queries import parameters
 from ivr.walk import Walk
-from model.flows import Http, MemberCheck
+from model.flows import CallMeBack, Http, Lookup, MemberCheck
 
 _GRACE_S = 2.0
 """An answer that should have come is waited for so much longer."""
 
 
-Request = Http | MemberCheck
+Request = Http | Lookup | MemberCheck | CallMeBack
 _CHECK_S = 15.0
 
 
@@ -21,6 +22,12 @@ def ask(walk: Walk, node: Request) -> None:
     match node:
         case Http():
             _ask_http(walk, node)
+        case Lookup():
+            _look_up(walk, node)
+        case CallMeBack(queue=queue, number=number, priority=priority):
+            variables = walk.frame().variables
+            walk.wait("reply", _CHECK_S)
+            walk.actions.append(flow.AskBack(queue, show(variables[number]).strip() if number else "", priority))
         case MemberCheck(member=member, password=password):
             variables = walk.frame().variables
             walk.wait("reply", _CHECK_S)
@@ -30,10 +37,19 @@ def ask(walk: Walk, node: Request) -> None:
 
 def replied(walk: Walk, node: Request, reply: flow.Replied) -> None:
     match node:
-        case Http():
-            _replied_http(walk, node, reply)
+        case Http() | Lookup():
+            _found(walk, node, reply)
+        case CallMeBack():
+            _booked(walk, node, reply)
         case MemberCheck():
             _checked(walk, node, reply)
+
+
+def _booked(walk: Walk, node: CallMeBack, reply: flow.Replied) -> None:
+    if reply.error:
+        walk.actions.append(flow.Trouble(walk.frame().program.name, node.id, reply.error))
+    branch = "failed" if reply.error else "next"
+    walk.follow(node, branch, getattr(node, branch))
 
 
 def _checked(walk: Walk, node: MemberCheck, reply: flow.Replied) -> None:
@@ -44,6 +60,21 @@ def _checked(walk: Walk, node: MemberCheck, reply: flow.Replied) -> None:
         walk.actions.append(flow.Tell({"member": show(frame.variables[node.member])}))
     outcome = reply.outcome if reply.outcome in ("ok", "wrong", "locked") and not reply.error else "failed"
     walk.follow(node, outcome, getattr(node, outcome))
+
+
+def _look_up(walk: Walk, node: Lookup) -> None:
+    variables = walk.frame().variables
+    walk.wait("reply", node.timeout_s + _GRACE_S)
+    walk.actions.append(
+        flow.LookUp(
+            source=node.source,
+            query=node.query,
+            values={name: variables[name] for name in parameters(node.query)},
+            picks=dict(node.picks),
+            timeout_s=node.timeout_s,
+            hold=node.hold,
+        )
+    )
 
 
 def _ask_http(walk: Walk, node: Http) -> None:
@@ -63,10 +94,13 @@ def _ask_http(walk: Walk, node: Http) -> None:
     )
 
 
-def _replied_http(walk: Walk, node: Http, reply: flow.Replied) -> None:
+def _found(walk: Walk, node: Http | Lookup, reply: flow.Replied) -> None:
     frame = walk.frame()
     problem = reply.error
     walk.actions.append(flow.StopSaying())
+    if isinstance(node, Lookup) and reply.outcome == "none" and not problem:
+        walk.follow(node, "none", node.none)
+        return
     found: dict[str, Value] = {}
     for name, path in node.picks.items():
         if problem:

@@ -38,6 +38,8 @@ class FlowRun(msgspec.Struct, gc=False, kw_only=True):
     n_said: int = 0
     is_saying: bool = False
     is_secure: bool = False
+    is_rated: bool = False
+    """He was asked in this flow how he was served."""
     is_leaving: bool = False
     """A limit was passed: he is on his way out."""
     typed: str = ""
@@ -127,6 +129,31 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
         return f"Ask({self.method})"
 
 
+class LookUp(msgspec.Struct, frozen=True, gc=False):
+    """A row of a database; `picks`: variable -> column. The outcome is none when there is no row."""
+
+    source: str
+    query: str
+    values: dict[str, Value]
+    picks: dict[str, str]
+    timeout_s: float
+    hold: str
+
+    def __repr__(self) -> str:
+        return f"LookUp({self.source})"
+
+
+class AskBack(msgspec.Struct, frozen=True, gc=False):
+    """A queue shall call him back; `number` "" = his own."""
+
+    queue: str
+    number: str
+    priority: int
+
+    def __repr__(self) -> str:
+        return f"AskBack({self.queue})"
+
+
 class CheckMember(msgspec.Struct, frozen=True, gc=False):
     """Whether this is the member's password; the outcome is ok, wrong or locked."""
 
@@ -135,6 +162,15 @@ class CheckMember(msgspec.Struct, frozen=True, gc=False):
 
     def __repr__(self) -> str:
         return "CheckMember()"
+
+
+class Survey(msgspec.Struct, frozen=True, gc=False):
+    """A question is asked, or answered. `question` "": how he was served."""
+
+    question: str
+    answer: str
+    """asked, asked_again (after a wrong key), none, wrong_key, or what was answered."""
+    key: str = ""
 
 
 class JoinQueue(msgspec.Struct, frozen=True, gc=False):
@@ -206,7 +242,10 @@ FlowAction = (
     | StopSaying
     | Secure
     | Ask
+    | LookUp
+    | AskBack
     | CheckMember
+    | Survey
     | JoinQueue
     | TransferTo
     | TakeMessage

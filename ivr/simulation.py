@@ -56,7 +56,7 @@ class Simulation:
         """queue, transferred, ended, hung_up; stopped: it was too long."""
         self._replies = [*replies]
         self._transfer: TransferEnd = transfer
-        self._ask: flow.Ask | None = None
+        self._ask: flow.Ask | flow.LookUp | None = None
         self._n_inputs = 0
 
     def start(self) -> None:
@@ -150,6 +150,14 @@ class Simulation:
             case flow.Ask(method=method, url=url):
                 self._ask = action
                 self._tell("asks", f"{method} {url}", at)
+            case flow.LookUp(source=source):
+                self._ask = action
+                self._tell("asks", f"database {source}", at)
+            case flow.AskBack(queue=queue, number=number):
+                self._ask = None
+                self._tell("asks", f"queue {queue} to call {number or 'him'} back", at)
+            case flow.Survey(question=question, answer=answer):
+                self._tell("survey", f"{question or 'service'}: {answer}", at)
             case flow.CheckMember(member=member):
                 self._ask = None
                 self._tell("asks", f"for the password of member {member}", at)

@@ -25,6 +25,10 @@ class World(Protocol):
         """working, off, holiday or emergency."""
         ...
 
+    def may_rate(self) -> bool:
+        """Whether this caller has not said yet how he was served."""
+        ...
+
 
 class Walk:
     """It goes on from node to node in `ivr.interpreter`."""

@@ -155,3 +155,18 @@ class CallRated(Event, frozen=True, kw_only=True):
     result: str
     """satisfied, neutral, dissatisfied, hung_up, wrong_key or not_sent."""
     key: str
+
+
+@event("survey.answered")
+class SurveyAnswered(Event, frozen=True, kw_only=True):
+    """A caller was asked a question of a survey (XIVR-07); how he was served is `call.rated`."""
+
+    call_id: str
+    flow: str
+    question: str
+    answer: str
+    """As the flow names it; hung_up, none (no key came), wrong_key."""
+    key: str
+    queue: str
+    """Whose agent served him; empty: none did."""
+    agent_id: str

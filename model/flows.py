@@ -56,6 +56,9 @@ class PlayText(Section, frozen=True, tag_field="kind", tag="text"):
     text: Template
 
 
+RATINGS = {"1": "satisfied", "2": "neutral", "3": "dissatisfied"}
+"""What the service can be rated as, and by which keys unless a flow says otherwise (SAT-02)."""
+
 Piece = PlaySound | PlayDigits | PlayNumber | PlayVariable | PlayText
 Pieces = Annotated[tuple[Piece, ...], Meta(max_length=50)]
 
@@ -107,10 +110,41 @@ class Collect(_Input, frozen=True, kw_only=True, tag="collect"):
     next: Branch = ""
 
 
+class Satisfaction(_Input, frozen=True, kw_only=True, tag="satisfaction"):
+    """How he was served, or another question of a survey, answered by one key (SAT-01, XIVR-07)."""
+
+    retries: Annotated[int, Meta(ge=0, le=9, description="How often it asks again.")] = 1
+    question: Annotated[
+        str,
+        Meta(
+            pattern=r"^([a-z][a-z0-9_]{0,23})?$",
+            description="Of a survey; empty: how he was served, which is asked once and is told as `call.rated`.",
+        ),
+    ] = ""
+    answers: Annotated[dict[Key, Name], Meta(min_length=1, description="Key -> answer.")] = field(
+        default_factory=lambda: dict(RATINGS)
+    )
+    choices: Annotated[
+        dict[Key, NodeId], Meta(description="Key -> node, for answers that lead elsewhere than the others.")
+    ] = field(default_factory=dict)
+    next: Branch = ""
+
+
 class Set(_Node, frozen=True, kw_only=True, tag="set"):
     """Values of variables, in order."""
 
     values: Annotated[dict[VariableName, Expression], Meta(min_length=1, max_length=20)]
+    next: Branch = ""
+    failed: Branch = ""
+
+
+class Script(_Node, frozen=True, kw_only=True, tag="script"):
+    """Several values at once, with conditions: `ivr.script` says how."""
+
+    lines: Annotated[
+        tuple[Annotated[str, Meta(max_length=500)], ...],
+        Meta(min_length=1, max_length=200, description="NAME = EXPRESSION; if, else if, else, end; fail; # remark."),
+    ]
     next: Branch = ""
     failed: Branch = ""
 
@@ -158,6 +192,24 @@ class Http(_Node, frozen=True, kw_only=True, tag="http"):
     failed: Branch = ""
 
 
+class Lookup(_Node, frozen=True, kw_only=True, tag="lookup"):
+    """Looks something up in a database (IVR-16); meanwhile the caller hears `hold`. The first row counts."""
+
+    source: Annotated[Name, Meta(description="Of `[[ivr.source]]`.")]
+    query: Annotated[
+        str, Meta(min_length=1, max_length=4000, description="One SELECT; :name stands for the variable's value.")
+    ]
+    picks: Annotated[
+        dict[VariableName, Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]{1,64}\??$")]],
+        Meta(max_length=50, description='Variable -> column; "?": it may be NULL.'),
+    ] = field(default_factory=dict)
+    timeout_s: Annotated[float, Meta(ge=0.1, le=30)] = 3.0
+    hold: Annotated[str, Meta(max_length=255)] = "moh:default"
+    next: Branch = ""
+    none: Annotated[Branch, Meta(description="There is no row.")] = ""
+    failed: Branch = ""
+
+
 class MemberCheck(_Node, frozen=True, kw_only=True, tag="member_check"):
     """Whether a member's password is right (IVR-22, MPV-01). Then his number is call data `member`."""
 
@@ -183,6 +235,16 @@ class LeaveMessage(_Node, frozen=True, kw_only=True, tag="voicemail"):
     next: Branch = ""
     nothing: Annotated[Branch, Meta(description="He has said nothing.")] = ""
     full: Branch = ""
+
+
+class CallMeBack(_Node, frozen=True, kw_only=True, tag="callback"):
+    """A queue shall call him back, as if he waited there (XACD-03)."""
+
+    queue: Name
+    number: Annotated[str, Meta(pattern=r"^([a-z][a-z0-9_]{0,31})?$", description="Variable; empty: his own.")] = ""
+    priority: Annotated[int, Meta(ge=0, le=100)] = 0
+    next: Branch = ""
+    failed: Branch = ""
 
 
 class Transfer(_Node, frozen=True, kw_only=True, tag="transfer"):
@@ -249,13 +311,17 @@ Node = (
     Play
     | Menu
     | Collect
+    | Satisfaction
     | Set
+    | Script
     | Condition
     | Schedule
     | Http
+    | Lookup
     | MemberCheck
     | ToQueue
     | LeaveMessage
+    | CallMeBack
     | Transfer
     | Back
     | Top

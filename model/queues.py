@@ -69,6 +69,23 @@ class QueueLimits(Section, frozen=True):
     ] = 0.0
 
 
+class SoundStep(Section, frozen=True):
+    """A step of what who waits hears (XIVR-04)."""
+
+    kind: Annotated[
+        Literal["music", "say", "position", "wait", "choices"],
+        Meta(
+            description="music for some seconds; say: sounds, once; position: his place; wait: how long it will "
+            "probably take, when that is known well; choices: what the keys do."
+        ),
+    ]
+    seconds: Annotated[Seconds, Meta(description="Of music.")] = 30.0
+    sources: Annotated[
+        tuple[Text, ...],
+        Meta(max_length=20, description='"file:PATH", "voice:zh/NAME"; of music: in place of the background.'),
+    ] = ()
+
+
 class QueueSound(Section, frozen=True):
     """What who waits hears (ACD-06, ACD-13, ACD-18, XACD-11/12)."""
 
@@ -96,6 +113,14 @@ class QueueSound(Section, frozen=True):
         bool,
         Meta(description="Each announcement of his place ends with what the keys do (callback_key, voicemail_key)."),
     ] = True
+    program: Annotated[
+        tuple[SoundStep, ...],
+        Meta(
+            max_length=50,
+            description="Steps that who waits hears one after another, and again from the first, in place of the music "
+            "with position_every_s; one of them must be music.",
+        ),
+    ] = ()
     announce_agent: Annotated[bool, Meta(description="The caller hears the agent's number (ACD-13).")] = False
     whisper: Annotated[Text, Meta(description='What the agent hears first: "file:PATH", "voice:zh/NAME".')] = ""
 
@@ -126,11 +151,22 @@ class Satisfaction(Section, frozen=True):
     """The caller rates the service by a key after the call (SAT-01/02)."""
 
     is_enabled: bool = False
+    flow: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_.-]{0,64}$",
+            description="Flow that asks in place of the built-in question; callers enter it when the agent hangs up.",
+        ),
+    ] = ""
     prompt: Annotated[Text, Meta(description='What asks for it, "file:PATH"; empty: a tone.')] = ""
     satisfied_key: Annotated[str, Meta(pattern=r"^[0-9*#]$")] = "1"
     neutral_key: Annotated[str, Meta(pattern=r"^[0-9*#]$")] = "2"
     dissatisfied_key: Annotated[str, Meta(pattern=r"^[0-9*#]$")] = "3"
     timeout_s: Seconds = 10.0
+
+    @property
+    def is_asked(self) -> bool:
+        return self.is_enabled or bool(self.flow)
 
 
 class Queue(Section, frozen=True):

@@ -7,7 +7,7 @@ import msgspec
 
 from acd.desk_inputs import DeskInput
 from acd.inputs import AcdInput
-from ivr.run import Ask, CheckMember
+from ivr.run import Ask, AskBack, CheckMember, LookUp
 from ivr.speaking import Sound
 from model import media
 from model.causes import HangupCause
@@ -182,6 +182,20 @@ class AskHttp(_LegAction, frozen=True):
     ask: Ask
 
 
+class AskDatabase(_LegAction, frozen=True):
+    """Look something up for a flow; FlowReplied with the same token follows."""
+
+    token: int
+    asked: LookUp
+
+
+class AskFlowCallback(_LegAction, frozen=True):
+    """A flow's caller wants to be called back by a queue; FlowReplied with the same token follows."""
+
+    token: int
+    asked: AskBack
+
+
 class AskMember(_LegAction, frozen=True):
     """Check a member's password for a flow; FlowReplied with the same token follows."""
 
@@ -274,6 +288,8 @@ Action = (
     | JoinCalls
     | LetGoAbsorbed
     | AskHttp
+    | AskDatabase
+    | AskFlowCallback
     | AskMember
     | NoteMessage
     | SettleMessage

@@ -29,7 +29,7 @@ from storage.storage import Storage
 from storage.writer import WriterLimits, WriterState
 from switch.access import load_roles, token_table
 from switch.access_desk import load_access
-from switch.actions import AskHttp, AskMember
+from switch.actions import AskDatabase, AskHttp, AskMember
 from switch.agent_phone import AgentPhones
 from switch.agent_rights import AgentRights
 from switch.alarms import AlarmWatch
@@ -43,6 +43,7 @@ from switch.directory import Directory, extension_entries
 from switch.environment import Environment
 from switch.event_log import keep_events
 from switch.extensions_admin import entry_of, hash_password
+from switch.flow_databases import FlowDatabases
 from switch.flow_requests import FlowRequests
 from switch.flow_store import load_published
 from switch.flows import load_flows
@@ -100,6 +101,7 @@ class App:
     metrics: Metrics
     alarms: AlarmWatch
     vip_check: VipCheck
+    flow_databases: FlowDatabases
     flow_requests: FlowRequests
     members: Members
     voicemail: VoicemailDesk
@@ -196,7 +198,9 @@ class App:
         )
         directory.flows = {**directory.file_flows}
         await load_published(app.storage, config, directory, app.hub.publish)
-        app.flow_requests = FlowRequests(core.runtime.tell, app._own)
+        app.flow_databases = FlowDatabases(config.ivr.source, config.resolve)
+        app.flow_requests = FlowRequests(core.runtime.tell, app._own, app.flow_databases.fetch)
+        core.runtime.also_perform(AskDatabase, app.flow_requests.look_up)
         core.runtime.also_perform(AskHttp, app.flow_requests.ask)
         if config.speech.enabled:
             app._start_speech()
@@ -468,6 +472,7 @@ class App:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.vip_check.close()
         await self.flow_requests.close()
+        await self.flow_databases.close()
         if self._exporter is not None:
             await asyncio.to_thread(self._exporter.close)
         self.runtime.close()

@@ -262,6 +262,8 @@ class QueueStay(msgspec.Struct, gc=False, kw_only=True):
     saying: str = ""
     """Play id of what is said to him now; "" = nothing."""
     n_said: int = 0
+    step: int = -1
+    """Of the queue's program, in which he is."""
     target: str = ""
     """Where it was sent on; "" = it waits, or an agent has it."""
     answered: dict[str, str] = {}

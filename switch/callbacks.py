@@ -8,8 +8,8 @@ from switch.numbers import clean
 from switch.routing import Origin, Refuse, ToExtension, ToTrunks, choose_route
 
 
-def callback_call(asked_in: Call, queue: Queue, number: str, now: float, env: Environment) -> Call:
-    """A call in phase callback that takes the place of `asked_in` in the queue.
+def callback_call(asked_in: Call, queue: Queue, number: str, now: float, env: Environment, entry_id: str = "") -> Call:
+    """A call in phase callback that takes the place of `asked_in` in the queue, or, without `entry_id`, one of its own.
 
     Raises InvalidValue when the number cannot be called from here.
     """
@@ -23,11 +23,10 @@ def callback_call(asked_in: Call, queue: Queue, number: str, now: float, env: En
         raise InvalidValue(f"{number} cannot be called back: {decision.why}", field="number")
     if not isinstance(decision, ToExtension | ToTrunks) or (isinstance(decision, ToTrunks) and decision.is_emergency):
         raise InvalidValue(f"{number} cannot be called back: it is no customer's number", field="number")
-    stay = asked_in.stay
-    assert stay is not None
+    call_id = env.ids.new()
     origin = origin_of(asked_in, queue)
     return Call(
-        call_id=env.ids.new(),
+        call_id=call_id,
         phase="callback",
         direction="outbound",
         caller=origin.caller_id,
@@ -35,7 +34,7 @@ def callback_call(asked_in: Call, queue: Queue, number: str, now: float, env: En
         dialed=dialed,
         access_number=asked_in.access_number,
         is_vip=asked_in.is_vip,
-        stay=QueueStay(queue=stay.queue, entry_id=stay.entry_id),
+        stay=QueueStay(queue=queue.name, entry_id=entry_id or call_id),
         variables={**asked_in.variables, "callback_of": asked_in.call_id, "callback_number": number},
         created_utc=env.wall(now),
     )

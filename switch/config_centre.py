@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterator, Set
 
 from model.agents import BUILT_IN_GROUP, SYSTEM_REASONS, Agent
 from model.alarms import rule_problem
-from model.queues import Queue
+from model.queues import Queue, SoundStep
 from model.voicemail import VoicemailBox
 from switch.config import Config
 from switch.config_ivr import flow_names
@@ -24,6 +24,8 @@ def targets_of(queue: Queue) -> Iterator[tuple[list[str], str]]:
     yield ["limits", "closed_to"], limits.closed_to
     if queue.sound.voicemail_key:
         yield ["sound", "voicemail_to"], queue.sound.voicemail_to
+    if queue.satisfaction.flow:
+        yield ["satisfaction", "flow"], f"ivr:{queue.satisfaction.flow}"
 
 
 def target_problem(
@@ -41,6 +43,16 @@ def target_problem(
     return ""
 
 
+def _step_problem(step: SoundStep) -> str:
+    if step.kind == "music" and step.seconds < 1.0:
+        return "music of less than a second (seconds)"
+    if step.kind == "say" and not step.sources:
+        return "has nothing to say (sources)"
+    if step.sources and step.kind not in ("music", "say"):
+        return f"{step.kind} has no sources"
+    return next((problem for source in step.sources if (problem := source_problem(source))), "")
+
+
 def queue_problem(
     queue: Queue, queues: Set[str], flows: Container[str] | None, boxes: Container[str] | None = None
 ) -> tuple[list[str], str]:
@@ -48,6 +60,11 @@ def queue_problem(
     for key, target in targets_of(queue):
         if problem := target_problem(target, queues, flows, boxes, queue.name):
             return key, problem
+    for i, step in enumerate(queue.sound.program):
+        if problem := _step_problem(step):
+            return ["sound", "program", str(i)], problem
+    if queue.sound.program and all(step.kind != "music" for step in queue.sound.program):
+        return ["sound", "program"], "has no step music, without which nobody could rest from it"
     if len({*queue.prefer}) != len(queue.prefer):
         return ["prefer"], "names one of them twice"
     if any(a.after_s >= b.after_s for a, b in zip(queue.relax, queue.relax[1:], strict=False)):

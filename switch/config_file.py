@@ -28,6 +28,7 @@ from switch.config_check_trunks import check_trunks, check_unique
 from switch.config_conference import Conference, check_conferences
 from switch.config_email import email_problem
 from switch.config_features import feature_problem
+from switch.config_ivr import check_sources
 from switch.config_lines import line_of
 from switch.config_nat import nat_problem
 from switch.config_speech import SpeechRules, speech_problem
@@ -197,6 +198,7 @@ def _check(config: Config, text: str, path: str) -> None:
     _check_roles(config, wrong)
     taken = {e.number for e in config.extension} | set(config.numbering.emergency) | set(config.parking.orbit_numbers())
     check_conferences(config.conference, taken, wrong)
+    check_sources(config, wrong)
     check_centre(config, wrong)
     check_access(config, wrong)
 

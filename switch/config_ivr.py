@@ -1,13 +1,25 @@
 """The configuration of flows."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from switch.config_types import Seconds, Section, Text
+from storage.urls import parse_database_url
+from switch.config_types import Name, Seconds, Section, Text
 
 if TYPE_CHECKING:
     from switch.config import Config
+
+
+class Source(Section, frozen=True):
+    """A database that flows look things up in; nothing is ever written there."""
+
+    name: Name
+    url: Annotated[
+        Text,
+        Meta(description="sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER:PASSWORD@HOST/NAME; never logged."),
+    ]
 
 
 class Ivr(Section, frozen=True):
@@ -21,6 +33,20 @@ class Ivr(Section, frozen=True):
     member_lock_s: Annotated[
         Seconds, Meta(description="He is locked for so long; wrong passwords longer ago do not count.")
     ] = 900.0
+    source: Annotated[tuple[Source, ...], Meta(max_length=20, description="Databases, [[ivr.source]] each.")] = ()
+
+
+def check_sources(config: "Config", wrong: Callable[[list[str | int], str], Exception]) -> None:
+    """Raises what `wrong` makes, which never tells a URL: a password may stand in it."""
+    names = [source.name for source in config.ivr.source]
+    for i, source in enumerate(config.ivr.source):
+        if source.name in names[:i]:
+            raise wrong(["ivr", "source", i], f'"{source.name}" is there twice')
+        try:
+            parse_database_url(source.url)
+        except ValueError as error:
+            told = "is no URL of a database" if source.url in str(error) else str(error)
+            raise wrong(["ivr", "source", i, "url"], told) from None
 
 
 def flow_names(config: "Config") -> frozenset[str]:

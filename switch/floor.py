@@ -8,6 +8,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from acd.actions import AcdAction, Announce, CallBack, Connect, Offer, SendOn, Withdraw
 from acd.centre import Centre
 from acd.desk import AgentDesk
@@ -25,16 +27,18 @@ from acd.inputs import (
     VipVerdict,
 )
 from acd.seats import Seat
+from ivr.run import AskBack
 from model.causes import HangupCause
 from model.declare import ApiError, Event
 from model.errors import WrongState
 from model.events_queue import QueueCallbackChanged
-from switch.actions import AskCallback, TellCentre
+from switch.actions import AskCallback, AskFlowCallback, TellCentre
 from switch.agent_activity import AgentActivity
 from switch.call import Call
 from switch.callbacks import callback_call
 from switch.days import midnight, zone_of
 from switch.directory import Directory
+from switch.entering import enters_of
 from switch.environment import Environment
 from switch.leg_events import (
     CallbackOver,
@@ -42,6 +46,7 @@ from switch.leg_events import (
     CallEvent,
     ConnectAgent,
     CustomerTurn,
+    FlowReplied,
     RingAgent,
     SentOn,
     TellPlace,
@@ -72,6 +77,7 @@ class Floor:
         self._midnight = self._next_midnight(runtime.outside.clock())
         runtime.also_perform(TellCentre, lambda action, now: self.tell(action.told, now))
         runtime.also_perform(AskCallback, self._callback_wanted)
+        runtime.also_perform(AskFlowCallback, self._booking_wanted)
         runtime.also_drive(self, self.handle_timeout)
         runtime.watch_calls(self._calls_touched)
 
@@ -191,7 +197,7 @@ class Floor:
         queue = self._directory.queue_of(entry.queue)
         if queue is None or not queue.callback.is_enabled:
             raise WrongState(f"queue {entry.queue} calls nobody back (callback.is_enabled)")
-        made = callback_call(call, queue, number or call.caller, now, self._env)
+        made = callback_call(call, queue, number or call.caller, now, self._env, entry_id)
         self._runtime.perform(self._runtime.calls.begin(made, now), now)
         self.tell(CallbackAsked(entry_id, made.variables["callback_number"], made.call_id), now)
         self._dispatch(CallbackTaken(call.call_id, ""), now)
@@ -207,6 +213,40 @@ class Floor:
         except ApiError as problem:
             log.info("x call %s: no callback: %s", action.call_id, problem.message)
             self._dispatch(CallbackTaken(action.call_id, "", problem.message), now)
+
+    def book_callback(self, call: Call, wanted: AskBack) -> None:
+        """Somebody who does not wait wants to be called back as if he did. Raises WrongState and InvalidValue."""
+        now, name = self.now(), wanted.queue
+        queue = self._directory.queue_of(name)
+        if queue is None or not queue.callback.is_enabled:
+            raise WrongState(f"queue {name} calls nobody back (callback.is_enabled)")
+        entries = self.centre.engine.state.entries.values()
+        if self.centre.engine.state.queues[name].state != "open":
+            raise WrongState(f"queue {name} takes nobody now")
+        number = wanted.number or call.caller
+        if any(each.queue == name and each.callback_number == number for each in entries):
+            raise WrongState("he will be called back already")
+        made = callback_call(call, queue, number, now, self._env)
+        self._runtime.perform(self._runtime.calls.begin(made, now), now)
+        enters = msgspec.structs.replace(
+            enters_of(call, name, None, made.call_id, now, self._env),
+            call_id=made.call_id,
+            caller=number,
+            priority=max(call.queue_priority, wanted.priority),
+            callback_number=number,
+        )
+        self.tell(enters, now)
+
+    def _booking_wanted(self, action: AskFlowCallback, now: float) -> None:
+        call = self._runtime.calls.find(action.call_id)
+        if call is None:
+            return
+        problem = ""
+        try:
+            self.book_callback(call, action.asked)
+        except ApiError as error:
+            problem = error.message
+        self._dispatch(FlowReplied(action.call_id, "", action.token, {}, problem), now)
 
     # -- carrying out --------------------------------------------------------------------------------------------------
 
@@ -296,7 +336,10 @@ class Floor:
         """A call or phone told what makes no sense any more: a queue was removed, an agent has left."""
         log.warning("! %s: %s", type(told).__name__, problem)
         if isinstance(told, CallEnters):
-            self._dispatch(SentOn(told.call_id, "", told.entry_id, "closed", "hangup", now, 0), now)
+            if told.callback_number:
+                self._dispatch(CallbackOver(told.call_id, "", HangupCause.NO_ANSWER), now)
+            else:
+                self._dispatch(SentOn(told.call_id, "", told.entry_id, "closed", "hangup", now, 0), now)
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 

@@ -1,15 +1,18 @@
 """What flows may ask of this switch (`ivr.walk.World`)."""
 
 from ivr.program import Program
+from switch import surveys
+from switch.call import Call
 from switch.environment import Environment
 
 _HOURS = {"open": "working", "closed": "off"}
 
 
 class FlowWorld:
-    """At one instant."""
+    """For one call, at one instant."""
 
-    def __init__(self, env: Environment, now: float) -> None:
+    def __init__(self, call: Call, env: Environment, now: float) -> None:
+        self._call = call
         self._directory = env.directory
         self._wall = env.wall(now)
 
@@ -23,3 +26,6 @@ class FlowWorld:
         almanac = office.almanacs.get(calendar)
         which = almanac.say(self._wall)[0] if almanac is not None else "closed"
         return _HOURS.get(which, which)
+
+    def may_rate(self) -> bool:
+        return not surveys.is_rated(self._call)

@@ -26,7 +26,14 @@ def surroundings(
         is_missing = not problem and source.startswith("file:") and not (prompts / source[5:]).is_file()
         return f"there is no file {prompts / source[5:]}" if is_missing else problem
 
-    return Surroundings(queues=queues, calendars=calendars, boxes=boxes, flows=flows, source_problem=sound_problem)
+    return Surroundings(
+        queues=queues,
+        calendars=calendars,
+        boxes=boxes,
+        flows=flows,
+        sources={source.name for source in config.ivr.source},
+        source_problem=sound_problem,
+    )
 
 
 def faults_of(flow: Flow, name: str, around: Surroundings, *, has_speech: bool) -> list[FlowFault]:

@@ -13,6 +13,7 @@ from model.calendars import Calendar, Holiday, SpecialDay
 from model.roles import Role
 from model.speech import SpeechVoice
 from switch.config import Config, Control, Extension, User
+from switch.config_ivr import Ivr, Source
 from switch.config_speech import SpeechRules
 from switch.config_trunks import Campaign, GroupMember, NumberRule, Trunk, TrunkGroup
 
@@ -52,6 +53,7 @@ _INNER: dict[Any, tuple[tuple[str, Any], ...]] = {
     ),
     Control: (("[[control.user]]", User),),
     SpeechRules: (("[[speech.voice]]", SpeechVoice),),
+    Ivr: (("[[ivr.source]]", Source),),
     Trunk: (("Entries of `rules_in` and `rules_out` of a trunk", NumberRule),),
     TrunkGroup: (("Entries of `members` of a trunk group", GroupMember),),
 }

@@ -89,7 +89,7 @@ def _not_rated(call: Call, env: Environment) -> list[Action]:
     if queue_stay is None or not queue_stay.agent_id or queue_stay.rating:
         return []
     queue = env.directory.queue_of(queue_stay.queue)
-    if queue is None or not queue.satisfaction.is_enabled:
+    if queue is None or not queue.satisfaction.is_asked:
         return []
     return [
         CallRated(call_id=call.call_id, queue=queue_stay.queue, agent_id=queue_stay.agent_id, result="not_sent", key="")

@@ -8,13 +8,11 @@ from collections.abc import Sequence
 
 from ivr import interpreter
 from ivr import run as flow
-from ivr.speaking import Sound
 from ivr.voices import language_of
 from model import events, media
 from model.causes import HangupCause
-from model.events_flow import FlowEnded, FlowLeft, FlowTrouble, FlowVisited
-from switch import agent_ringing, ringing
-from switch.actions import Action, AskHttp, AskMember, MakeSpeech
+from switch import agent_ringing, flow_steps, ringing, surveys
+from switch.actions import Action
 from switch.answering import answer_caller, begin_segment, end_segment
 from switch.call import Call, Leg, QueueStay
 from switch.environment import Environment
@@ -47,10 +45,6 @@ log = logging.getLogger(__name__)
 
 TIMER = "ivr"
 TRANSFER = "transfer"
-HOLD = "ivr_hold"
-REPLACED = "!"
-"""Ends the play id of what is played in the place of a sound that cannot be."""
-MAX_PATH = 255
 MAX_AT_ONCE = 5
 AT_ONCE_S = 3.0
 """More flows than this within so long are a circle of flows and queues in which nobody waits."""
@@ -77,8 +71,9 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     given = {"caller": call.caller, "access_number": call.access_number}
     call.flow = interpreter.begin(program, given, language, now)
     before = answer_caller(call, leg, now, env)
-    begin_segment(call, leg, "ivr", now, env)
-    return _go(call, interpreter.start(call.flow, now, FlowWorld(env, now)), now, env, before)
+    if not call.talk_ended_utc:
+        begin_segment(call, leg, "ivr", now, env)
+    return _go(call, interpreter.start(call.flow, now, FlowWorld(call, env, now)), now, env, before)
 
 
 def _back_from_message(call: Call, now: float, env: Environment) -> Outcome:
@@ -97,13 +92,13 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
     match event:
         case LegDigit() if leg is not None and not bridged.is_told(leg, event, now):
             return _pressed(call, leg, event, now, env)
-        case SpeechMade(token=token) if token == _play_id(call) and _run(call).is_saying:
-            return stay(_play_made(call, event, env))
-        case PlayEnded(play_id=play_id, reason="error") if play_id == _play_id(call):
-            return stay(_play_again(call) or _replace_sound(call, env))
-        case PlayEnded(play_id=play_id) if play_id in (_play_id(call), _play_id(call) + REPLACED):
-            return _step(call, flow.Said(_run(call).n_said), now, env)
-        case FlowReplied(token=token, found=found, error=error) if token == _token(call):
+        case SpeechMade(token=token) if token == flow_steps.play_id(call) and flow_steps.run_of(call).is_saying:
+            return stay(flow_steps.play_made(call, event, env))
+        case PlayEnded(play_id=play_id, reason="error") if play_id == flow_steps.play_id(call):
+            return stay(flow_steps.play_again(call) or flow_steps.replace_sound(call, env))
+        case PlayEnded(play_id=play_id) if play_id.removesuffix(flow_steps.REPLACED) == flow_steps.play_id(call):
+            return _step(call, flow.Said(flow_steps.run_of(call).n_said), now, env)
+        case FlowReplied(token=token, found=found, error=error) if token == flow_steps.token(call):
             return _step(call, flow.Replied(found, error, event.outcome), now, env)
         case TimerDue(name=name):
             return _due(call, name, now, env)
@@ -140,7 +135,7 @@ def _goes_in_circles(call: Call, now: float) -> bool:
 
 
 def _pressed(call: Call, leg: Leg, event: LegDigit, now: float, env: Environment) -> Outcome:
-    run = _run(call)
+    run = flow_steps.run_of(call)
     if event.is_secure and not run.is_secure:
         # Typed before the end of what is secret, told after it.
         return stay()
@@ -165,7 +160,7 @@ def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
 
 
 def _step(call: Call, given: flow.FlowInput, now: float, env: Environment, before: Sequence[Action] = ()) -> Outcome:
-    return _go(call, interpreter.step(_run(call), given, now, FlowWorld(env, now)), now, env, before)
+    return _go(call, interpreter.step(flow_steps.run_of(call), given, now, FlowWorld(call, env, now)), now, env, before)
 
 
 def _go(
@@ -175,47 +170,6 @@ def _go(
     actions: list[Action] = [*before]
     for step in steps:
         match step:
-            case flow.Visited():
-                actions.append(
-                    FlowVisited(
-                        call_id=call.call_id, flow=step.flow, version=step.version, at_node=step.node, kind=step.kind
-                    )
-                )
-            case flow.Left():
-                actions.append(
-                    FlowLeft(
-                        call_id=call.call_id,
-                        flow=step.flow,
-                        version=step.version,
-                        at_node=step.node,
-                        branch=step.branch,
-                    )
-                )
-            case flow.Trouble():
-                actions.append(_trouble(call, step.flow, step.node, step.problem))
-            case flow.Say():
-                actions += _say(call, step, env)
-            case flow.StopSaying():
-                actions.append(media.StopPlay(call.call_id, call.a))
-            case flow.Secure(is_on=is_on):
-                actions += bridged.secure(call, call.legs[call.a], is_on)
-            case flow.Ask(hold=hold):
-                actions.append(
-                    media.Play(
-                        session=call.call_id, leg=call.a, play_id=HOLD, sources=[env.sound(hold)], is_looped=True
-                    )
-                )
-                actions.append(AskHttp(call.call_id, call.a, _token(call), step))
-            case flow.CheckMember():
-                actions.append(AskMember(call.call_id, call.a, _token(call), step))
-            case flow.Tell(data=data):
-                actions += set_data(call, {**data})
-            case flow.SpeakLanguage(language=language):
-                actions += set_data(call, {"language": language})
-            case flow.RankCaller():
-                call.is_vip = call.is_vip or step.is_vip
-                call.queue_priority = step.priority
-                call.queue_skills = tuple(sorted(step.skills.items()))
             case flow.JoinQueue(queue=queue):
                 return _join(call, queue, actions, now, env)
             case flow.TakeMessage():
@@ -224,77 +178,32 @@ def _go(
                 return _transfer(call, step, actions, now, env)
             case flow.EndCall():
                 return _over(call, "ended", HangupCause.NORMAL_CLEARING, "system", now, env, actions)
+            case _:
+                actions += flow_steps.carry_out(call, step, env)
     _arm(call)
     return stay(actions)
 
 
-def _say(call: Call, said: flow.Say, env: Environment) -> list[Action]:
-    sounds: list[Sound] = [env.sound(each) if isinstance(each, str) else each for each in said.sounds]
-    sources = [each for each in sounds if isinstance(each, str)]
-    if len(sources) == len(sounds):
-        call.saying = ()
-        return [media.Play(session=call.call_id, leg=call.a, play_id=_play_id(call), sources=sources)]
-    call.saying = tuple(sounds)
-    return [MakeSpeech(call.call_id, call.a, _play_id(call), call.saying)]
-
-
-def _play_made(call: Call, made: SpeechMade, env: Environment) -> list[Action]:
-    actions: list[Action] = []
-    if made.error:
-        frame = _run(call).frames[-1]
-        actions.append(_trouble(call, frame.program.name, frame.node, f"text cannot be spoken: {made.error}"))
-    # Better a tone than nothing: he must notice that something is missing.
-    sources = [source or env.refused for source in made.sources]
-    return [*actions, media.Play(session=call.call_id, leg=call.a, play_id=_play_id(call), sources=sources)]
-
-
-def _play_again(call: Call) -> list[Action]:
-    """A file of speech may have gone a moment ago, or be broken: it is made anew, once."""
-    sounds, call.saying = call.saying, ()
-    return [MakeSpeech(call.call_id, call.a, _play_id(call), sounds, is_anew=True)] if sounds else []
-
-
-def _replace_sound(call: Call, env: Environment) -> list[Action]:
-    """A sound is missing: he hears a tone, and the log and subscribers hear of it."""
-    frame = _run(call).frames[-1]
-    return [
-        _trouble(call, frame.program.name, frame.node, "a sound cannot be played"),
-        media.Play(session=call.call_id, leg=call.a, play_id=_play_id(call) + REPLACED, sources=[env.refused]),
-    ]
-
-
 def _join(call: Call, queue: str, actions: list[Action], now: float, env: Environment) -> Outcome:
-    run = _run(call)
+    run = flow_steps.run_of(call)
     if queue not in env.directory.queues:
-        steps = interpreter.leave(run, f'leads to queue "{queue}", which is gone', now, FlowWorld(env, now))
+        steps = interpreter.leave(run, f'leads to queue "{queue}", which is gone', now, FlowWorld(call, env, now))
         return _go(call, steps, now, env, actions)
-    actions += [*_note_path(call), _ended(call, "queue")]
-    _let_go(call, now, env)
+    actions += [*flow_steps.note_path(call), flow_steps.ended(call, "queue"), *_go_on(call, now, env)]
     call.stay = QueueStay(queue=queue, entry_id="")
     return to_phase("queue", actions)
 
 
 def _take_message(call: Call, step: flow.TakeMessage, actions: list[Action], now: float, env: Environment) -> Outcome:
-    run = _run(call)
+    run = flow_steps.run_of(call)
     if step.box not in env.directory.boxes:
         why = f'leads to voicemail box "{step.box}", which is gone'
-        steps = interpreter.leave(run, why, now, FlowWorld(env, now))
+        steps = interpreter.leave(run, why, now, FlowWorld(call, env, now))
         return _go(call, steps, now, env, actions)
     call.timers.pop(TIMER, None)
     end_segment(call, call.legs[call.a], now, env)
     call.box, call.is_greeted = step.box, step.has_greeting
-    return to_phase("voicemail", [*actions, *_note_path(call)])
-
-
-def _note_path(call: Call) -> list[Action]:
-    """The way he came, for screens (IVR-19)."""
-    path = _run(call).path
-    told = ""
-    for node in reversed(path):
-        if len(told) + len(node) + 3 > MAX_PATH:
-            break
-        told = f"{node} > {told}" if told else node
-    return set_data(call, {"ivr_node": path[-1] if path else "", "ivr_path": told})
+    return to_phase("voicemail", [*actions, *flow_steps.note_path(call)])
 
 
 # -- transfers ---------------------------------------------------------------------------------------------------------
@@ -320,7 +229,7 @@ def _transfer(call: Call, step: flow.TransferTo, before: list[Action], now: floa
         cause = plan(made, Origin(caller=call.access_number or call.dialed), step.number, now, env)
     if cause is not None:
         return _not_transferred(call, cause, now, env, before)
-    before += _note_path(call)
+    before += flow_steps.note_path(call)
     before.append(media.Play(session=call.call_id, leg=call.a, play_id=TRANSFER, sources=env.ringback, is_looped=True))
     return _follow_transfer(call, ringing.start(call, made, now, env), now, env, before)
 
@@ -338,8 +247,7 @@ def _follow_transfer(
 ) -> Outcome:
     actions = [*before, *standing.actions]
     if standing.answered is not None:
-        actions.append(_ended(call, "transferred"))
-        _let_go(call, now, env)
+        actions += [flow_steps.ended(call, "transferred"), *_go_on(call, now, env)]
         call.b = standing.answered.leg_id
         return to_phase("bridged", [*actions, media.StopPlay(call.call_id, call.a)])
     if standing.failed is not None:
@@ -364,62 +272,36 @@ def _over(
     env: Environment,
     before: Sequence[Action] = (),
 ) -> Outcome:
-    actions = [*before, _ended(call, result)]
-    _let_go(call, now, env)
+    actions = [*before, flow_steps.ended(call, result), *_let_go(call, now, env)]
     return releasing(call, cause, side, now, env, actions)
 
 
 def end_flow(call: Call, result: str, now: float, env: Environment) -> list[Action]:
     """The call ends elsewhere while the flow waits for it to come back."""
-    actions: list[Action] = [_ended(call, result)]
-    _let_go(call, now, env)
-    return actions
+    return [flow_steps.ended(call, result), *_let_go(call, now, env)]
 
 
-def _ended(call: Call, result: str) -> FlowEnded:
-    run = _run(call)
-    frame = run.frames[-1]
-    return FlowEnded(
-        call_id=call.call_id,
-        flow=run.frames[0].program.name,
-        version=run.frames[0].program.version,
-        at_node=f"{frame.program.name}/{frame.node}",
-        result=result,
-        n_steps=run.n_steps,
-    )
+def _go_on(call: Call, now: float, env: Environment) -> list[Action]:
+    """To somebody: a conversation before a survey was not the last one."""
+    call.talk_ended_utc = 0.0
+    return _let_go(call, now, env)
 
 
-def _let_go(call: Call, now: float, env: Environment) -> None:
+def _let_go(call: Call, now: float, env: Environment) -> list[Action]:
     """The flow is over for this caller, and what he typed is forgotten."""
+    actions = surveys.unfinished(call)
     call.flow, call.saying = None, ()
     call.timers.pop(TIMER, None)
     end_segment(call, call.legs[call.a], now, env)
+    return actions
 
 
 # -- small parts -------------------------------------------------------------------------------------------------------
 
 
-def _run(call: Call) -> flow.FlowRun:
-    assert call.flow is not None
-    return call.flow
-
-
-def _play_id(call: Call) -> str:
-    return f"ivr{call.n_flows}.{_run(call).n_said}"
-
-
-def _token(call: Call) -> int:
-    """Of the request that the flow waits for: one of an earlier flow of the call is another."""
-    return call.n_flows * 100_000 + _run(call).n_steps
-
-
 def _arm(call: Call) -> None:
-    deadline = _run(call).deadline
+    deadline = flow_steps.run_of(call).deadline
     if deadline:
         call.timers[TIMER] = deadline
     else:
         call.timers.pop(TIMER, None)
-
-
-def _trouble(call: Call, name: str, node: str, problem: str) -> FlowTrouble:
-    return FlowTrouble(call_id=call.call_id, flow=name, at_node=node, problem=problem)

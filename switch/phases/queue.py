@@ -5,7 +5,7 @@ The routing core decides (`acd.engine`, told by `TellCentre`); its decisions com
 
 from collections.abc import Sequence
 
-from acd.inputs import CallbackAnswered, CallEnters, CallLeaves, EntryPlace, ExitReason
+from acd.inputs import CallbackAnswered, CallLeaves, EntryPlace, ExitReason
 from ivr import announcements
 from ivr.voices import language_of
 from model import events, media
@@ -15,6 +15,7 @@ from switch.actions import Action, AskCallback, TellCall, TellCentre
 from switch.agent_ringing import stay_of
 from switch.answering import answer_caller, begin_segment, end_segment
 from switch.call import Call, Leg, QueueStay
+from switch.entering import enters_of
 from switch.environment import Environment
 from switch.leg_events import (
     BeginWaiting,
@@ -119,23 +120,7 @@ def _enter_queue(call: Call, queue: str, place: EntryPlace | None, now: float, e
     call.n_stays += 1
     entry_id = call.call_id if call.n_stays == 1 else f"{call.call_id}/{call.n_stays}"
     call.stay = QueueStay(queue=queue, entry_id=entry_id)
-    directory, wall = env.directory, env.wall(now)
-    lists = directory.caller_lists
-    is_listed = env.config.vip.method == "list" and lists.find("vip", call.caller, queue, wall) is not None
-    dedicated = lists.find("dedicated", call.caller, queue, wall)
-    told = CallEnters(
-        entry_id=entry_id,
-        call_id=call.call_id,
-        queue=queue,
-        caller=call.caller,
-        place=place,
-        is_vip=call.is_vip or is_listed,
-        priority=call.queue_priority,
-        skills=call.queue_skills,
-        area=directory.regions.area_of(call.caller),
-        dedicated_agent=dedicated.agent_id if dedicated is not None else "",
-        last_agent=directory.last_agents.of(call.caller, wall),
-    )
+    told = enters_of(call, queue, place, entry_id, now, env)
     return [TellCentre(call.call_id, told), TellCall(BeginWaiting(call.call_id, ""))]
 
 
@@ -281,6 +266,8 @@ def _talk(call: Call, leg: Leg, actions: list[Action], then: Sequence[Action] = 
 
 
 def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
+    if name == queue_sound.PROGRAM:
+        return stay(queue_sound.program_due(call, now, env))
     if name == queue_sound.SAID:
         return _said(call, now, env)
     made = agent_ringing.ringing_due(call, name)

@@ -1,10 +1,10 @@
-"""Phase rating: the agent has hung up, and the caller is asked to rate the service by a key (SAT-01, SAT-02)."""
+"""Phase rating: the agent has hung up, and the caller rates the service by a key (SAT-01, SAT-02); or the flow of the
+queue asks him (XIVR-07)."""
 
 from model import media
 from model.causes import HangupCause
-from model.events_queue import CallRated
 from model.queues import Satisfaction
-from switch import recordings
+from switch import recordings, surveys
 from switch.actions import Action
 from switch.call import Call, Leg
 from switch.environment import Environment
@@ -20,7 +20,7 @@ from switch.leg_events import (
     Release,
     Timeout,
 )
-from switch.phases.outcome import Outcome, releasing, stay
+from switch.phases.outcome import Outcome, releasing, stay, to_phase
 from switch.release import leg_left
 
 PLAY = "rating"
@@ -36,7 +36,7 @@ def is_due(call: Call, leg: Leg, env: Environment) -> bool:
     caller = call.legs.get(call.a)
     return (
         satisfaction is not None
-        and satisfaction.is_enabled
+        and satisfaction.is_asked
         and leg.leg_id == call.b
         and not leg.leaves_because
         and caller is not None
@@ -47,12 +47,17 @@ def is_due(call: Call, leg: Leg, env: Environment) -> bool:
 
 def enter(call: Call, now: float, env: Environment) -> Outcome:
     """The conversation is over; what follows belongs to nobody's talk time."""
+    settings = _settings(call, env)
     assert call.stay is not None
-    call.stay.rating = "asked"
     call.talk_ended_utc = env.wall(now)
     call.legs[call.a].room = ""
     call.timers.clear()
-    return stay([*recordings.change(call, "stop"), *settle(call, now, env), *_ask(call, now, env)])
+    actions = [*recordings.change(call, "stop"), *settle(call, now, env)]
+    if settings is not None and settings.flow in env.directory.flows:
+        call.flow_name = settings.flow
+        return to_phase("ivr", actions)
+    call.stay.rating = "asked"
+    return stay([*actions, *_ask(call, now, env)])
 
 
 def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
@@ -93,8 +98,7 @@ def _pressed(call: Call, digit: str, now: float, env: Environment) -> Outcome:
         # A slip of the finger: he is asked once more.
         queue_stay.rating = "asked_again"
         return stay(_ask(call, now, env))
-    actions: list[Action] = [rated(call, result, digit)]
-    queue_stay.rating = "thanked"
+    actions: list[Action] = [surveys.rated(call, result, digit)]
     call.deadline = now + _THANKS_S
     sources = [env.confirmed if result != "wrong_key" else env.refused]
     actions.append(media.Play(session=call.call_id, leg=call.a, play_id=PLAY, sources=sources))
@@ -109,16 +113,7 @@ def _ask(call: Call, now: float, env: Environment) -> list[Action]:
 
 
 def _end(call: Call, now: float, env: Environment) -> Outcome:
-    actions: list[Action] = []
-    if call.stay is not None and call.stay.rating != "thanked":
-        actions.append(rated(call, "wrong_key" if call.stay.rating == "asked_again" else "hung_up", ""))
-        call.stay.rating = "thanked"
-    return releasing(call, HangupCause.NORMAL_CLEARING, "system", now, env, actions)
-
-
-def rated(call: Call, result: str, key: str) -> CallRated:
-    assert call.stay is not None
-    return CallRated(call_id=call.call_id, queue=call.stay.queue, agent_id=call.stay.agent_id, result=result, key=key)
+    return releasing(call, HangupCause.NORMAL_CLEARING, "system", now, env, surveys.unfinished(call))
 
 
 def _settings(call: Call, env: Environment) -> Satisfaction | None:

@@ -11,10 +11,12 @@ from acd.inputs import (
     CallbackAnswered,
     CallbackAsked,
     CallbackFailed,
+    CallEnters,
     CallLeaves,
     EntryPlace,
     OfferAnswered,
     OfferFailed,
+    PlaceAsked,
     QueueChanges,
     QueueRemoved,
     QueueStateChanges,
@@ -23,7 +25,7 @@ from acd.inputs import (
 from acd.state import RETRY_S
 from model.errors import WrongState
 from model.events_queue import QueueAllBusy, QueueCallbackChanged, QueueLeft
-from model.queues import Callback, Queue, QueueLimits, QueueSound
+from model.queues import Callback, Queue, QueueLimits, QueueSound, SoundStep
 from tests.acd.desk_of import Room
 
 
@@ -254,6 +256,17 @@ def test_position_again_and_again_only_when_it_is_better() -> None:
     assert len(announced(always.wait(10.0))) == 2
 
 
+def test_a_place_is_told_when_it_is_asked_for_and_not_by_itself_where_there_is_a_program() -> None:
+    program = (SoundStep(kind="position"), SoundStep(kind="music"))
+    room = Room(Queue(name="q", sound=QueueSound(position_every_s=5.0, is_position_first=True, program=program)))
+    a, b = room.call(), room.call()
+    assert announced(room.wait(20.0)) == []
+    assert announced(room.tell(PlaceAsked(b))) == announced(room.tell(PlaceAsked(b))) == [(b, 2, False)]
+    room.tell(CallLeaves(a, "abandoned"))
+    assert announced(room.tell(PlaceAsked(b))) == [(b, 1, False)]
+    assert announced(room.tell(PlaceAsked(a))) == []
+
+
 def test_an_estimate_is_told_when_it_is_known_well_enough() -> None:
     sound = QueueSound(position_every_s=5.0, has_ewt=True, only_when_better=False)
     room = Room(Queue(name="q", sound=sound), agents="a")
@@ -388,3 +401,31 @@ def test_a_storm_of_sign_ins_and_outs_loses_nobody() -> None:
         room.tell(AgentSignsOut(f"a{k}"))
     assert sorted(room.order()) == sorted(calls)
     assert not room.engine.state.offers
+
+
+def test_who_books_a_callback_stands_in_line_without_waiting_on_the_line() -> None:
+    limits = QueueLimits(max_waiting=1, max_wait_s=30.0)
+    room = Room(Queue(name="q", limits=limits, callback=Callback(is_enabled=True)), agents="a")
+    room.tell(AgentNotReady("a"))
+    first = room.call()
+    room.tell(CallEnters(entry_id="back", call_id="back", queue="q", caller="138", callback_number="138"))
+    assert room.order() == [first, "back"]
+    assert room.engine.state.queues["q"].n_waiting == 1
+    assert left(room) == [("back", "callback_converted")]
+    room.wait(40.0)
+    assert left(room)[1:] == [(first, "timeout")]
+    room.tell(AgentReady("a"))
+    offer = room.offer_of("back")
+    assert offer.is_callback
+    room.tell(OfferAnswered(offer.offer_id))
+    room.tell(ServiceEnds("back", 30.0))
+    assert callbacks(room) == ["asked", "done"]
+
+
+@pytest.mark.parametrize(("settings", "state"), [(Callback(), "open"), (Callback(is_enabled=True), "draining")])
+def test_a_queue_that_calls_nobody_back_or_takes_nobody_refuses_who_books(settings, state) -> None:
+    room = Room(Queue(name="q", callback=settings))
+    room.tell(QueueStateChanges("q", state))
+    with pytest.raises(WrongState):
+        room.tell(CallEnters(entry_id="back", call_id="back", queue="q", callback_number="138"))
+    assert not room.engine.state.entries and room.engine.state.queues["q"].n_waiting == 0

@@ -24,8 +24,8 @@ def test_the_examples_are_good(path):
     assert flow_faults(made) == []
 
 
-def test_there_are_three_examples():
-    assert [path.stem for path in EXAMPLES] == ["car_dealer", "company", "gas_utility"]
+def test_the_examples_are_there():
+    assert [path.stem for path in EXAMPLES] == ["car_dealer", "company", "gas_utility", "survey"]
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,30 @@ def test_mpv_01_a_password_is_secret_and_a_number_is_not():
         'check.password: there is no variable "word" of text',
     ]
     assert faults({**who, "is_secret": False}, {**word, "is_secret": True}, check) == []
+
+
+def test_sat_02_the_service_has_three_ratings_and_other_questions_any():
+    rate = {"id": "rate", "type": "satisfaction", "answers": {"1": "great", "2": "neutral"}, "choices": {"9": "rate"}}
+    assert faults(rate) == [
+        "rate.choices.9: is no key of the answers",
+        'rate.answers.1: "great" is no rating of the service: satisfied, neutral, dissatisfied',
+    ]
+    assert faults({**rate, "question": "wish", "choices": {"2": "rate"}}) == []
+
+
+def test_ivr_16_queries_are_checked_with_what_they_name():
+    look = {
+        "id": "a",
+        "type": "lookup",
+        "source": "crm",
+        "query": "SELECT x FROM t WHERE y = :who",
+        "picks": {"x": "x"},
+    }
+    assert faults(look) == ['a.query: there is no variable "who"']
+    assert faults({**look, "query": "DROP TABLE t"}) == ["a.query: DROP has no place here: a query only reads"]
+    caller = {**look, "query": "SELECT x FROM t WHERE y = :caller"}
+    assert faults(caller, around=Surroundings(sources={"erp"})) == ['a.source: there is no source "crm" (ivr.source)']
+    assert faults({**caller, "picks": {"caller": "x"}}) == ["a.picks.caller: cannot be set"]
 
 
 def test_what_is_around():

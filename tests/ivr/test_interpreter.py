@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ivr import interpreter
 from ivr import run as flow
 from ivr.program import compile_flow
 from ivr.requests import pick
@@ -272,6 +273,48 @@ def test_ivr_22_a_password_is_checked_and_forgotten(reply, leaf, told):
     caller.give(reply) if reply is not None else caller.idle()
     assert queue_of(caller) == leaf
     assert [each.data for each in caller.of(flow.Tell)] == told
+
+
+RATE = {
+    "id": "rate",
+    "type": "satisfaction",
+    "say": sound("rate"),
+    "no_match_say": sound("wrong"),
+    "choices": {"3": "two"},
+    "next": "one",
+    "no_match": "bad",
+    "no_input": "late",
+}
+
+
+@pytest.mark.parametrize(
+    ("keys", "leaf", "told"),
+    [
+        ("1", "one", [("satisfied", "1")]),
+        ("2", "one", [("neutral", "2")]),
+        ("3", "two", [("dissatisfied", "3")]),
+        ("92", "one", [("asked_again", ""), ("neutral", "2")]),
+        ("98", "bad", [("asked_again", ""), ("wrong_key", "")]),
+        ("", "late", [("none", "")]),
+        ("9", "late", [("asked_again", ""), ("none", "")]),
+    ],
+)
+def test_sat_01_one_key_answers_and_a_wrong_one_is_asked_again_once(keys, leaf, told):
+    caller = Caller(program_of(RATE, *LEAVES))
+    caller.keys(keys)
+    while caller.run.waits_for:
+        caller.idle()
+    assert queue_of(caller) == leaf
+    assert [(each.answer, each.key) for each in caller.of(flow.Survey)] == [("asked", ""), *told]
+
+
+def test_nobody_is_asked_twice_how_he_was_served_but_other_questions_are_asked(monkeypatch):
+    monkeypatch.setattr(interpreter.FixedWorld, "may_rate", lambda self: False)
+    wish = {**RATE, "id": "wish", "question": "wish", "answers": {"1": "more", "3": "less"}}
+    caller = Caller(program_of({**RATE, "next": "wish"}, wish, *LEAVES))
+    assert caller.at == "wish"
+    caller.keys("1")
+    assert [(each.question, each.answer) for each in caller.of(flow.Survey)] == [("wish", "asked"), ("wish", "more")]
 
 
 def test_keys_while_a_request_is_under_way_are_kept():

@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from ivr.run import Ask
+from ivr.run import Ask, LookUp
 from model import events, media
 from model.events_flow import FlowEnded, FlowTrouble, FlowVisited
 from model.events_queue import QueueEntered, QueueLeft
 from model.records import CallRecord
-from switch.actions import AskHttp
+from switch.actions import AskDatabase, AskHttp
 from switch.config_file import ConfigError
 from switch.flow_requests import FlowRequests
 from switch.flows import load_flows
@@ -39,6 +39,10 @@ no_agent_to = "ivr:main"
 number = "4011"
 to = "queue:brief"
 """
+
+
+async def no_row(asked: LookUp) -> None:
+    return None
 
 
 def spoken(name):
@@ -81,9 +85,9 @@ FLOW = document(
 class Hotline(Centre):
     """The centre with a flow at 4010."""
 
-    def __init__(self, folder, flow=None, more: str = "") -> None:
+    def __init__(self, folder, flow=None, more: str = "", **carrier: float) -> None:
         (folder / "main.json").write_text(json.dumps(flow or FLOW))
-        Centre.__init__(self, MORE.format(flows=folder) + more)
+        Centre.__init__(self, MORE.format(flows=folder) + more, **carrier)
         core = self.switch.core
         core.directory.flows = load_flows(core.env.config, core.directory.queues.keys())
 
@@ -101,6 +105,10 @@ class Hotline(Centre):
         for key in keys:
             self.switch.worker.tell(media.Digit(self.live.call_id, self.live.a, key, 100, is_secure=is_secure))
             await asyncio.sleep(0.3)
+
+    async def key_of(self, call, key: str) -> None:
+        self.switch.worker.tell(media.Digit(call.call_id, call.a, key, 100))
+        await asyncio.sleep(0.3)
 
     async def listen(self, reason: str = "finished") -> None:
         """To the end of what is played now."""
@@ -156,7 +164,7 @@ def test_ivr_14_an_answer_over_http_is_read_aloud(tmp_path):
             return b'{"usage": 1003}' if len(asked) == 1 else b"<html>"
 
         requests = FlowRequests(
-            centre.switch.core.runtime.tell, lambda coro: tasks.append(asyncio.ensure_future(coro)), fetch
+            centre.switch.core.runtime.tell, lambda coro: tasks.append(asyncio.ensure_future(coro)), no_row, fetch
         )
         centre.switch.core.runtime.also_perform(AskHttp, requests.ask)
         mine = await centre.call()
@@ -172,6 +180,64 @@ def test_ivr_14_an_answer_over_http_is_read_aloud(tmp_path):
         assert centre.of(FlowTrouble)[-1].at_node == "ask"
         assert centre.played()[-1] == "voice:zh/will_call_back"
         await centre.hang_up(again)
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_ivr_16_what_a_database_knows_is_read_aloud(tmp_path):
+    account = {"id": "account", "type": "collect", "variable": "account", "next": "usage"}
+    usage = {
+        "id": "usage",
+        "type": "lookup",
+        "source": "crm",
+        "query": "SELECT m3 FROM usage WHERE account = :account",
+        "picks": {"n": "m3"},
+        "next": "tell",
+        "none": "account",
+        "failed": "bye",
+    }
+    tell = {"id": "tell", "type": "play", "say": variable("n", "number"), "next": "bye"}
+    bye = {"id": "bye", "type": "play", "say": spoken("goodbye")}
+
+    async def main():
+        centre = Hotline(
+            tmp_path,
+            document(account, usage, tell, bye, variables=[{"name": "n", "kind": "number"}]),
+            '[[ivr.source]]\nname = "crm"\nurl = "crm.db"\n',
+        )
+        rows = [None, {"m3": "1003"}]
+        looked_up: list[LookUp] = []
+        tasks: list[asyncio.Task] = []
+
+        async def fetch_row(asked: LookUp):
+            looked_up.append(asked)
+            await asyncio.sleep(1.0)
+            if not rows:
+                raise ValueError("no such table: usage")
+            return rows.pop(0)
+
+        requests = FlowRequests(
+            centre.switch.core.runtime.tell, lambda coro: tasks.append(asyncio.ensure_future(coro)), fetch_row
+        )
+        centre.switch.core.runtime.also_perform(AskDatabase, requests.look_up)
+        mine = await centre.call()
+        await centre.keys("12#")
+        assert centre.played()[-1] == "moh:default"
+        await asyncio.sleep(1.5)
+        assert centre.live.flow.frames[-1].node == "account"
+        await centre.keys("34#")
+        await asyncio.sleep(1.5)
+        assert [each.values for each in looked_up] == [{"account": "12"}, {"account": "34"}]
+        assert centre.played()[-4:] == ["voice:zh/1", "voice:zh/1000", "voice:zh/0", "voice:zh/3"]
+        await centre.hang_up(mine)
+        again = await centre.call()
+        await centre.keys("56#")
+        await asyncio.sleep(1.5)
+        assert centre.of(FlowTrouble)[-1].problem == "no such table: usage"
+        assert centre.played()[-1] == "voice:zh/goodbye"
+        await centre.hang_up(again)
+        await requests.close()
         await centre.close()
 
     run_virtual(main())

@@ -30,13 +30,22 @@ def test_check_tells_what_is_good_and_everything_that_is_not(tmp_path):
 
 def test_xivr_01_a_walk_through_a_flow(tmp_path):
     replies = tmp_path / "replies.json"
-    replies.write_text('[{"usage": {"m3": 1003, "month": "2026-10"}}, null]')
+    replies.write_text('["none", {"m3": 1003, "month": "2026-10"}, null]')
     walked = invoke(
-        "run", FLOWS / "gas_utility.json", "--say", "1,1234567#,*,2", "--replies", replies, "--hours", "off", "--json"
+        "run",
+        FLOWS / "gas_utility.json",
+        "--say",
+        "1,7654321#,1234567#,*,2",
+        "--replies",
+        replies,
+        "--hours",
+        "off",
+        "--json",
     )
     assert walked.exit_code == 0
     told = json.loads(walked.stdout)
     heard = [step["text"] for step in told["steps"] if step["what"] == "hears"]
+    assert "没有找到该用户号。" in heard
     assert "您的用气量是 一 千 零 三 立方米。" in heard
     assert "暂时无法查询，正在为您转接人工服务。" in heard
     assert told["end"] == "ended"
