@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from switch.cli import app
+from tests.ivr.flow_of import document
 
 FLOWS = Path(__file__).parents[2] / "contrib" / "flows"
 
@@ -84,3 +85,33 @@ def test_wrong_use_is_one_line_and_status_2(arguments):
     found = invoke(*arguments)
     assert found.exit_code == 2
     assert len(found.stderr.strip().splitlines()) == 1
+
+
+def test_xivr_07_a_survey_is_walked():
+    walked = invoke("run", FLOWS / "survey.json", "--say", "9,3,2", "--json")
+    told = json.loads(walked.stdout)
+    assert [step["text"] for step in told["steps"] if step["what"] == "survey"] == [
+        "service: asked",
+        "service: asked_again",
+        "service: dissatisfied",
+        "reason: asked",
+        "reason: unsolved",
+    ]
+    assert told["end"] == "ended"
+
+
+def test_a_callback_is_asked_for(tmp_path):
+    replies = tmp_path / "replies.json"
+    replies.write_text('["next", null]')
+    back = {"id": "back", "type": "callback", "queue": "sales", "number": "n", "next": "again", "failed": "end"}
+    again = {**back, "id": "again", "number": "", "next": "end"}
+    ask = {"id": "ask", "type": "collect", "variable": "n", "next": "back"}
+    path = tmp_path / "main.json"
+    path.write_text(json.dumps(document(ask, back, again, {"id": "end", "type": "hang_up"})))
+    walked = invoke("run", path, "--say", "138#", "--replies", replies, "--json")
+    steps = json.loads(walked.stdout)["steps"]
+    assert [step["text"] for step in steps if step["what"] == "asks"] == [
+        "queue sales to call 138 back",
+        "queue sales to call him back",
+    ]
+    assert [step["text"] for step in steps if step["what"] == "branch"] == ["failed"]
