@@ -29,3 +29,5 @@ def set_up_logging(level: str) -> None:
     # These tell every URL, and with it whom somebody was asked about.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("httpcore").setLevel(logging.WARNING)
+    # This tells every value that goes into a database.
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)

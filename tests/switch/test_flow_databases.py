@@ -4,6 +4,8 @@ Not here: PostgreSQL, whose server and role keep a reader a reader.
 """
 
 import asyncio
+import io
+import logging
 import sqlite3
 import time
 from decimal import Decimal
@@ -14,6 +16,7 @@ from ivr.run import LookUp
 from switch.config_file import ConfigError, parse_config
 from switch.config_ivr import Source
 from switch.flow_databases import AT_ONCE, FlowDatabases
+from switch.logs import set_up_logging
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) AS m3 FROM n"
 
@@ -76,6 +79,18 @@ def test_a_query_that_takes_too_long_is_ended_and_its_thread_is_free_again(datab
     assert [str(each) for each in found[:-1]] == ["no answer in time"] * (2 * AT_ONCE)
     assert found[-1] == {"n": "1"}
     assert time.monotonic() - began < 20.0
+
+
+def test_xivr_08_what_is_looked_for_is_in_no_log(databases, monkeypatch):
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    set_up_logging("debug")
+    lines = io.StringIO()
+    root.addHandler(logging.StreamHandler(lines))
+    run(databases, asked("SELECT 1 AS n WHERE '98765432' = :pin", pin="98765432"), asked("SELECT :pin", pin="98765432"))
+    logging.getLogger("switch").debug("to the end")
+    assert "to the end" in lines.getvalue() and "98765432" not in lines.getvalue()
 
 
 @pytest.mark.parametrize(
