@@ -71,15 +71,20 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     given = {"caller": call.caller, "access_number": call.access_number}
     call.flow = interpreter.begin(program, given, language, now)
     before = answer_caller(call, leg, now, env)
-    if not call.talk_ended_utc:
-        begin_segment(call, leg, "ivr", now, env)
+    _begin_segment(call, now, env)
     return _go(call, interpreter.start(call.flow, now, FlowWorld(call, env, now)), now, env, before)
+
+
+def _begin_segment(call: Call, now: float, env: Environment) -> None:
+    """What comes after the conversation is no part of the record's segments."""
+    if not call.talk_ended_utc:
+        begin_segment(call, call.legs[call.a], "ivr", now, env)
 
 
 def _back_from_message(call: Call, now: float, env: Environment) -> Outcome:
     leaving, call.leaving = call.leaving, None
     outcome = (leaving.result if leaving is not None else "") or "nothing"
-    begin_segment(call, call.legs[call.a], "ivr", now, env)
+    _begin_segment(call, now, env)
     limit = env.config.calls.max_duration_s
     call.deadline = now + limit if limit else 0.0
     return _step(call, flow.MessageTaken(outcome), now, env)

@@ -473,14 +473,16 @@ def test_live_calls_finish_on_their_version():
 IDS = st.sampled_from(["a", "b", "c", "d", ""])
 
 
+KINDS = [
+    *("play", "menu", "collect", "condition", "back", "top", "wait", "sub_flow", "return", "http", "transfer"),
+    *("satisfaction", "lookup", "callback", "member_check", "script"),
+]
+
+
 @st.composite
 def any_node(draw, name: str):
     some = IDS.filter(bool)
-    kind = draw(
-        st.sampled_from(
-            ["play", "menu", "collect", "condition", "back", "top", "wait", "sub_flow", "return", "http", "transfer"]
-        )
-    )
+    kind = draw(st.sampled_from(KINDS))
     node = {"id": name, "type": kind}
     match kind:
         case "play":
@@ -499,6 +501,22 @@ def any_node(draw, name: str):
             node |= {"flow": draw(st.sampled_from(["main", "gone"])), "next": draw(IDS), "failed": draw(IDS)}
         case "http":
             node |= {"url": "http://h/", "picks": {"v": "v"}, "next": draw(IDS), "failed": draw(IDS)}
+        case "satisfaction":
+            node |= {"question": draw(st.sampled_from(["", "q"])), "choices": {"2": draw(some)}, "next": draw(IDS)}
+            node |= {"no_input": draw(IDS), "no_match": draw(IDS), "retries": draw(st.integers(0, 2))}
+        case "lookup":
+            node |= {"source": "s", "query": "SELECT v FROM t WHERE w = :v", "picks": {"v": "v"}, "next": draw(IDS)}
+            node |= {"none": draw(IDS), "failed": draw(IDS)}
+        case "callback":
+            node |= {"queue": "q", "next": draw(IDS), "failed": draw(IDS)}
+        case "member_check":
+            node |= {"member": "v", "password": "v", "ok": draw(IDS), "wrong": draw(IDS), "failed": draw(IDS)}
+        case "script":
+            node |= {
+                "lines": ["v = v & v", "if number(v) > 9", "v = ''", "end"],
+                "next": draw(IDS),
+                "failed": draw(IDS),
+            }
         case "transfer":
             node |= {"to": "1001", "busy": draw(IDS), "failed": draw(IDS), "no_answer": draw(IDS)}
         case _:
@@ -506,7 +524,7 @@ def any_node(draw, name: str):
     return node
 
 
-INPUTS = st.sampled_from(["1", "2", "9", "#", "idle", "said", "reply", "no_reply", "busy"])
+INPUTS = st.sampled_from(["1", "2", "9", "#", "idle", "said", "reply", "no_reply", "ok", "busy"])
 
 
 @given(st.tuples(*(any_node(name) for name in "abcd")), IDS, st.lists(INPUTS, max_size=40))
@@ -524,6 +542,8 @@ def test_no_flow_can_keep_a_caller(nodes, leads_to, inputs):
                 caller.give(flow.Replied({"v": "12"}))
             case "no_reply":
                 caller.give(flow.Replied({}, "no"))
+            case "ok":
+                caller.give(flow.Replied({}, outcome="ok"))
             case "busy":
                 caller.give(flow.NotTransferred("busy"))
             case _:
