@@ -42,6 +42,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.signalling --quick
 	$(BIN)/python -m benchmarks.media --quick
 	$(BIN)/python -m benchmarks.webrtc --quick
+	$(BIN)/python -m benchmarks.ivr --quick
 	$(BIN)/python -m pytest benchmarks/micro --benchmark-only
 	scripts/setup-quality $(VENV)
 	$(BIN)/python -m benchmarks.media_quality --quick

@@ -14,6 +14,7 @@ from benchmarks.media_switch import ANSWER_S, HOST
 
 FIRST_FD = 8192
 """Inherited sockets begin here: far above whatever else is open."""
+_MAX_LINE = 64 << 20
 
 
 class Talker:
@@ -84,6 +85,7 @@ async def running(arguments: list[str], sockets: list[socket.socket]) -> AsyncIt
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             pass_fds=wanted,
+            limit=_MAX_LINE,
         )
     finally:
         for fd in wanted:

@@ -69,8 +69,10 @@ def parse_config(text: str, path: str = "ringback.toml") -> Config:
         config = msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), text, path)) from None
+    # What it names lies beside it.
+    config = msgspec.structs.replace(config, path=path)
     _check(config, text, path)
-    return msgspec.structs.replace(config, path=path)
+    return config
 
 
 def _explain(message: str, text: str, path: str) -> str:

@@ -114,6 +114,17 @@ def test_paths_are_relative_to_the_file(tmp_path):
     assert config.storage_url == f"sqlite+aiosqlite:///{tmp_path}/d/ringback.db"
 
 
+def test_flows_that_numbers_name_lie_beside_the_file(tmp_path):
+    (tmp_path / "data" / "flows").mkdir(parents=True)
+    (tmp_path / "data" / "flows" / "main.json").write_text("{}")
+    text = '[ivr]\nflows = "flows"\n[[access_number]]\nnumber = "4001"\nto = "ivr:{}"\n'
+    (tmp_path / "r.toml").write_text(text.format("main"))
+    assert load_config(tmp_path / "r.toml").access_number[0].to == "ivr:main"
+    (tmp_path / "r.toml").write_text(text.format("other"))
+    with pytest.raises(ConfigError, match='no flow "other"'):
+        load_config(tmp_path / "r.toml")
+
+
 def test_the_configuration_that_init_writes_is_good_and_private(tmp_path):
     written = write_configuration(tmp_path, 3)
     config = load_config(tmp_path / "ringback.toml")

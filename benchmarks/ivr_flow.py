@@ -1,0 +1,75 @@
+"""The voice menu of `benchmarks.ivr`: three levels of three keys, every prompt with a signal of its own at its start.
+
+The signal is a square wave of 1 kHz as loud as one PCMU code says, so a single packet tells which prompt it is from.
+"""
+
+import itertools
+import json
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from media.g711 import ULAW_TO_LINEAR
+
+KEYS = "123"
+LEVELS = 3
+FLOW = "bench"
+_SIGNAL_S = 0.3
+_LOUDEST = 120
+"""PCMU magnitude (0-127) of the loudest signal; the others are two steps apart."""
+_SPOKEN = {0: "10010", 1: "-25.5", 2: "1003", 3: "2048"}
+
+
+def paths() -> list[str]:
+    """The keys that lead to each prompt; "" = the first menu."""
+    return ["".join(keys) for level in range(LEVELS + 1) for keys in itertools.product(KEYS, repeat=level)]
+
+
+def signals() -> dict[str, int]:
+    """PCMU magnitude of each prompt's signal, by path."""
+    return {path: _LOUDEST - 2 * n for n, path in enumerate(paths())}
+
+
+def node_of(path: str) -> str:
+    return f"leaf{path}" if len(path) == LEVELS else f"menu{path}"
+
+
+def write_flow(flows: Path, prompts: Path) -> None:
+    """The document, and the sounds it plays."""
+    flows.mkdir(parents=True)
+    prompts.mkdir(parents=True)
+    (flows / f"{FLOW}.json").write_text(json.dumps(document()))
+    for path, magnitude in signals().items():
+        _write_signal(prompts / f"{node_of(path)}.wav", magnitude)
+
+
+def document() -> dict[str, Any]:
+    """A leaf leads to the first menu again; a key ends it, and counts there."""
+    nodes = [_menu(path) if len(path) < LEVELS else _leaf(path) for path in paths()]
+    return {"name": FLOW, "start": node_of(""), "nodes": nodes, "max_steps": 10_000, "max_s": 3600.0}
+
+
+def _menu(path: str) -> dict[str, Any]:
+    choices = {key: node_of(path + key) for key in KEYS}
+    return {"id": node_of(path), "type": "menu", "say": _say(path), "choices": choices, "retries": 9}
+
+
+def _leaf(path: str) -> dict[str, Any]:
+    return {"id": node_of(path), "type": "play", "say": _say(path), "next": node_of("")}
+
+
+def _say(path: str) -> list[dict[str, str]]:
+    signal = {"kind": "sound", "source": f"file:{node_of(path)}.wav"}
+    return [signal, {"kind": "number", "value": _SPOKEN[len(path)]}]
+
+
+def _write_signal(file: Path, magnitude: int) -> None:
+    loud = int(ULAW_TO_LINEAR[~magnitude & 0xFF])
+    period = np.repeat(np.array([loud, -loud], "<i2"), 4)
+    with wave.open(str(file), "wb") as made:
+        made.setnchannels(1)
+        made.setsampwidth(2)
+        made.setframerate(8000)
+        made.writeframes(np.tile(period, round(_SIGNAL_S * 1000)).tobytes())
