@@ -25,16 +25,30 @@ def extension(number: str, **keys: Any) -> dict[str, Any]:
 
 
 def toml(value: dict[str, Any]) -> str:
-    """Tables and arrays of tables, one level deep: all that the configuration has."""
+    """Tables and arrays of tables; what is deeper stands in the line of its key."""
     scalars = [f"{key} = {json.dumps(item)}" for key, item in value.items() if not _is_table(item)]
-    tables = [f"[{key}]\n{toml(item)}" for key, item in value.items() if isinstance(item, dict)]
+    tables = [f"[{key}]\n{_lines(item)}" for key, item in value.items() if isinstance(item, dict)]
     arrays = [
-        f"[[{key}]]\n{toml(row)}"
+        f"[[{key}]]\n{_lines(row)}"
         for key, item in value.items()
         if isinstance(item, list) and _is_table(item)
         for row in item
     ]
     return "\n".join((*scalars, *tables, *arrays)) + "\n"
+
+
+def _lines(table: dict[str, Any]) -> str:
+    return "".join(f"{key} = {_inline(item)}\n" for key, item in table.items())
+
+
+def _inline(item: Any) -> str:
+    match item:
+        case dict():
+            return "{ " + ", ".join(f"{key} = {_inline(each)}" for key, each in item.items()) + " }"
+        case list():
+            return "[" + ", ".join(map(_inline, item)) + "]"
+        case _:
+            return json.dumps(item)
 
 
 def _is_table(item: Any) -> bool:
