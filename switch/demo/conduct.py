@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from control.client import ControlClient
+from model.commands_agent import Ready, SignIn
 from switch.demo import events
 from switch.demo.plan import Plan, Step
 from switch.demo.processes import DemoError, PhonesProcess
@@ -14,6 +15,8 @@ _REGISTER_S = 30.0
 _ANSWER_S = 30.0
 _REACT_S = 10.0
 _RECORD_S = 20.0
+_LISTEN_S = 1.2
+"""So long a caller listens to the menu, or to the question for his rating, before he presses a key."""
 _ANSWER_AFTER_S = (0.8, 1.2, 1.6)
 
 
@@ -57,6 +60,12 @@ class Conductor:
             missing = sorted(wanted - stage.registered)
             raise DemoError("; ".join(stage.errors) or f"not registered within {_REGISTER_S:g} s: {', '.join(missing)}")
 
+    async def sign_in(self, control: ControlClient) -> None:
+        """All agents, at their phones, ready for calls."""
+        for agent_id in self._setting.agents:
+            await control.send(SignIn(agent_id=agent_id))
+            await control.send(Ready(agent_id=agent_id))
+
     async def play(self) -> None:
         """All calls, each at its time; returns when the last one is over and its recording is closed."""
         try:
@@ -81,6 +90,8 @@ class Conductor:
         caller = CARRIER if planned.kind == "inbound" else planned.caller
         name = planned.caller if planned.kind == "inbound" else ""
         self._phones.send(events.Call(phone=caller, call=f"c{planned.index}", number=planned.dialed, caller=name))
+        if planned.menu_key and await stage.until(lambda: state.phase == "menu" or bool(state.ended), _ANSWER_S):
+            await self._press(state, planned.menu_key)
         await stage.until(lambda: len(state.answered) == 2 or bool(state.ended), _ANSWER_S)
         if len(state.answered) < 2:
             state.problems.append(state.problems[-1] if state.problems else f"not answered within {_ANSWER_S:g} s")
@@ -93,9 +104,20 @@ class Conductor:
                 state.problems.append(f"ended before {step.action}")
                 break
             await self._do(state, step)
+        if planned.rating_key and not state.problems:
+            # The recording ends with the conversation; then he is asked.
+            await stage.until(lambda: state.is_recorded or bool(state.recording_error), _REACT_S)
+            await self._press(state, planned.rating_key)
         if not await stage.until(lambda: state.is_over, _REACT_S):
             state.problems.append("did not end")
             self._hang_up(state)
+
+    async def _press(self, state: CallState, key: str) -> None:
+        """The caller listens a while, then presses a key."""
+        await self._stage.until(lambda: "caller" in state.ended, _LISTEN_S)
+        if "caller" not in state.ended and "caller" in state.ids:
+            phone = self._phone_of(state, "caller")
+            self._phones.send(events.SendDigits(phone=phone, call=state.ids["caller"], digits=key))
 
     async def _do(self, state: CallState, step: Step) -> None:
         phone, call = self._phone_of(state, step.side), state.ids[step.side]
@@ -122,7 +144,7 @@ class Conductor:
 
     def _phone_of(self, state: CallState, side: str) -> str:
         planned = state.planned
-        number = planned.caller if side == "caller" else planned.callee
+        number = planned.caller if side == "caller" else state.callee
         return number if number in self._plan.names else CARRIER
 
     @staticmethod

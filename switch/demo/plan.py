@@ -2,7 +2,8 @@
 
 import msgspec
 
-from switch.demo.setting import FIRST_ACCESS_NUMBER, FIRST_EXTENSION, FIRST_OUTSIDE_NUMBER
+from switch.demo.centre import QUEUES, RATINGS
+from switch.demo.setting import ACCESS_NUMBER, FIRST_EXTENSION, FIRST_OUTSIDE_NUMBER
 
 KINDS = ("internal", "outbound", "inbound")
 STAGGER_S = 0.35
@@ -29,10 +30,16 @@ class PlannedCall(msgspec.Struct, frozen=True, kw_only=True):
     caller: str
     """Extension, or the outside number the carrier calls in the name of."""
     callee: str
-    """Extension, or the outside number the carrier answers for."""
+    """Extension, or the outside number the carrier answers for; empty: whichever agent takes it."""
     dialed: str
     start_s: float
     steps: tuple[Step, ...]
+    menu_key: str = ""
+    """inbound: what the caller presses in the menu, and which queue that leads to,"""
+    queue: str = ""
+    rating_key: str = ""
+    """and what he presses when the agent has hung up, and what that says."""
+    rating: str = ""
 
     @property
     def digits(self) -> dict[str, str]:
@@ -49,15 +56,15 @@ class Plan(msgspec.Struct, frozen=True):
     extensions: tuple[str, ...]
     names: dict[str, str]
     """Extension -> name to show."""
-    inbound: tuple[str, ...]
-    """Extensions that have an access number, in order."""
+    agents: tuple[str, ...]
+    """Extensions at which agents sit, as many as there are inbound calls."""
 
 
 def make_plan(n_calls: int, talk_s: float) -> Plan:
-    """`n_calls` of all kinds in turn, each with phones of its own, so that all can talk at the same time."""
+    """`n_calls` of all kinds in turn, with phones enough that all can talk at the same time."""
     calls = []
     extensions: list[str] = []
-    inbound: list[str] = []
+    agents: list[str] = []
 
     def next_extension() -> str:
         extensions.append(str(FIRST_EXTENSION + len(extensions)))
@@ -73,9 +80,9 @@ def make_plan(n_calls: int, talk_s: float) -> Plan:
             caller, callee = next_extension(), outside
             dialed = outside
         else:
-            caller, callee = outside, next_extension()
-            dialed = str(FIRST_ACCESS_NUMBER + len(inbound))
-            inbound.append(callee)
+            caller, callee = outside, ""
+            dialed = ACCESS_NUMBER
+            agents.append(next_extension())
         calls.append(
             PlannedCall(
                 index=index,
@@ -85,16 +92,24 @@ def make_plan(n_calls: int, talk_s: float) -> Plan:
                 dialed=dialed,
                 start_s=index * min(STAGGER_S, 0.4 * talk_s / n_calls),
                 steps=_steps(index, talk_s),
+                **(_wishes(len(agents)) if kind == "inbound" else {}),
             )
         )
     names = {extension: _NAMES[i % len(_NAMES)] for i, extension in enumerate(extensions)}
-    return Plan(tuple(calls), tuple(extensions), names, tuple(inbound))
+    return Plan(tuple(calls), tuple(extensions), names, tuple(agents))
+
+
+def _wishes(n: int) -> dict[str, str]:
+    """What the n-th caller from outside wants, and thinks afterwards."""
+    menu_key = list(QUEUES)[n % len(QUEUES)]
+    rating_key = list(RATINGS)[n % len(RATINGS)]
+    return {"menu_key": menu_key, "queue": QUEUES[menu_key], "rating_key": rating_key, "rating": RATINGS[rating_key]}
 
 
 def _steps(index: int, talk_s: float) -> tuple[Step, ...]:
     """Digits of both sides; every second call is held for a while, by the one side or the other; one of them hangs up.
 
-    Short calls do not hold: a hold wants half a second at least.
+    Short calls do not hold: a hold wants half a second at least. Who called from outside leaves the end to the agent.
     """
     steps = [Step(0.15 * talk_s, "caller", "digits", f"{index % 10}{(index * 7 + 3) % 10}#")]
     holder = "caller" if index % 4 == 0 else "callee"
@@ -103,5 +118,5 @@ def _steps(index: int, talk_s: float) -> tuple[Step, ...]:
         steps.append(Step(0.65 * talk_s, holder, "resume"))
     if talk_s >= 3:
         steps.append(Step(0.8 * talk_s, "callee", "digits", "*5" if index % 3 else "A0"))
-    steps.append(Step(talk_s, "caller" if index % 3 else "callee", "hang_up"))
+    steps.append(Step(talk_s, "caller" if KINDS[index % 3] == "outbound" else "callee", "hang_up"))
     return tuple(steps)

@@ -33,7 +33,7 @@ def demo(calls: int = 10, seconds: float = 20.0, as_json: bool = False, director
     try:
         if (folder / "data").exists():
             raise DemoError(f"{folder} holds another demo; name an empty folder")
-        setting = prepare(folder, len(plan.extensions), list(plan.inbound), calls)
+        setting = prepare(folder, len(plan.extensions), plan.agents, calls)
         verdict = asyncio.run(_play(plan, setting, screen))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("ringback demo: stopped", file=sys.stderr)
@@ -83,8 +83,9 @@ async def _perform(
         following = asyncio.create_task(follow_switch(control, stage))
         try:
             conductor = Conductor(plan, setting, stage, phones)
-            screen.say(f"Registering {len(plan.extensions)} phones, opening a trunk")
+            screen.say(f"Registering {len(plan.extensions)} phones, opening a trunk, {len(plan.agents)} agents sign in")
             await conductor.open_phones()
+            await conductor.sign_in(control)
             is_over = asyncio.Event()
             showing = asyncio.create_task(screen.show(stage, is_over.is_set))
             try:

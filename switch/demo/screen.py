@@ -8,19 +8,21 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from switch.demo.plan import PlannedCall
 from switch.demo.stage import SIDES, CallState, Stage
 from switch.demo.verdict import Verdict
 
 _STYLES = {
     "waiting": "dim",
     "calling": "yellow",
+    "menu": "yellow",
+    "queued": "yellow",
     "ringing": "bold yellow",
     "talking": "bold green",
     "hold": "bold magenta",
+    "rating": "yellow",
     "ended": "cyan",
 }
-_KINDS = {"internal": "phone → phone", "outbound": "phone → trunk", "inbound": "trunk → phone"}
+_KINDS = {"internal": "phone → phone", "outbound": "phone → trunk", "inbound": "trunk → agent"}
 _REFRESH_S = 0.25
 _MAX_PATHS = 20
 
@@ -43,7 +45,7 @@ class Screen:
             return
         planned = state.planned
         at = asyncio.get_running_loop().time() - (self._started or asyncio.get_running_loop().time())
-        self._console.print(f"{at:6.1f} s  {planned.index + 1:>3}  {self._who(planned)}  {text}")
+        self._console.print(f"{at:6.1f} s  {planned.index + 1:>3}  {self._who(state)}  {text}")
 
     async def show(self, stage: Stage, is_over: Callable[[], bool]) -> None:
         """Draws the table four times a second until `is_over()`."""
@@ -56,8 +58,8 @@ class Screen:
                 live.update(self._table(stage), refresh=True)
             live.update(self._table(stage), refresh=True)
 
-    def _who(self, planned: PlannedCall) -> str:
-        return f"{self._named(planned.caller)} → {self._named(planned.callee)}"
+    def _who(self, state: CallState) -> str:
+        return f"{self._named(state.planned.caller)} → {self._named(state.callee or state.planned.dialed)}"
 
     def _named(self, number: str) -> str:
         name = self._names.get(number)
@@ -76,7 +78,7 @@ class Screen:
                 str(planned.index + 1),
                 _KINDS[planned.kind],
                 self._named(planned.caller),
-                self._named(planned.callee),
+                self._named(state.callee or planned.dialed),
                 Text(f"{state.phase} {state.cause}".strip(), _STYLES.get(state.phase, "")),
                 f"{talk_s:.0f} s" if talk_s else "",
                 state.digits_seen,
@@ -93,7 +95,7 @@ class Screen:
     def summary(self, stage: Stage, verdict: Verdict) -> None:
         """What came out: one row a call, then the counts and the paths."""
         table = Table(title="What is on record", title_justify="left")
-        for heading in ("#", "call", "talk", "hold", "ended by", "cause", "RTP heard (lost)", "both heard"):
+        for heading in ("#", "call", "talk", "hold", "ended by", "cause", "RTP heard (lost)", "both heard", "rated"):
             table.add_column(heading, overflow="fold")
         for state in stage.calls:
             row = verdict.rows.get(state.call_id)
@@ -102,20 +104,22 @@ class Screen:
             heard = verdict.heard.get(state.call_id)
             table.add_row(
                 str(state.planned.index + 1),
-                self._who(state.planned),
+                self._who(state),
                 f"{row.talk_s:.1f} s" if row else "no record",
                 f"{row.hold_s:.1f} s" if row and row.hold_s else "",
                 row.hangup_side if row else "",
                 row.hangup_cause if row else "",
                 f"{packets} ({lost})",
                 "yes" if heard and heard.has_both_sides else "NO",
+                state.rating,
             )
         self._console.print(table)
         result = verdict.result
         self._console.print(
             f"{result.answered} of {result.calls} calls answered, {result.cdr_rows} call records, {result.recordings} "
             f"recordings, {result.recordings_with_both_sides} with both voices; {result.holds} holds, "
-            f"{result.dtmf_received} of {result.dtmf_sent} digits heard, {result.rtp_lost} RTP packets lost, "
+            f"{result.dtmf_received} of {result.dtmf_sent} digits heard; {result.led_to_queue} callers led by the menu "
+            f"to their queue, {result.rated} rated; {result.rtp_lost} RTP packets lost, "
             f"{result.unhandled_errors} errors."
         )
         for problem in verdict.problems:

@@ -2,17 +2,18 @@
 
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from control.auth import hash_token, new_token
+from switch.demo import centre
 
 HOST = "127.0.0.1"
 CARRIER = "carrier"
 FIRST_EXTENSION = 1001
-FIRST_ACCESS_NUMBER = 4008001001
+ACCESS_NUMBER = "4008001001"
 FIRST_OUTSIDE_NUMBER = 13800138001
 _PORTS_PER_CALL = 4
 _LOWEST_PORT, _HIGHEST_PORT = 15_000, 32_000
@@ -32,8 +33,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     passwords: dict[str, str]
     """By extension."""
-    access_numbers: dict[str, str]
-    """Access number -> extension."""
+    agents: tuple[str, ...]
+    """Their numbers, which are those of their extensions."""
 
     @property
     def recordings(self) -> Path:
@@ -44,9 +45,9 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         return self.directory / "serve.log"
 
 
-def prepare(directory: Path, n_extensions: int, inbound: list[str], n_calls: int) -> Setting:
-    """Writes `ringback.toml` into `directory`, for so many extensions and one carrier; each extension in `inbound` gets
-    an access number. Raises OSError when there are no free ports or the folder cannot be written."""
+def prepare(directory: Path, n_extensions: int, agents: Sequence[str], n_calls: int) -> Setting:
+    """Writes `ringback.toml` and a flow into `directory`, for so many extensions and one carrier; at the extensions in
+    `agents` sits an agent each. Raises OSError when there are no free ports or the folder cannot be written."""
     directory.mkdir(parents=True, exist_ok=True)
     sip_port, control_port, carrier_port = free_ports()
     first_rtp, last_rtp = free_rtp_range(max(40, n_calls * _PORTS_PER_CALL * 2))
@@ -59,8 +60,11 @@ def prepare(directory: Path, n_extensions: int, inbound: list[str], n_calls: int
         carrier_port=carrier_port,
         token=token,
         passwords={str(FIRST_EXTENSION + i): secrets.token_urlsafe(18) for i in range(n_extensions)},
-        access_numbers={str(FIRST_ACCESS_NUMBER + i): extension for i, extension in enumerate(inbound)},
+        agents=tuple(agents),
     )
+    flows = directory / "data" / "flows"
+    flows.mkdir(parents=True)
+    (flows / f"{centre.FLOW}.json").write_bytes(msgspec.json.format(msgspec.json.encode(centre.document())))
     setting.config.touch(mode=0o600)
     setting.config.write_text(_toml(setting, hash_token(token), first_rtp, last_rtp), encoding="utf-8")
     return setting
@@ -73,16 +77,15 @@ def _toml(setting: Setting, token_hash: str, first_rtp: int, last_rtp: int) -> s
         yield f'[sip]\nlisten = ["udp:{HOST}:{setting.sip_port}"]\n'
         yield f'[media]\naddress = "{HOST}"\nrtp_ports = "{first_rtp}-{last_rtp}"\n'
         yield f'[control]\nlisten = "{HOST}:{setting.control_port}"\n'
-        yield f'[[control.user]]\nname = "demo"\ntoken_hash = "{token_hash}"\nrole = "operator"\n'
+        yield f'[[control.user]]\nname = "demo"\ntoken_hash = "{token_hash}"\nrole = "supervisor"\n'
         for extension, password in setting.passwords.items():
             yield f'[[extension]]\nnumber = "{extension}"\npassword = "{password}"\n'
         yield (
             f'[[trunk]]\nname = "{CARRIER}"\nhost = "{HOST}"\nport = {setting.carrier_port}\n'
-            f'from_addresses = ["{HOST}:{setting.carrier_port}"]\ncaller_id = "{FIRST_ACCESS_NUMBER}"\n'
+            f'from_addresses = ["{HOST}:{setting.carrier_port}"]\ncaller_id = "{ACCESS_NUMBER}"\n'
         )
         yield f'[[route]]\nname = "mobile"\npattern = "1XXXXXXXXXX"\ntrunks = ["{CARRIER}"]\n'
-        for number, extension in setting.access_numbers.items():
-            yield f'[[access_number]]\nnumber = "{number}"\nto = "{extension}"\n'
+        yield from centre.toml(ACCESS_NUMBER, setting.agents)
 
     return "\n".join(lines())
 

@@ -19,7 +19,12 @@ class CallState:
     def __init__(self, planned: PlannedCall) -> None:
         self.planned = planned
         self.phase = "waiting"
-        """waiting, calling, ringing, talking, hold, ended"""
+        """waiting, calling, menu, queued, ringing, talking, hold, rating, ended"""
+        self.callee = planned.callee
+        """Who was called, or which agent took the call."""
+        self.led_to = ""
+        """The queue that the menu led to."""
+        self.rating = ""
         self.call_id = ""
         self.cause = ""
         self.talk_s = 0.0
@@ -105,9 +110,16 @@ class Stage:
 
     def _on_incoming(self, event: PhoneEvent) -> None:
         for state in self.calls:
-            callee = state.planned.callee
-            is_his = callee == event.dialed if event.phone == CARRIER else callee == event.phone
+            planned = state.planned
+            if event.phone == CARRIER:
+                is_his = planned.callee == event.dialed
+            elif planned.kind == "inbound":
+                # Any agent may get it: the caller tells which call it is.
+                is_his = same_number(planned.caller, event.number)
+            else:
+                is_his = planned.callee == event.phone
             if is_his and "callee" not in state.ids:
+                state.callee = state.callee or event.phone
                 self._join(event, state, "callee")
                 return
         self.errors.append(f"{event.phone} was called by {event.number} for {event.dialed}, and nobody planned it")
@@ -130,6 +142,8 @@ class Stage:
                 state.ended.add(side)
                 if event.statistics is not None:
                     state.statistics[side] = event.statistics
+                if side == "callee" and side in state.answered and state.planned.rating_key:
+                    self._change(state, "rating", "is asked how he was served")
                 if side not in state.answered:
                     state.problems.append(f"{side}: {event.status} {event.reason}".strip())
             case "refused" | "error":
@@ -162,6 +176,13 @@ class Stage:
         match name:
             case "call.created":
                 self._change(state, "calling", "calls")
+            case "flow.visited" if fields["kind"] == "menu":
+                self._change(state, "menu", "hears the menu")
+            case "queue.entered":
+                state.led_to = fields["queue"]
+                self._change(state, "queued", f"waits in the queue {state.led_to}")
+            case "offer.made":
+                self._change(state, "ringing", f"rings at agent {fields['agent_id']}")
             case "call.ringing":
                 self._change(state, "ringing", "rings")
             case "call.connected":
@@ -174,6 +195,9 @@ class Stage:
             case "call.digit":
                 state.digits_seen += fields["digit"]
                 self._on_change(state, f"digit {fields['digit']}")
+            case "call.rated":
+                state.rating = fields["result"]
+                self._on_change(state, f"rates: {state.rating}")
             case "call.ended":
                 state.cause, state.talk_s = fields["cause"], fields["talk_s"]
                 self._change(state, "ended", f"ended: {state.cause}")

@@ -38,6 +38,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Digits that arrived at the other phone, in order."""
     holds: int
     """Holds that were put on and taken off again."""
+    led_to_queue: int
+    """Callers from outside whom the menu led to the queue that their key names."""
+    rated: int
+    """Those whose rating is what they pressed when the agent had hung up."""
     unhandled_errors: int
     """Faults the switch counted, and lines of level error in its log."""
     seconds: float
@@ -104,6 +108,8 @@ def judge(stage: Stage, setting: Setting, evidence: Evidence, seconds: float, ph
         dtmf_sent=sum(each.digits_sent for each in verdicts.values()),
         dtmf_received=sum(each.digits_received for each in verdicts.values()),
         holds=sum(state.holds for state in stage.calls),
+        led_to_queue=sum(state.led_to == state.planned.queue != "" for state in stage.calls),
+        rated=sum(state.rating == state.planned.rating != "" for state in stage.calls),
         unhandled_errors=evidence.unhandled_errors + len(log_errors),
         seconds=round(seconds, 1),
         directory=str(setting.directory),
@@ -162,6 +168,11 @@ def _judge_call(state: CallState, setting: Setting, evidence: Evidence) -> _Call
             heard = listen(path)
             if not heard.has_both_sides:
                 problems.append(f"recording: {heard}")
+    planned = state.planned
+    if state.led_to != planned.queue:
+        problems.append(f'the menu led to "{state.led_to}", and the key to "{planned.queue}"')
+    if state.rating != planned.rating:
+        problems.append(f'rated "{state.rating}", and the key says "{planned.rating}"')
     sent, received = count_digits(state)
     if received < sent:
         problems.append(f"only {received} of {sent} digits arrived")

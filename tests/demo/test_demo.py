@@ -45,6 +45,7 @@ def test_json(tmp_path: Path) -> None:
     assert result["recordings_with_both_sides"] == 6
     assert (result["rtp_lost"], result["unhandled_errors"]) == (0, 0)
     assert (result["dtmf_sent"], result["dtmf_received"], result["holds"]) == (30, 30, 3)
+    assert (result["led_to_queue"], result["rated"]) == (2, 2)
     assert result["directory"] == str(tmp_path / "demo")
     assert len(list((tmp_path / "demo").rglob("*.wav"))) == 6
     assert not processes_of(tmp_path)

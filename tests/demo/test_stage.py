@@ -27,7 +27,7 @@ def changes() -> list[str]:
 
 @pytest.fixture
 def stage(changes: list[str]) -> Stage:
-    """Three calls: 1001 to 1002, 1003 to 13800138002, 13800138003 by 4008001001 to 1004."""
+    """Three calls: 1001 to 1002, 1003 to 13800138002, 13800138003 by 4008001001 to the agent at 1004."""
     return Stage(make_plan(3, 10.0), lambda state, text: changes.append(f"{state.planned.index} {text}"))
 
 
@@ -69,11 +69,14 @@ def test_both_ends_of_a_call_come_together(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("phone", "dialed", "index"), [(CARRIER, "13800138002", 1), ("1004", "1004", 2)], ids=["carrier", "phone"]
+    ("phone", "dialed", "number", "index"),
+    [(CARRIER, "13800138002", "1003", 1), ("1002", "1002", "1001", 0), ("1004", "1004", "+8613800138003", 2)],
+    ids=["carrier", "phone", "agent"],
 )
-def test_who_is_called_is_found(stage: Stage, phone: str, dialed: str, index: int) -> None:
-    told(stage, "incoming", phone, "x", number="anybody", dialed=dialed)
+def test_who_is_called_is_found(stage: Stage, phone: str, dialed: str, number: str, index: int) -> None:
+    told(stage, "incoming", phone, "x", number=number, dialed=dialed)
     assert stage.calls[index].ids == {"callee": "x"}
+    assert stage.calls[index].callee == (dialed if phone == CARRIER else phone)
 
 
 def test_what_nobody_planned_is_an_error(stage: Stage) -> None:
@@ -112,6 +115,30 @@ def test_the_switch_tells_the_phase(stage: Stage, changes: list[str]) -> None:
     assert (state.digits_seen, state.recording_path, state.is_recorded) == ("5", "a.wav", True)
     assert [line.partition(" ")[2] for line in changes] == [
         "calls", "rings", "talks", "digit 5", "is put on hold", "goes on", "ended: NORMAL_CLEARING", "recorded, 9.5 s",
+    ]  # fmt: skip
+
+
+def test_menu_queue_and_rating_are_told(stage: Stage, changes: list[str]) -> None:
+    happened(stage, "call.created", call_id="u", caller="+8613800138003", dialed="4008001001", direction="inbound")
+    state, phases = stage.calls[2], []
+    for event, more in (
+        ("flow.visited", {"kind": "menu"}),
+        ("flow.visited", {"kind": "queue"}),
+        ("queue.entered", {"queue": "service"}),
+        ("offer.made", {"agent_id": "1004"}),
+        ("call.rated", {"result": "satisfied"}),
+    ):
+        happened(stage, event, call_id="u", **more)
+        phases.append(state.phase)
+    assert phases == ["menu", "menu", "queued", "ringing", "ringing"]
+    told(stage, "calling", CARRIER, "c2", number="4008001001")
+    for event in ("incoming", "answered", "ended"):
+        told(stage, event, "1004", "x", number="13800138003", dialed="1004")
+    assert state.phase == "rating" and not state.is_over
+    assert (state.led_to, state.rating) == ("service", "satisfied")
+    assert [line.partition(" ")[2] for line in changes] == [
+        "calls", "hears the menu", "waits in the queue service", "rings at agent 1004", "rates: satisfied",
+        "is asked how he was served",
     ]  # fmt: skip
 
 
