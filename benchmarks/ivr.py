@@ -27,7 +27,7 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.ivr_flow import FLOW, LEVELS, node_of, signals, write_flow
+from benchmarks.ivr_flow import FLOW, LEVELS, node_of, write_flow
 from benchmarks.ivr_load import FIRST_CALLER
 from benchmarks.measure import machine, print_result
 from benchmarks.media_processes import Talker, running
@@ -127,7 +127,7 @@ async def measure(folder: Path, callers: int, seconds: float) -> dict[str, Any]:
         try:
             async with _listening(setting, switch, journal):
                 job = {"host": HOST, "port": setting.sip_port, "calls": callers, "seconds": seconds}
-                load.say({"do": "menu", "dial": MENU, "signals": signals(), **job})
+                load.say({"do": "menu", "dial": MENU, **job})
                 menu, menu_cpu = await _follow(load, switch, callers, seconds)
                 await asyncio.sleep(1.0)
                 n_events = journal.n_events

@@ -1,6 +1,7 @@
 """The voice menu of `benchmarks.ivr`: three levels of three keys, every prompt with a signal of its own at its start.
 
-The signal is a square wave of 1 kHz as loud as one PCMU code says, so a single packet tells which prompt it is from.
+The signal is a square wave, its period that of the level, as loud as one PCMU code says: 20 samples tell which prompt
+they are from.
 """
 
 import itertools
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from media.g711 import ULAW_TO_LINEAR
 
@@ -17,6 +19,9 @@ KEYS = "123"
 LEVELS = 3
 FLOW = "bench"
 _SIGNAL_S = 0.3
+_PERIODS = (8, 10, 16, 20)
+"""Samples, by level; each fits into a packet, so all packets of a signal are the same."""
+_PACKET = 160
 _LOUDEST = 120
 """PCMU magnitude (0-127) of the loudest signal; the others are two steps apart."""
 _SPOKEN = {0: "10010", 1: "-25.5", 2: "1003", 3: "2048"}
@@ -27,9 +32,16 @@ def paths() -> list[str]:
     return ["".join(keys) for level in range(LEVELS + 1) for keys in itertools.product(KEYS, repeat=level)]
 
 
-def signals() -> dict[str, int]:
-    """PCMU magnitude of each prompt's signal, by path."""
-    return {path: _LOUDEST - 2 * n for n, path in enumerate(paths())}
+def signals() -> dict[str, NDArray[np.int16]]:
+    """A packet of each prompt's signal, by path."""
+    return {path: _signal(len(path), _LOUDEST - 2 * n) for n, path in enumerate(paths())}
+
+
+def _signal(level: int, magnitude: int) -> NDArray[np.int16]:
+    loud = int(ULAW_TO_LINEAR[~magnitude & 0xFF])
+    half = _PERIODS[level] // 2
+    period = np.repeat(np.array([loud, -loud], np.int16), half)
+    return np.tile(period, _PACKET // len(period))
 
 
 def node_of(path: str) -> str:
@@ -41,8 +53,8 @@ def write_flow(flows: Path, prompts: Path) -> None:
     flows.mkdir(parents=True)
     prompts.mkdir(parents=True)
     (flows / f"{FLOW}.json").write_text(json.dumps(document()))
-    for path, magnitude in signals().items():
-        _write_signal(prompts / f"{node_of(path)}.wav", magnitude)
+    for path, packet in signals().items():
+        _write_signal(prompts / f"{node_of(path)}.wav", packet)
 
 
 def document() -> dict[str, Any]:
@@ -65,11 +77,9 @@ def _say(path: str) -> list[dict[str, str]]:
     return [signal, {"kind": "number", "value": _SPOKEN[len(path)]}]
 
 
-def _write_signal(file: Path, magnitude: int) -> None:
-    loud = int(ULAW_TO_LINEAR[~magnitude & 0xFF])
-    period = np.repeat(np.array([loud, -loud], "<i2"), 4)
+def _write_signal(file: Path, packet: NDArray[np.int16]) -> None:
     with wave.open(str(file), "wb") as made:
         made.setnchannels(1)
         made.setsampwidth(2)
         made.setframerate(8000)
-        made.writeframes(np.tile(period, round(_SIGNAL_S * 1000)).tobytes())
+        made.writeframes(np.tile(packet.astype("<i2"), round(_SIGNAL_S * 8000 / _PACKET)).tobytes())

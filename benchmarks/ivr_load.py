@@ -3,14 +3,14 @@
     python -m benchmarks.ivr_load
 
 Prints the ports of its two SIP sides, then obeys one JSON line after the other:
-`{"do": "menu" or "talk", "host", "port", "dial", "calls", "seconds", "signals"}`. It places the calls, tells how many
+`{"do": "menu" or "talk", "host", "port", "dial", "calls", "seconds"}`. It places the calls, tells how many
 are up when all should be and two seconds have passed, and again so many seconds later; then it hangs up, and tells what
 became of them.
 
 Every phone sends 20 ms of PCMU all the time, in a millisecond of the 20 of its own. In a menu it presses keys at random
 moments, whatever it hears: RTP events of 100 ms (RFC 4733), six packets that grow, the last of them the first of three
 ends. From the first end on it waits for the signal of the prompt that the key leads to: `prompt_ms` is the time until
-the kernel has the first packet with it.
+the kernel has the first packet that ends with it (the one in which the prompt before gives way to it, if there is one).
 """
 
 import gc
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.ivr_flow import KEYS, LEVELS
+from benchmarks.ivr_flow import KEYS, LEVELS, signals
 from benchmarks.measure import allow_descriptors, raise_priority
 from benchmarks.mmsg import MessageBatch, time_arrivals
 from benchmarks.signalling_text import (
@@ -38,6 +38,7 @@ from benchmarks.signalling_text import (
     invite_template,
     session_description,
 )
+from media.g711 import ULAW_TO_LINEAR
 
 FIRST_CALLER = 13_800_000_000
 """Each caller has a number of his own: this plus his place."""
@@ -48,11 +49,12 @@ _GROWING, _PACKETS = 5, 8
 """Of an event: packets before its first end, and packets in all."""
 _PAUSE_S = (0.2, 4.0)
 """From the last packet of one key to the first of the next: as short as fast fingers, shorter than the menu waits."""
-_AUDIBLE = 40
-"""So many samples of a packet as loud as the signal are the signal."""
+_LAST = 20
+"""So many samples at the end of a packet tell the signal, if they are it but for what is left of the prompt before."""
+_LEFT = 0.15
 _CALLS_PER_S = 100.0
 _UP_S, _SETTLE_S, _DRAIN_S = 20.0, 2.0, 1.5
-_NOTHING = 255
+_NOTHING = -1
 _BUFFER_BYTES = 4 << 20
 _SO_RCVBUFFORCE = 33
 
@@ -63,25 +65,26 @@ class Phones:
     Leg l sends in slot l % 20 of each frame.
     """
 
-    def __init__(self, n_legs: int, host: str, signals: dict[str, int], seed: int) -> None:
+    def __init__(self, n_legs: int, host: str, *, is_pressing: bool) -> None:
         self.n_legs = n_legs
         allow_descriptors(n_legs + 100)
         self.sockets = [_bound(host) for _ in range(n_legs)]
-        self.is_pressing = bool(signals)
+        self.is_pressing = is_pressing
         self.digits = [""] * n_legs
         self.prompt_ms: list[float] = []
         self.n_unheard = 0
         self.n_received = np.zeros(n_legs, np.int64)
         self.n_sent = np.zeros(n_legs, np.int64)
         self._host = host
-        self._signals = signals
-        self._randomness = random.Random(seed)
+        self._number = {path: n for n, path in enumerate(signals())}
+        self._ends = np.stack([packet[-_LAST:] for packet in signals().values()]).astype(np.float32)
+        self._randomness = random.Random(5)
         self._is_up = np.zeros(n_legs, np.bool_)
         self._stamp = np.zeros(n_legs, np.uint32)
         self._press_at = np.full(n_legs, np.inf)
         self._step = np.full(n_legs, -1, np.int64)
         self._event = [(0, 0)] * n_legs
-        self._awaited = np.full(n_legs, _NOTHING, np.uint8)
+        self._awaited = np.full(n_legs, _NOTHING, np.int64)
         self._ended_at = np.zeros(n_legs)
         self._slots = [np.arange(slot, n_legs, SLOTS) for slot in range(SLOTS)]
         self._out = np.full((n_legs // SLOTS + 1, PACKET), 0xFF, np.uint8)
@@ -149,7 +152,7 @@ class Phones:
             self.digits[leg] += str(key)
             self._ended_at[leg] = now
             done = len(self.digits[leg]) % LEVELS or LEVELS
-            self._awaited[leg] = self._signals[self.digits[leg][-done:]]
+            self._awaited[leg] = self._number[self.digits[leg][-done:]]
         self._step[leg] = step + 1
         if step + 1 == _PACKETS:
             self._step[leg] = -1
@@ -180,8 +183,9 @@ class Phones:
         rows = np.flatnonzero(is_audio & (self._awaited[legs] != _NOTHING))
         if not len(rows):
             return
-        loud = ~self._in.packets[rows, 12:PACKET] & 0x7F
-        is_signal = (loud == self._awaited[legs[rows], None]).sum(axis=1) >= _AUDIBLE
+        wanted = self._ends[self._awaited[legs[rows]]]
+        heard = ULAW_TO_LINEAR[self._in.packets[rows, PACKET - _LAST : PACKET]]
+        is_signal = (np.abs(heard - wanted) <= _LEFT * np.abs(wanted)).all(axis=1)
         arrivals = self._in.arrivals
         for row in rows[is_signal].tolist():
             leg = int(legs[row])
@@ -209,7 +213,7 @@ class Calls:
         self._is_talk = job["do"] == "talk"
         self.n = int(job["calls"])
         n_legs = self.n * 2 if self._is_talk else self.n
-        self.phones = Phones(n_legs, str(job["host"]), job.get("signals", {}), int(job.get("seed", 5)))
+        self.phones = Phones(n_legs, str(job["host"]), is_pressing=not self._is_talk)
         self.n_placed = self.n_failed = self.n_dropped = 0
         self._answers: dict[int, bytes] = {}
         self._callees: dict[bytes, bytes] = {}

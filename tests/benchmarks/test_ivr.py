@@ -15,7 +15,7 @@ from benchmarks.ivr import Journal, compare, judge, leaves_of, quantiles
 from benchmarks.ivr_flow import document, node_of, paths, signals, write_flow
 from benchmarks.ivr_load import FIRST_CALLER
 from ivr.checks import flow_faults, read_flow
-from media.g711 import LINEAR_TO_ULAW
+from media.g711 import LINEAR_TO_ULAW, ULAW_TO_LINEAR
 
 
 def test_the_menu_has_three_levels_and_no_mistakes() -> None:
@@ -28,14 +28,23 @@ def test_the_menu_has_three_levels_and_no_mistakes() -> None:
 
 def test_each_prompt_begins_with_a_signal_of_its_own(tmp_path: Path) -> None:
     write_flow(tmp_path / "flows", tmp_path / "prompts")
-    heard = {}
-    for path, magnitude in signals().items():
+    heard = set()
+    for path, packet in signals().items():
         with wave.open(str(tmp_path / "prompts" / f"{node_of(path)}.wav")) as file:
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
         codes = LINEAR_TO_ULAW.take(samples.view(np.uint16))
-        assert set((~codes & 0x7F).tolist()) == {magnitude}
-        heard[magnitude] = path
-    assert len(heard) == len(paths()) and min(heard) > 16
+        for at in range(0, len(samples), 160):
+            assert (ULAW_TO_LINEAR[codes[at : at + 160]] == packet).all()
+        heard.add(packet[-20:].tobytes())
+    assert len(heard) == len(paths())
+
+
+def test_the_signal_of_one_level_is_never_taken_for_that_of_the_next() -> None:
+    ends = {path: packet[-20:].astype(float) for path, packet in signals().items()}
+    for path, wanted in ends.items():
+        for other in paths():
+            if len(other) != len(path):
+                assert not (np.abs(ends[other] - wanted) <= 0.15 * np.abs(wanted)).all()
 
 
 @pytest.mark.parametrize(
