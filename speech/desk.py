@@ -45,6 +45,15 @@ class Desk:
         """Instant since which a thread speaks one text; None = none does."""
         return min(list(self._busy_since.values()), default=None)
 
+    @property
+    def problem(self) -> str:
+        """What will keep it from speaking any text; "" = nothing that is known before the first one."""
+        try:
+            _ = self._provider.version
+        except SpeechError as error:
+            return str(error)
+        return ""
+
     def ask(self, wish: Speak) -> None:
         """An answer follows: now if it was spoken before, else by a thread."""
         try:

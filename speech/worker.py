@@ -4,6 +4,7 @@ Reads wishes from one socket and answers there (model/speech.py). It ends when t
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import socket
@@ -25,6 +26,7 @@ HANG_S = 60.0
 """A provider that speaks one text for so long hangs: only another process helps."""
 HANGS = 70
 """Exit status for it."""
+NICE = 5
 _LENGTH = struct.Struct(">I")
 _READ = 1 << 16
 
@@ -68,6 +70,9 @@ class Worker:
         self._link = link
         self._cache = SpeechCache(Path(setup.folder), setup.max_bytes)
         self._desks = {voice.language: self._desk(voice) for voice in setup.voices}
+        for language, desk in self._desks.items():
+            if desk.problem:
+                log.error("x nothing can be spoken in %s: %s", language, desk.problem)
 
     def take(self, message: ToSpeech) -> None:
         match message:
@@ -132,6 +137,9 @@ def main() -> int:
     logging.basicConfig(level=arguments.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # httpx tells every request, with what it is about.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Calls come first.
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
     status = serve(socket.socket(fileno=arguments.fd))
     # Threads in the middle of a text are not waited for.
     logging.shutdown()

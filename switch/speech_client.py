@@ -6,7 +6,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import struct
 import sys
@@ -16,7 +15,6 @@ import msgspec
 
 from model.speech import BEAT_S, MAX_FRAME, Alive, FromSpeech, Gone, Setup, Speak, Spoken, ToSpeech, Used
 from speech.errors import SpeechError
-from switch.media_workers import die_with_parent
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +26,6 @@ SILENT_S = 10.0 * BEAT_S
 MAX_ASKED = 1000
 MAX_TRIES = 2
 """Workers that are asked for one text: it may be what they die of."""
-NICE = 5
 _LENGTH = struct.Struct(">I")
 
 
@@ -98,7 +95,6 @@ class SpeechClient:
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
-                preexec_fn=_prepare,
             )
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         try:
@@ -164,10 +160,3 @@ class SpeechClient:
     def _send(writer: asyncio.StreamWriter, message: ToSpeech) -> None:
         data = msgspec.msgpack.encode(message)
         writer.write(_LENGTH.pack(len(data)) + data)
-
-
-def _prepare() -> None:
-    # Calls come first.
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    die_with_parent()

@@ -1,10 +1,13 @@
 """What was spoken is kept, within bounds, and a broken file counts as none."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from speech.audio import to_wav
 from speech.cache import SpeechCache, key_of
@@ -105,3 +108,47 @@ def test_what_cannot_be_kept_is_an_error(tmp_path):
     with pytest.raises(SpeechError, match="cannot be written"):
         cache.put(key, SAMPLES)
     assert cache.n_bytes == 0
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.integers(0, 5), st.integers(1, 4000)),
+        st.tuples(st.just("find"), st.integers(0, 5), st.just(0)),
+        st.tuples(st.just("break"), st.integers(0, 5), st.just(0)),
+        st.tuples(st.just("restart"), st.just(0), st.just(0)),
+    ),
+    max_size=30,
+)
+
+
+@given(STEPS)
+def test_whatever_happens_it_holds_what_it_says_within_its_bounds(steps):
+    """`kept` is what must be there: the last used ones, as many as have room."""
+    with tempfile.TemporaryDirectory() as folder:
+        cache, kept = SpeechCache(Path(folder), ROOM), dict[str, int]()
+        for what, n, size in steps:
+            key = keys(6)[n]
+            path = Path(folder) / f"{key}.wav"
+            if what == "put":
+                gone = cache.put(key, np.ones(size, np.int16))[1]
+                kept.pop(key, None)
+                for each in gone:
+                    kept.pop(Path(each).stem, None)
+                kept[key] = 44 + 2 * size
+            elif what == "find":
+                found = cache.find(key)
+                assert (found is not None) == (key in kept)
+                if found:
+                    kept[key] = kept.pop(key)
+            elif what == "break" and key in kept:
+                path.write_bytes(b"broken")
+                assert cache.find(key) is None
+                del kept[key]
+            elif what == "restart":
+                # Time stamps of files are too coarse to tell steps apart.
+                for at, each in enumerate(kept):
+                    os.utime(Path(folder) / f"{each}.wav", (at, at))
+                cache = SpeechCache(Path(folder), ROOM)
+            on_disk = {each.stem for each in Path(folder).iterdir() if each.stat().st_size > 6}
+            assert on_disk == kept.keys()
+            assert sum(kept.values()) <= ROOM

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,27 +101,55 @@ def test_a_worker_that_is_killed_comes_back_and_nothing_is_lost(tmp_path, caplog
     asyncio.run(main())
 
 
-def test_a_text_that_workers_die_of_is_given_up(tmp_path, caplog):
+BAD_WORKER = """#!{python}
+import os, socket, sys
+sock = socket.socket(fileno=int(sys.argv[sys.argv.index("--fd") + 1]))
+def read():
+    size = int.from_bytes(sock.recv(4, socket.MSG_WAITALL), "big")
+    return sock.recv(size, socket.MSG_WAITALL)
+read()
+{behaviour}
+"""
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "why"),
+    [
+        ("read(); os._exit(9)", "gone (status 9)"),
+        ("os._exit(3)", "gone (status 3)"),
+        ('sock.sendall(bytes(3) + b"\\x01\\xc1"); read(); read()', "not our protocol"),
+        ('sock.sendall(b"\\xff" * 4); read(); read()', "a message of 4294967295 bytes"),
+    ],
+)
+def test_a_text_that_one_worker_after_the_other_dies_of_is_given_up(tmp_path, caplog, monkeypatch, behaviour, why):
+    program = tmp_path / "worker"
+    program.write_text(BAD_WORKER.format(python=sys.executable, behaviour=behaviour))
+    program.chmod(0o755)
+    monkeypatch.setattr(speech_client.sys, "executable", str(program))
+
     async def main():
-        async with speaking(tmp_path) as client:
+        async with speaking(tmp_path / "cache") as client:
+            with pytest.raises(SpeechError, match="the speech worker died of it"):
+                await client.make("您好", "zh", PATIENCE_S)
+            await until(lambda: why in caplog.text)
+
+    asyncio.run(main())
+
+
+def test_a_voice_that_cannot_speak_is_said_at_the_start(tmp_path, capfd):
+    async def main():
+        voice = SpeechVoice(language="fr", provider="piper", file=str(tmp_path / "fr.onnx"))
+        async with speaking(tmp_path / "cache", voice) as client:
+            with pytest.raises(SpeechError, match="piper-tts is not installed"):
+                await client.make("Bonjour", "fr", PATIENCE_S)
             await client.make("您好", "zh", PATIENCE_S)
-            os.kill(pids(caplog)[-1], signal.SIGSTOP)
-            wanted = asyncio.ensure_future(client.make("再见", "zh", PATIENCE_S))
-            await asyncio.sleep(0.1)
-            for n in (1, 2):
-                await until(lambda n=n: len(pids(caplog)) == n)
-                os.kill(pids(caplog)[-1], signal.SIGSTOP)
-                os.kill(pids(caplog)[-1], signal.SIGKILL)
-            # The second one may have been quick enough.
-            result = (await asyncio.gather(wanted, return_exceptions=True))[0]
-            assert isinstance(result, str) or "died of it" in str(result)
-            assert contents(await client.make("您好", "zh", PATIENCE_S))
+        assert "nothing can be spoken in fr: piper-tts is not installed" in capfd.readouterr().err
 
     asyncio.run(main())
 
 
 def test_a_worker_that_is_silent_is_replaced_and_who_waits_is_told_in_time(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(speech_client, "SILENT_S", 4.0)
+    monkeypatch.setattr(speech_client, "SILENT_S", 6.0)
 
     async def main():
         async with speaking(tmp_path) as client:
@@ -130,7 +159,7 @@ def test_a_worker_that_is_silent_is_replaced_and_who_waits_is_told_in_time(tmp_p
                 await client.make("再见", "zh", 0.2)
             assert contents(await client.make("再见", "zh", PATIENCE_S))
             assert not is_there(pids(caplog)[0])
-            assert "silent for 4 s" in caplog.text
+            assert "silent for 6 s" in caplog.text
 
     asyncio.run(main())
 
