@@ -1,6 +1,6 @@
 """switch/flow_databases.py with real SQLite files: what is found, what is refused, and that nothing waits too long.
 
-Not here: PostgreSQL, whose server and role keep a reader a reader.
+Not here: that a role of PostgreSQL may only read, which is its server's business.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from switch.config_file import ConfigError, parse_config
 from switch.config_ivr import Source
 from switch.flow_databases import AT_ONCE, FlowDatabases
 from switch.logs import set_up_logging
+from tests.storage.conftest import POSTGRES
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) AS m3 FROM n"
 
@@ -114,6 +115,27 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path):
         'there is no source "other" (ivr.source)',
     ]
     assert not (tmp_path / "gone.db").exists()
+
+
+@pytest.mark.skipif(not POSTGRES, reason="RINGBACK_TEST_POSTGRES names no database")
+def test_ivr_16_in_postgresql(tmp_path):
+    rows = "(VALUES ('123456', 10.50, 5, date '2026-10-01', true)) AS usage(account, m3, n, day, paid)"
+    found = run(
+        FlowDatabases([Source(name="crm", url=POSTGRES)], lambda path: tmp_path / path),
+        asked(f"SELECT * FROM {rows} WHERE account = :account AND n = :n", account="123456", n=Decimal(5)),
+        asked(
+            f"SELECT n FROM {rows} WHERE m3 > :m AND day::date < '2026-11-01' AND paid = :p", m=Decimal("9.5"), p=True
+        ),
+        asked(f"SELECT n FROM {rows} WHERE account = :account", account="1' OR '1' = '1"),
+        asked(f"SELECT n FROM {rows} WHERE n = :n", n="4711x"),
+        asked("WITH x AS (SELECT 1) SELECT * FROM gone"),
+    )
+    assert found[:3] == [
+        {"account": "123456", "m3": "10.50", "n": "5", "day": "2026-10-01", "paid": "true"},
+        {"n": "5"},
+        None,
+    ]
+    assert [str(each) for each in found[3:]] == ["the database refuses the query", 'relation "gone" does not exist']
 
 
 @pytest.mark.parametrize(
