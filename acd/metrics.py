@@ -203,6 +203,8 @@ class Metrics:
             figures.ring_ms += round(event.ring_s * 1000)
 
     def _rated(self, event: CallRated, at_ms: int) -> None:
+        if not event.queue:
+            return  # Of a flow that no agent was in.
         for figures in (self.queue(event.queue), self.agent(event.agent_id)):
             figures.rated[event.result] = figures.rated.get(event.result, 0) + 1
 

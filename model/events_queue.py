@@ -151,6 +151,7 @@ class CallRated(Event, frozen=True, kw_only=True):
 
     call_id: str
     queue: str
+    """Whose agent served him; empty, as `agent_id`: a flow asked him, and no agent had."""
     agent_id: str
     result: str
     """satisfied, neutral, dissatisfied, hung_up, wrong_key or not_sent."""

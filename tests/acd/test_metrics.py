@@ -153,6 +153,12 @@ def test_agent_figures_by_hand() -> None:
     assert agent_metrics(metrics, "8001", DAY + 999).not_ready_s == {"login": 10.0, "lunch": 70.0}
 
 
+def test_what_a_flow_was_rated_is_no_figure_of_a_queue_or_an_agent() -> None:
+    metrics = make()
+    metrics.feed(CallRated(call_id="c", queue="", agent_id="", result="satisfied", key="1"), DAY)
+    assert not metrics.queues and not metrics.agents
+
+
 def test_nothing_is_a_share_of_nothing() -> None:
     shown = queue_metrics(make(), "q", {}, DAY)
     assert shown.sl3 is shown.asa_s is shown.aht_s is shown.csat is None
