@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from switch.app import App
 
 MAX_DAYS = 31
-MAX_EVENTS = 400_000
-"""Of all flows; some ten seconds."""
+MAX_EVENTS = 1_000_000
+"""Of all flows; ten seconds or so."""
 AROUND_S = 2 * 3600.0
 """No flow lasts so long: what is read before the time tells who was in it already, and behind it, how it ended."""
 _PAGE = 500

@@ -267,6 +267,24 @@ def test_a_published_flow_goes_before_one_of_the_folder_until_it_is_removed(tmp_
     run_virtual(main())
 
 
+def test_a_caller_finishes_a_flow_that_is_removed_meanwhile(tmp_path):
+    async def main():
+        centre = Editor(tmp_path)
+        await centre.publish(menu("for_other"))
+        await centre.leads()
+        mine = await centre.call("4020")
+        await centre.do(RemoveAccessNumber, number="4020")
+        await centre.do(RemoveFlow, flow="night")
+        await centre.keys("1")
+        assert centre.results() == ["queue"]
+        await centre.hang_up(mine)
+        # A new one of the name begins anew.
+        assert (await centre.publish(menu("will_call_back"))).version == 1
+        await centre.close()
+
+    run_virtual(main())
+
+
 def test_a_start_takes_what_was_published_and_tells_what_does_not_fit_any_more(tmp_path):
     async def main():
         centre = Editor(tmp_path)
