@@ -8,7 +8,7 @@ menu until the time is up.
 - `digits_lost`, `digits_doubled`: keys that `call.digit` does not tell, or tells more than once; `wrong_leaf`: leaves
   that `flow.visited` has and the keys do not lead to, or the other way round. All keys of all callers count.
 - `prompt_start_ms_*`: from the sending of the first of the three end packets of a key's event to the arrival of the
-  first audible packet of the prompt that it leads to, and of no other: the prompts begin with signals of their own.
+  first audible packet of the prompt that it leads to: each begins with a signal that the prompt before has not.
   `prompts_unheard`: those that had not begun when the next key was pressed.
 - `cpu_ms_per_caller_s`: CPU time of supervisor, switch and media processes, as the operating system counts it, a second
   of a caller, with one subscriber to the events. `relay_cpu_ms_per_call_s`: the same for a second of a call of two

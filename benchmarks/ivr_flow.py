@@ -1,7 +1,7 @@
-"""The voice menu of `benchmarks.ivr`: three levels of three keys, every prompt with a signal of its own at its start.
+"""The voice menu of `benchmarks.ivr`: three levels of three keys, and in each prompt its level's signal.
 
-The signal is a square wave, its period that of the level, as loud as one PCMU code says: 20 samples tell which prompt
-they are from.
+The signal is a loud square wave, its period that of the level: ten samples tell it, and no prompt is followed by one of
+its own level.
 """
 
 import itertools
@@ -22,8 +22,7 @@ _SIGNAL_S = 0.3
 _PERIODS = (8, 10, 16, 20)
 """Samples, by level; each fits into a packet, so all packets of a signal are the same."""
 _PACKET = 160
-_LOUDEST = 120
-"""PCMU magnitude (0-127) of the loudest signal; the others are two steps apart."""
+_LOUD = int(ULAW_TO_LINEAR[~104 & 0xFF])
 _SPOKEN = {0: "10010", 1: "-25.5", 2: "1003", 3: "2048"}
 
 
@@ -32,16 +31,9 @@ def paths() -> list[str]:
     return ["".join(keys) for level in range(LEVELS + 1) for keys in itertools.product(KEYS, repeat=level)]
 
 
-def signals() -> dict[str, NDArray[np.int16]]:
-    """A packet of each prompt's signal, by path."""
-    return {path: _signal(len(path), _LOUDEST - 2 * n) for n, path in enumerate(paths())}
-
-
-def _signal(level: int, magnitude: int) -> NDArray[np.int16]:
-    loud = int(ULAW_TO_LINEAR[~magnitude & 0xFF])
-    half = _PERIODS[level] // 2
-    period = np.repeat(np.array([loud, -loud], np.int16), half)
-    return np.tile(period, _PACKET // len(period))
+def signals() -> list[NDArray[np.int16]]:
+    """A packet of each level's signal."""
+    return [np.tile(np.repeat(np.array([_LOUD, -_LOUD], np.int16), n // 2), _PACKET // n) for n in _PERIODS]
 
 
 def node_of(path: str) -> str:
@@ -53,8 +45,8 @@ def write_flow(flows: Path, prompts: Path) -> None:
     flows.mkdir(parents=True)
     prompts.mkdir(parents=True)
     (flows / f"{FLOW}.json").write_text(json.dumps(document()))
-    for path, packet in signals().items():
-        _write_signal(prompts / f"{node_of(path)}.wav", packet)
+    for level, packet in enumerate(signals()):
+        _write_signal(prompts / f"signal{level}.wav", packet)
 
 
 def document() -> dict[str, Any]:
@@ -73,7 +65,7 @@ def _leaf(path: str) -> dict[str, Any]:
 
 
 def _say(path: str) -> list[dict[str, str]]:
-    signal = {"kind": "sound", "source": f"file:{node_of(path)}.wav"}
+    signal = {"kind": "sound", "source": f"file:signal{len(path)}.wav"}
     return [signal, {"kind": "number", "value": _SPOKEN[len(path)]}]
 
 

@@ -49,7 +49,7 @@ _GROWING, _PACKETS = 5, 8
 """Of an event: packets before its first end, and packets in all."""
 _PAUSE_S = (0.2, 4.0)
 """From the last packet of one key to the first of the next: as short as fast fingers, shorter than the menu waits."""
-_LAST = 20
+_LAST = 10
 """So many samples at the end of a packet tell the signal, if they are it but for what is left of the prompt before."""
 _LEFT = 0.15
 _CALLS_PER_S = 100.0
@@ -76,8 +76,7 @@ class Phones:
         self.n_received = np.zeros(n_legs, np.int64)
         self.n_sent = np.zeros(n_legs, np.int64)
         self._host = host
-        self._number = {path: n for n, path in enumerate(signals())}
-        self._ends = np.stack([packet[-_LAST:] for packet in signals().values()]).astype(np.float32)
+        self._ends = np.stack([packet[-_LAST:] for packet in signals()]).astype(np.float32)
         self._randomness = random.Random(5)
         self._is_up = np.zeros(n_legs, np.bool_)
         self._stamp = np.zeros(n_legs, np.uint32)
@@ -151,8 +150,7 @@ class Phones:
         if step == _GROWING:
             self.digits[leg] += str(key)
             self._ended_at[leg] = now
-            done = len(self.digits[leg]) % LEVELS or LEVELS
-            self._awaited[leg] = self._number[self.digits[leg][-done:]]
+            self._awaited[leg] = len(self.digits[leg]) % LEVELS or LEVELS
         self._step[leg] = step + 1
         if step + 1 == _PACKETS:
             self._step[leg] = -1
