@@ -76,6 +76,8 @@ def _toml(setting: Setting, token_hash: str, first_rtp: int, last_rtp: int) -> s
         yield '[node]\nname = "demo"\ndirectory = "data"\ndrain_s = 5.0\n'
         yield f'[sip]\nlisten = ["udp:{HOST}:{setting.sip_port}"]\n'
         yield f'[media]\naddress = "{HOST}"\nrtp_ports = "{first_rtp}-{last_rtp}"\n'
+        # All phones register at the same moment, from the same address.
+        yield "[security]\nstranger_rate = 2000.0\nstrangers_rate = 2000.0\n"
         yield f'[control]\nlisten = "{HOST}:{setting.control_port}"\n'
         yield f'[[control.user]]\nname = "demo"\ntoken_hash = "{token_hash}"\nrole = "supervisor"\n'
         for extension, password in setting.passwords.items():

@@ -68,6 +68,8 @@ def test_the_configuration_is_good_and_secret(tmp_path: Path) -> None:
         settings = queue.satisfaction
         keys = (settings.satisfied_key, settings.neutral_key, settings.dissatisfied_key)
         assert settings.is_enabled and dict(zip(keys, RATINGS.values(), strict=True)) == RATINGS
+    # Two requests each of the phones of 200 calls, all from one address.
+    assert config.security.stranger_rate > 2 * len(make_plan(200, 15.0).extensions)
     assert stat.S_IMODE(setting.config.stat().st_mode) == 0o600
     assert setting.token not in setting.config.read_text()
     other = prepare(tmp_path / "other", len(plan.extensions), plan.agents, 12)
