@@ -38,6 +38,20 @@ def test_constant_texts_in_the_language_in_which_they_are_heard():
     assert Speech("sub", "zh") in constant_texts(programs, ["main"])
 
 
+def test_a_voice_that_only_speaks_variables_is_woken_too():
+    varying = program_of(
+        {"id": "a", "type": "play", "say": text("中"), "next": "en"},
+        {"id": "en", "type": "language", "language": "en", "next": "b"},
+        {"id": "b", "type": "play", "say": text("{caller}"), "next": "fr"},
+        {"id": "fr", "type": "language", "language": "fr", "next": "c"},
+        {"id": "c", "type": "play", "say": variable("caller", "digits")},
+        language="zh",
+    )
+    assert constant_texts({"main": varying}, ["main"]) == [Speech("中", "zh"), Speech("0", "en")]
+    named = program_of({"id": "a", "type": "play", "say": variable("caller")}, language="en")
+    assert constant_texts({"main": named}, ["main"]) == [Speech("0", "en")]
+
+
 def test_every_constant_text_of_the_examples_is_found():
     for path in FLOWS.glob("*.json"):
         written = json.loads(path.read_text())

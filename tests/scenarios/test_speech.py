@@ -347,7 +347,8 @@ def test_texts_of_a_flow_are_spoken_when_it_is_published(tmp_path):
         centre.switch.core.speech.use(mouth, lambda work: tasks.append(asyncio.ensure_future(work)), 3.0)
         await centre.publish({**FLOW, "name": "night"})
         await asyncio.sleep(1.0)
-        assert mouth.asked == [(MENU, "zh", True)]
+        await asyncio.sleep(1.0)
+        assert mouth.asked == [(MENU, "zh", True), ("0", "en", True)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
