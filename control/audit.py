@@ -27,6 +27,7 @@ _SUBJECTS = (
     "flow",
     "group",
     "recording_id",
+    "prompt",
     "monitor_id",
     "call_id",
     "member",

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from ivr.expression import ExpressionError, convert, infer, parse
-from ivr.program import branches_of, expressions_of, kinds_of, pieces_of, places, secrets_of, templates_of
+from ivr.program import branches_of, expressions_of, kinds_of, places, secrets_of, sources_of, templates_of
 from ivr.queries import QueryError, parameters
 from ivr.script import expressions, parse_script
 from ivr.voices import LANGUAGES, PROMPTS
@@ -25,7 +25,6 @@ from model.flows import (
     Lookup,
     MemberCheck,
     Node,
-    PlaySound,
     Satisfaction,
     Schedule,
     Script,
@@ -226,15 +225,7 @@ def names_in(text: str) -> set[str]:
 
 
 def _sound_faults(node: Node, around: Surroundings) -> Iterator[FlowFault]:
-    sources = [
-        (f"{where}.{i}.source", piece.source)
-        for where, pieces in pieces_of(node)
-        for i, piece in enumerate(pieces)
-        if isinstance(piece, PlaySound)
-    ]
-    if isinstance(node, Http | Lookup):
-        sources.append(("hold", node.hold))
-    for where, source in sources:
+    for where, source, _ in sources_of(node):
         if source.startswith("voice:"):
             language, _, name = source.removeprefix("voice:").partition("/")
             if language not in LANGUAGES or name not in PROMPTS[language]:

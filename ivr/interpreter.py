@@ -40,6 +40,7 @@ from model.flows import (
     ToQueue,
     Transfer,
 )
+from model.prompts import Prompt
 
 MAX_DEPTH = 8
 MAX_PATH = 200
@@ -375,10 +376,11 @@ def _is_as_secret(name: str, one: Program, other: Program) -> bool:
 
 
 class FixedWorld(msgspec.Struct):
-    """Flows by name, and one answer for all calendars: for simulators."""
+    """Flows by name, one answer for all calendars, and prompts that are known: for simulators."""
 
     flows: dict[str, Program]
     at_hours: str = "working"
+    prompts: dict[str, Prompt] = {}
 
     def flow(self, name: str) -> Program | None:
         return self.flows.get(name)
@@ -389,3 +391,6 @@ class FixedWorld(msgspec.Struct):
 
     def may_rate(self) -> bool:
         return True
+
+    def prompt(self, name: str) -> Prompt | None:
+        return self.prompts.get(name)

@@ -22,6 +22,7 @@ from model.flows import (
     Node,
     Piece,
     Play,
+    PlaySound,
     PlayText,
     PlayVariable,
     Satisfaction,
@@ -135,6 +136,16 @@ def pieces_of(node: Node) -> Iterator[tuple[str, tuple[Piece, ...]]]:
     if isinstance(node, Menu | Collect | Satisfaction):
         yield "no_input_say", node.no_input_say
         yield "no_match_say", node.no_match_say
+
+
+def sources_of(node: Node) -> Iterator[tuple[str, str, bool]]:
+    """(field, source of sound, whether a text will do in its place)"""
+    for where, pieces in pieces_of(node):
+        for i, piece in enumerate(pieces):
+            if isinstance(piece, PlaySound):
+                yield f"{where}.{i}.source", piece.source, True
+    if isinstance(node, Http | Lookup):
+        yield "hold", node.hold, False
 
 
 def branches_of(node: Node) -> Iterator[tuple[str, str, bool]]:

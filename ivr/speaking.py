@@ -1,16 +1,17 @@
 """What a node says, as sources of sound in order. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, time
 from decimal import Decimal, DecimalException
 
 import msgspec
 
-from ivr import reading, values
+from ivr import reading, values, voices
 from ivr.expression import Value, show
 from ivr.program import fill
-from ivr.voices import LANGUAGES, source
+from ivr.voices import LANGUAGES
 from model.flows import Piece, PlayDigits, PlayNumber, PlaySound, PlayText, PlayVariable, Reading
+from model.prompts import PROMPT, Prompt, audio_for, variant
 
 
 class Speech(msgspec.Struct, frozen=True, gc=False):
@@ -24,14 +25,27 @@ Sound = str | Speech
 """A source as the media worker takes it, or a text."""
 
 
-def speak(pieces: tuple[Piece, ...], variables: Mapping[str, Value], language: str) -> tuple[list[Sound], list[str]]:
-    """(sounds, what could not be read). What cannot be read in its way is spoken as text."""
+def speak(
+    pieces: tuple[Piece, ...],
+    variables: Mapping[str, Value],
+    wanted: str,
+    default: str,
+    prompt: Callable[[str], Prompt | None],
+) -> tuple[list[Sound], list[str]]:
+    """(sounds, what could not be read). What cannot be read in its way is spoken as text.
+
+    `wanted`: the caller's language; `default`: the flow's, for prompts that his has no audio of. `prompt`: the library.
+    """
+    language = wanted.partition("-")[0]
     sounds: list[Sound] = []
     problems: list[str] = []
     for piece in pieces:
         match piece:
-            case PlaySound(source=wanted):
-                sounds.append(wanted)
+            case PlaySound(source=source) if source.startswith(PROMPT):
+                found = prompt(source.removeprefix(PROMPT))
+                sounds.append(of_prompt(found, wanted, default) if found is not None else source)
+            case PlaySound(source=source):
+                sounds.append(source)
             case PlayDigits(value=value):
                 sounds += _named(reading.digits(value, language), language)
             case PlayNumber(value=value):
@@ -53,9 +67,22 @@ def speak(pieces: tuple[Piece, ...], variables: Mapping[str, Value], language: s
     return sounds, problems
 
 
+def of_prompt(prompt: Prompt, wanted: str, default: str) -> Sound:
+    """Recorded in either language, else spoken in either, else whatever there is."""
+    either = (wanted, default)
+    if language := variant([*prompt.audio], either):
+        return f"{PROMPT}{prompt.name}/{language}"
+    spoken = variant([*prompt.texts], either)
+    if not spoken and (language := audio_for(prompt, either)):
+        return f"{PROMPT}{prompt.name}/{language}"
+    if spoken := spoken or min(prompt.texts, default=""):
+        return Speech(prompt.texts[spoken], spoken.partition("-")[0])
+    return f"{PROMPT}{prompt.name}"
+
+
 def _named(names: list[str], language: str) -> list[Sound]:
     spoken = language if language in LANGUAGES else "zh"
-    return [source(name, spoken) for name in names]
+    return [voices.source(name, spoken) for name in names]
 
 
 def _read(value: str, read: Reading, language: str) -> list[str]:

@@ -8,6 +8,7 @@ from ivr.program import Program
 from ivr.run import FlowAction, FlowRun, Frame
 from ivr.speaking import speak
 from model.flows import Node, Piece
+from model.prompts import Prompt
 
 MAX_SAYING_S = 180.0
 """What is said and does not end is not waited for any longer."""
@@ -27,6 +28,10 @@ class World(Protocol):
 
     def may_rate(self) -> bool:
         """Whether this caller has not said yet how he was served."""
+        ...
+
+    def prompt(self, name: str) -> Prompt | None:
+        """Of the library, as it is now."""
         ...
 
 
@@ -63,7 +68,8 @@ class Walk:
         """Whether there is anything to say."""
         run = self.run
         frame = self.frame()
-        sounds, problems = speak(pieces, frame.variables, run.language.partition("-")[0])
+        default = frame.program.flow.language
+        sounds, problems = speak(pieces, frame.variables, run.language, default, self.world.prompt)
         self.actions += [flow.Trouble(frame.program.name, frame.node, problem) for problem in problems]
         if not sounds:
             return False

@@ -191,7 +191,7 @@ class Play(Command, frozen=True, kw_only=True):
     """Empty = every answered leg."""
     sources: Annotated[list[Annotated[str, Meta(min_length=1, max_length=512)]], Meta(min_length=1, max_length=64)]
     """Played one after the other: "tone:NAME/PLAN", "moh:NAME", "voice:LANGUAGE/NAME" (built in),
-    "file:PATH" within the prompts folder, "silence:MS"."""
+    "prompt:NAME" (of the library), "file:PATH" within the prompts folder, "silence:MS"."""
     loop: bool = False
     """Whether to start again at the end, until `call.stop_play`."""
 

@@ -148,6 +148,16 @@ class InUse(ApiError):
     """Others need it, so it cannot be removed or changed like this; `data.users` names some of them."""
 
 
+@error(-32066, "no_such_prompt")
+class NoSuchPrompt(ApiError):
+    """There is no prompt of that name in the library, or it has no audio in that language; the message says which."""
+
+
+@error(-32067, "no_such_upload")
+class NoSuchUpload(ApiError):
+    """No upload of that caller has that id, or it was forgotten, or it is not complete; the message says which."""
+
+
 @error(-32030, "no_such_consult")
 class NoSuchConsult(ApiError):
     """There is no consultation with that id, or it is over."""

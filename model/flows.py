@@ -25,7 +25,9 @@ Reading = Literal["text", "digits", "number", "money", "telephone", "date", "tim
 class PlaySound(Section, frozen=True, tag_field="kind", tag="sound"):
     """A recorded sound (IVR-07)."""
 
-    source: Annotated[str, Meta(max_length=255, description='"file:PATH", "voice:LANGUAGE/NAME", "silence:MS".')]
+    source: Annotated[
+        str, Meta(max_length=255, description='"prompt:NAME", "file:PATH", "voice:LANGUAGE/NAME", "silence:MS".')
+    ]
 
 
 class PlayDigits(Section, frozen=True, tag_field="kind", tag="digits"):

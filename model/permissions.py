@@ -49,6 +49,7 @@ PERMISSIONS: dict[str, Permission] = _table(
     Permission("routing.manage", "unscoped", "Change access numbers, calendars and ways out.", True),
     Permission("flow.view", "unscoped", "See which flows there are, and their figures."),
     Permission("flow.manage", "unscoped", "Read, change, publish and remove flows.", True),
+    Permission("prompt.manage", "unscoped", "Upload, change and remove sound files of the prompt library.", True),
     Permission("list.manage", "unscoped", "Change black and white lists, customer lists and address books.", True),
     Permission("role.view", "unscoped", "See roles."),
     Permission("role.manage", "unscoped", "Add, change and delete roles.", True),

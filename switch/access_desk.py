@@ -16,12 +16,13 @@ from model.declare import Command
 from model.events_access import AccessNumberChanged, CalendarChanged, CalendarClosed, CalendarReopened
 from storage.interface import AnyStorage
 from switch.calendar import Almanac, is_in_force
-from switch.config_access import access_problem
+from switch.config_access import access_problem, is_heard
 from switch.directory import Directory
 from switch.flow_store import flows_naming
 from switch.office import EVERYTHING
 from switch.routing import Origin, Refuse, ToConference, ToExtension, ToFlow, ToQueue, ToVoicemail, choose_access
 from switch.settings_store import SettingsStore, stored
+from switch.sources import source_problem
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -111,6 +112,8 @@ class AccessDesk:
         )
         if field:
             raise errors.InvalidValue(problem, field=field)
+        if is_heard(number.whisper) and (problem := source_problem(number.whisper, self._directory.prompts)):
+            raise errors.InvalidValue(problem, field="whisper")
         await self._store.put(key, number)
         self._directory.remove_access_number(number.trunk, number.number)
         self._directory.add_access_number(number)

@@ -55,6 +55,7 @@ from switch.members import Members
 from switch.metrics import make_metrics, rebuild
 from switch.outbound_history import recall_usage
 from switch.prometheus import Exporter, samples
+from switch.prompts_desk import load_prompts
 from switch.reach import Reaches
 from switch.recovery import recover, recover_after_start
 from switch.registrations import Registrations
@@ -193,9 +194,8 @@ class App:
         # Before the first call can come.
         app.members = Members(app.storage, config.ivr, outside.clock, core.runtime.tell, app.hub.publish, app._own)
         core.runtime.also_perform(AskMember, app.members.ask)
-        directory.file_flows = load_flows(
-            config, directory.queues.keys(), directory.office.almanacs.keys(), directory.boxes.keys()
-        )
+        queues, calendars, boxes = directory.queues.keys(), directory.office.almanacs.keys(), directory.boxes.keys()
+        directory.file_flows = load_flows(config, queues, calendars, boxes, directory.prompts)
         directory.flows = {**directory.file_flows}
         await load_published(app.storage, config, directory, app.hub.publish)
         app.flow_databases = FlowDatabases(config.ivr.source, config.resolve)
@@ -286,6 +286,7 @@ class App:
             directory.extensions[entry.number] = entry
         await load_centre(self.storage, directory)
         await load_access(self.storage, directory)
+        await load_prompts(self.storage, self.config, directory)
         await load_callers(self.storage, directory.caller_lists)
         await load_boxes(self.storage, directory)
         await recall_agents(self.storage, directory.last_agents, time.time())

@@ -20,6 +20,7 @@ from switch.cli_members import add_members
 from switch.cli_metrics import add_metrics
 from switch.cli_originate import call_originate
 from switch.cli_parking import add_parking
+from switch.cli_prompts import add_prompts
 from switch.cli_queue import add_queues
 from switch.cli_roles import add_roles
 from switch.cli_security import add_security
@@ -51,6 +52,7 @@ add_security(app)
 add_access(app)
 add_queues(app)
 add_callers(app)
+add_prompts(app)
 add_alarms(app)
 add_agents(app)
 add_metrics(app)

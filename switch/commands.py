@@ -28,6 +28,7 @@ from switch import (
     metrics,
     metrics_history,
     parking_commands,
+    prompts_desk,
     queue_commands,
     roles_admin,
     security_commands,
@@ -102,6 +103,7 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         **services_desk.make_handlers(app),
         **audio_commands.make_handlers(app, handlers.source),
         **parking_commands.make_handlers(app),
+        **prompts_desk.make_handlers(app),
         **metrics.make_handlers(app),
         **transfer_commands.make_handlers(app),
         **voicemail_commands.make_handlers(app),
@@ -336,12 +338,10 @@ class CommandHandlers:
 
     def source(self, source: str) -> str:
         """A source as the worker takes it; files only from the prompts folder."""
-        if problem := source_problem(source):
+        env = self._calls.env
+        if problem := source_problem(source, env.directory.prompts):
             raise errors.InvalidValue(problem, field="sources")
-        if not source.startswith("file:"):
-            return source
-        folder = self._app.config.resolve(self._app.config.media.prompts).absolute()
-        return f"file:{folder / source[5:]}"
+        return env.sound(source)
 
 
 def _matches(call: Call, command: commands.ListCalls) -> bool:

@@ -56,4 +56,4 @@ def access_problem(
 
 def is_heard(whisper: str) -> bool:
     """Whether it names a sound; else it is a text for screens."""
-    return whisper.startswith(("file:", "voice:"))
+    return whisper.startswith(("file:", "voice:", "prompt:"))

@@ -1,9 +1,10 @@
 """What the types of queues and agents cannot say: names that must exist, numbers that must differ."""
 
-from collections.abc import Callable, Container, Iterator, Set
+from collections.abc import Callable, Container, Iterator, Mapping, Set
 
 from model.agents import BUILT_IN_GROUP, SYSTEM_REASONS, Agent
 from model.alarms import rule_problem
+from model.prompts import Prompt
 from model.queues import Queue, SoundStep
 from model.voicemail import VoicemailBox
 from switch.config import Config
@@ -73,9 +74,13 @@ def queue_problem(
 
 
 def box_problem(
-    box: VoicemailBox, numbers: Container[str], extensions: Container[str], queues: Container[str]
+    box: VoicemailBox,
+    numbers: Container[str],
+    extensions: Container[str],
+    queues: Container[str],
+    library: Mapping[str, Prompt] | None = None,
 ) -> tuple[list[str], str]:
-    """(key, what is wrong with it); "" = nothing. `numbers`: that lead elsewhere."""
+    """(key, what is wrong with it); "" = nothing. `numbers`: that lead elsewhere; `library`: None = not known here."""
     if box.queue and box.queue not in queues:
         return ["queue"], f'there is no queue "{box.queue}"'
     if box.number and box.number in numbers:
@@ -85,7 +90,7 @@ def box_problem(
             return ["extensions"], f'there is no extension "{number}"'
     if box.pin_hash and not is_pin_hash(box.pin_hash):
         return ["pin_hash"], "is not what `ringback pin` makes"
-    if box.greeting and (problem := source_problem(box.greeting)):
+    if box.greeting and (problem := source_problem(box.greeting, library)):
         return ["greeting"], problem
     return [], ""
 

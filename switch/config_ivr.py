@@ -33,6 +33,9 @@ class Ivr(Section, frozen=True):
     member_lock_s: Annotated[
         Seconds, Meta(description="He is locked for so long; wrong passwords longer ago do not count.")
     ] = 900.0
+    prompts: Annotated[
+        Text, Meta(description="Where the prompts go that are uploaded by API; relative to node.directory.")
+    ] = "prompt-library"
     source: Annotated[tuple[Source, ...], Meta(max_length=20, description="Databases, [[ivr.source]] each.")] = ()
 
 

@@ -11,6 +11,7 @@ import msgspec
 from ivr.program import Program
 from model.access_numbers import AccessNumber
 from model.agents import BUILT_IN_GROUP, Agent, AgentGroup
+from model.prompts import Prompt
 from model.queues import Queue, QueueState
 from model.records import MessageRecord
 from model.voicemail import VoicemailBox
@@ -90,6 +91,7 @@ class Directory:
         """What callers are led to: as published, or of the folder."""
         self.file_flows: dict[str, Program] = {}
         """Of the folder; a published one of the same name goes before it."""
+        self.prompts: dict[str, Prompt] = {}
         self.queue_states: dict[str, QueueState] = {}
         """Queues that were closed or drained by command before the last stop."""
         self.leaving: dict[str, Queue] = {}

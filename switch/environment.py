@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from model.ids import IdSource
+from model.prompts import PROMPT, audio_for
 from sip.registrar import Binding
 from switch.config import Config
 from switch.directory import Directory
@@ -76,11 +77,23 @@ class Environment:
         self.zip = [f"tone:zip/{plan}"]
         self.reminder = [f"tone:reminder/{plan}"]
 
-    def sound(self, source: str) -> str:
-        """A source of sound as the media worker takes it: files are those in media.prompts."""
+    def sound(self, source: str, language: str = "") -> str:
+        """A source of sound as the media worker takes it: files are those in media.prompts, and "prompt:NAME" is the
+        audio of that prompt in `language`, else in another; a prompt that has none is a tone."""
+        if source.startswith(PROMPT):
+            return self.prompt_sound(source, language) or self.refused
         if not source.startswith("file:"):
             return source
         return f"file:{self.config.resolve(self.config.media.prompts).absolute() / source[5:]}"
+
+    def prompt_sound(self, source: str, language: str = "") -> str:
+        """Of "prompt:NAME", or of "prompt:NAME/LANGUAGE"; "" = it has no audio."""
+        name, _, exactly = source.removeprefix(PROMPT).partition("/")
+        prompt = self.directory.prompts.get(name)
+        chosen = audio_for(prompt, [each for each in (exactly, language) if each]) if prompt is not None else ""
+        if prompt is None or not chosen:
+            return ""
+        return f"file:{self.config.resolve(self.config.ivr.prompts).absolute() / prompt.audio[chosen].file}"
 
     def wall(self, now: float) -> float:
         """UTC seconds since 1970 at the monotonic instant `now`."""

@@ -4,6 +4,7 @@ from ivr import run as flow
 from ivr.speaking import Sound
 from model import media
 from model.events_flow import FlowEnded, FlowLeft, FlowTrouble, FlowVisited
+from model.prompts import PROMPT
 from switch import surveys
 from switch.actions import Action, AskDatabase, AskFlowCallback, AskHttp, AskMember, MakeSpeech
 from switch.call import Call
@@ -74,13 +75,19 @@ def carry_out(call: Call, step: flow.FlowAction, env: Environment) -> list[Actio
 
 
 def _say(call: Call, said: flow.Say, env: Environment) -> list[Action]:
+    frame = run_of(call).frames[-1]
+    actions: list[Action] = [
+        trouble(call, frame.program.name, frame.node, f'there is no "{each}"')
+        for each in said.sounds
+        if isinstance(each, str) and each.startswith(PROMPT) and not env.prompt_sound(each)
+    ]
     sounds: list[Sound] = [env.sound(each) if isinstance(each, str) else each for each in said.sounds]
     sources = [each for each in sounds if isinstance(each, str)]
     if len(sources) == len(sounds):
         call.saying = ()
-        return [media.Play(session=call.call_id, leg=call.a, play_id=play_id(call), sources=sources)]
+        return [*actions, media.Play(session=call.call_id, leg=call.a, play_id=play_id(call), sources=sources)]
     call.saying = tuple(sounds)
-    return [MakeSpeech(call.call_id, call.a, play_id(call), call.saying)]
+    return [*actions, MakeSpeech(call.call_id, call.a, play_id(call), call.saying)]
 
 
 def play_made(call: Call, made: SpeechMade, env: Environment) -> list[Action]:
@@ -100,7 +107,8 @@ def play_again(call: Call) -> list[Action]:
 
 
 def _hold(call: Call, sound: str, env: Environment) -> media.Play:
-    return media.Play(session=call.call_id, leg=call.a, play_id=HOLD, sources=[env.sound(sound)], is_looped=True)
+    sources = [env.sound(sound, run_of(call).language)]
+    return media.Play(session=call.call_id, leg=call.a, play_id=HOLD, sources=sources, is_looped=True)
 
 
 def replace_sound(call: Call, env: Environment) -> list[Action]:

@@ -24,9 +24,8 @@ async def load_published(
     which is better than no flow. The log and subscribers hear of it."""
     rows = await storage.flows.published()
     names = directory.flows.keys() | {row.name for row in rows}
-    around = surroundings(
-        config, names, directory.queues.keys(), directory.office.almanacs.keys(), directory.boxes.keys()
-    )
+    queues, calendars, boxes = directory.queues.keys(), directory.office.almanacs.keys(), directory.boxes.keys()
+    around = surroundings(config, names, queues, calendars, boxes, directory.prompts)
     for row in rows:
         flow, faults = read_flow(row.document.encode())
         is_used = flow is not None and not (faults := flow_faults(flow))

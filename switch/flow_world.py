@@ -1,6 +1,7 @@
 """What flows may ask of this switch (`ivr.walk.World`)."""
 
 from ivr.program import Program
+from model.prompts import Prompt
 from switch import surveys
 from switch.call import Call
 from switch.environment import Environment
@@ -29,3 +30,6 @@ class FlowWorld:
 
     def may_rate(self) -> bool:
         return not surveys.is_rated(self._call)
+
+    def prompt(self, name: str) -> Prompt | None:
+        return self._directory.prompts.get(name)

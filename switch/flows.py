@@ -1,10 +1,11 @@
 """Reads the flows of the configuration, once, at the start."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 from ivr.checks import Surroundings, flow_faults, read_flow
 from ivr.program import Program, compile_flow, pieces_of
 from model.flows import Flow, FlowFault, PlayText, PlayVariable
+from model.prompts import Prompt
 from switch.config import Config
 from switch.config_ivr import flow_names
 from switch.listening import UnusableError
@@ -17,12 +18,13 @@ def surroundings(
     queues: Set[str] | None,
     calendars: Set[str] | None,
     boxes: Set[str] | None,
+    library: Mapping[str, Prompt] | None,
 ) -> Surroundings:
     """What flows of this switch may name. Its `source_problem` looks at the disk."""
     prompts = config.resolve(config.media.prompts)
 
     def sound_problem(source: str) -> str:
-        problem = source_problem(source)
+        problem = source_problem(source, library, may_be_spoken=config.speech.enabled)
         is_missing = not problem and source.startswith("file:") and not (prompts / source[5:]).is_file()
         return f"there is no file {prompts / source[5:]}" if is_missing else problem
 
@@ -49,10 +51,11 @@ def load_flows(
     queues: Set[str] | None = None,
     calendars: Set[str] | None = None,
     boxes: Set[str] | None = None,
+    library: Mapping[str, Prompt] | None = None,
 ) -> dict[str, Program]:
     """Flows of the folder by name, each version 0. Raises UnusableError that lists every mistake of every flow."""
     names = flow_names(config)
-    around = surroundings(config, names, queues, calendars, boxes)
+    around = surroundings(config, names, queues, calendars, boxes, library)
     programs: dict[str, Program] = {}
     problems: list[str] = []
     for name in sorted(names):

@@ -19,6 +19,7 @@ from model import errors, views
 from model.declare import Command
 from model.events_flow import FlowPublished, FlowRemoved
 from model.flows import Flow, FlowFault
+from model.prompts import Prompt
 from storage.errors import NotFoundError, UnavailableError
 from storage.flows import DRAFT, FlowHead, FlowRow
 from switch.config_centre import targets_of
@@ -115,10 +116,10 @@ class FlowsAdmin:
         flow, faults = await self._judge(await self._text(command), command.flow, None)
         if flow is None or faults:
             raise _faulty(command.flow, faults)
-        published = {**self._directory.flows}
+        published, prompts = {**self._directory.flows}, {**self._directory.prompts}
         async with self._thinking:
             return await self._app.in_thread(
-                lambda: _walk(compile_flow(flow, command.version or 0), published, command)
+                lambda: _walk(compile_flow(flow, command.version or 0), published, prompts, command)
             )
 
     # -- changing ------------------------------------------------------------------------------------------------------
@@ -243,6 +244,7 @@ class FlowsAdmin:
             {*directory.queues},
             {*directory.office.almanacs},
             {*directory.boxes},
+            {**directory.prompts},
         )
 
     async def _judge(self, text: str, name: str, around: Surroundings | None) -> tuple[Flow | None, list[FlowFault]]:
@@ -302,8 +304,10 @@ def _judge(text: str, name: str, around: Surroundings | None, has_speech: bool) 
     return flow, flow_faults(flow) if around is None else faults_of(flow, name, around, has_speech=has_speech)
 
 
-def _walk(program: Program, published: dict[str, Program], command: flows.SimulateFlow) -> flows.FlowSimulated:
-    world = FixedWorld({**published, program.name: program}, command.hours)
+def _walk(
+    program: Program, published: dict[str, Program], prompts: dict[str, Prompt], command: flows.SimulateFlow
+) -> flows.FlowSimulated:
+    world = FixedWorld({**published, program.name: program}, command.hours, prompts)
     walk = Simulation(program, world, caller=command.caller, replies=command.replies, transfer=command.transfer)
     walk.start()
     say = iter(command.say)

@@ -86,7 +86,7 @@ def _go_on(call: Call, now: float, env: Environment) -> list[Action]:
             call.timers[PROGRAM] = now + step.seconds
             return _step_music(call, step, env) if step.sources else _music(call, now, env)
         case "say":
-            return say(call, [env.sound(source) for source in step.sources], now, MAX_STEP_S)
+            return say(call, _sources(call, step, env), now, MAX_STEP_S)
         case "choices":
             said = _choices(queue, queue_stay.language)
             # There is music in every program, so that this comes to an end.
@@ -158,7 +158,7 @@ def _whisper(call: Call, queue: Queue, env: Environment) -> str:
     (XACC-03)."""
     number = env.directory.access_number(call.trunk, call.access_number) if call.access_number else None
     # One that was stored before they were checked may name any file.
-    if number is not None and is_heard(number.whisper) and not source_problem(number.whisper):
+    if number is not None and is_heard(number.whisper) and not source_problem(number.whisper, env.directory.prompts):
         return number.whisper
     return queue.sound.whisper
 
@@ -167,15 +167,19 @@ def _step_music(call: Call, step: SoundStep, env: Environment) -> list[Action]:
     """Music of a step, from its beginning."""
     stay_of(call).n_said += 1
     play_id = f"music{call.n_stays}.{stay_of(call).n_said}"
-    sources = [env.sound(source) for source in step.sources]
+    sources = _sources(call, step, env)
     return [media.Play(session=call.call_id, leg=call.a, play_id=play_id, sources=sources, is_looped=True)]
+
+
+def _sources(call: Call, step: SoundStep, env: Environment) -> list[str]:
+    return [env.sound(source, stay_of(call).language) for source in step.sources]
 
 
 def _music(call: Call, now: float, env: Environment) -> list[Action]:
     """The background audio; after an announcement it goes on where it would be."""
     queue_stay = stay_of(call)
     queue = env.directory.queue_of(queue_stay.queue)
-    source = env.sound(queue.sound.background if queue is not None else "moh:default")
+    source = env.sound(queue.sound.background if queue is not None else "moh:default", queue_stay.language)
     play_id = "queue" if call.n_stays <= 1 else f"queue{call.n_stays}"
     at_s = max(0.0, now - queue_stay.music_at)
     return [

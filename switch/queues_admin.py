@@ -112,8 +112,8 @@ class QueuesAdmin:
         )
         if problem:
             raise errors.InvalidValue(f"queue {queue.name}: {problem}", field=".".join(keys))
-        for field, source in _sounds_of(queue):
-            if problem := source_problem(source):
+        for field, source in sounds_of(queue):
+            if problem := source_problem(source, self._directory.prompts):
                 raise errors.InvalidValue(f"queue {queue.name}: {problem}", field=field)
         await self._store.put(f"queue:{queue.name}", queue)
         self._directory.queues[queue.name] = queue
@@ -207,13 +207,15 @@ class QueuesAdmin:
         self._app.hub.publish(QueueChanged(queue=name, change=change, by=caller.user))
 
 
-def _sounds_of(queue: Queue) -> Iterator[tuple[str, str]]:
+def sounds_of(queue: Queue) -> Iterator[tuple[str, str]]:
     """(key, source) of what is played. The file may name files anywhere, who comes over the network may not."""
     yield "sound.background", queue.sound.background
     if queue.sound.whisper:
         yield "sound.whisper", queue.sound.whisper
     if queue.satisfaction.prompt:
         yield "satisfaction.prompt", queue.satisfaction.prompt
+    for i, step in enumerate(queue.sound.program):
+        yield from ((f"sound.program.{i}.sources", source) for source in step.sources)
 
 
 def ways_of(number: AccessNumber) -> tuple[str, ...]:

@@ -209,7 +209,7 @@ class VoicemailCommands:
         directory = self._directory
         others = {each.number for each in directory.boxes.values() if each.name != box.name and each.number}
         numbers = directory.extensions.keys() | directory.conferences.keys() | others
-        keys, problem = box_problem(box, numbers, directory.extensions, directory.queues)
+        keys, problem = box_problem(box, numbers, directory.extensions, directory.queues, directory.prompts)
         if problem:
             raise errors.InvalidValue(f"voicemail box {box.name}: {problem}", field=".".join(keys))
         await self._store.put(f"{KIND}:{box.name}", box)

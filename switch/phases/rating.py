@@ -107,7 +107,8 @@ def _pressed(call: Call, digit: str, now: float, env: Environment) -> Outcome:
 
 def _ask(call: Call, now: float, env: Environment) -> list[Action]:
     settings = _settings(call, env)
-    prompt = env.sound(settings.prompt) if settings is not None and settings.prompt else env.confirmed
+    language = call.stay.language if call.stay is not None else ""
+    prompt = env.sound(settings.prompt, language) if settings is not None and settings.prompt else env.confirmed
     call.deadline = now + _PROMPT_S
     return [media.Play(session=call.call_id, leg=call.a, play_id=PLAY, sources=[_PAUSE, prompt])]
 

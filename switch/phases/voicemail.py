@@ -75,7 +75,7 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
         return stay(actions + _end(call, "full", now, env))
     if not call.is_greeted:
         return stay(actions + _tone(call, now, env))
-    greeting = [env.sound(box.greeting)] if box.greeting else announcements.phrase("leave_message", language)
+    greeting = [env.sound(box.greeting, language)] if box.greeting else announcements.phrase("leave_message", language)
     return stay(actions + _say(call, "greeting", [_PAUSE, *greeting], now))
 
 

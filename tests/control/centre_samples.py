@@ -11,6 +11,7 @@ from model import (
     commands_centre,
     commands_members,
     commands_metrics,
+    commands_prompts,
     commands_queue,
     events_alarm,
 )
@@ -82,6 +83,17 @@ LISTED = commands_callers.ListedCallerView(
 MEMBER = commands_members.MemberEntry(
     member="2", name="王芳", has_password=True, is_locked=True, created_utc=1.0e9, updated_utc=1.1e9
 )
+PROMPT = commands_prompts.PromptView(
+    prompt="welcome",
+    title="欢迎",
+    variants=[
+        commands_prompts.PromptVariant(
+            language="zh", text="您好", has_audio=True, duration_s=2.5, uploaded_utc=1.0e9, uploaded_by="anna"
+        ),
+        commands_prompts.PromptVariant(language="en", text="Hello", has_audio=False),
+    ],
+    used_by=["flow main, node menu, say.0.source"],
+)
 ALARM = events_alarm.AlarmView(
     alarm="long",
     queue="sales",
@@ -105,6 +117,10 @@ CENTRE_SAMPLES: dict[Any, Any] = {
     commands_callers.ListedCallers: commands_callers.ListedCallers(callers=[LISTED], n_callers=2, cursor="1380000*"),
     commands_members.MemberEntry: MEMBER,
     commands_members.MemberList: commands_members.MemberList(members=[MEMBER], cursor="2"),
+    commands_prompts.PromptView: PROMPT,
+    commands_prompts.PromptList: commands_prompts.PromptList(prompts=[PROMPT], n_prompts=2, cursor="welcome"),
+    commands_prompts.PromptUploaded: commands_prompts.PromptUploaded(upload_id="u1", size=3, duration_s=2.5),
+    commands_prompts.PromptPiece: commands_prompts.PromptPiece(data="YWJj", offset=0, size=3, sha256="5"),
     events_alarm.AlarmView: ALARM,
     events_alarm.AlarmList: events_alarm.AlarmList(alarms=[ALARM]),
     commands_queue.QueueView: QUEUE,

@@ -67,7 +67,8 @@ LEAST_BY_PERMISSION = {
         trace.use voicemail.play
     """,
     "administrator": """
-        agent.manage audit.view extension.manage flow.manage list.manage queue.manage role.manage routing.manage
+        agent.manage audit.view extension.manage flow.manage list.manage prompt.manage queue.manage role.manage
+        routing.manage
         switch.manage trace.unmask
     """,
 }

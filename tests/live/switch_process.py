@@ -57,7 +57,7 @@ def _is_table(item: Any) -> bool:
 
 class SwitchProcess:
     """Started, and ready when the constructor returns: its control API has answered. `config` is merged over defaults
-    that suit a test, section by section."""
+    that suit a test, section by section; `tests_role` is what the tests may do over the control API."""
 
     def __init__(self, network: Namespace, folder: Path, config: dict[str, Any]) -> None:
         self.folder = folder / "switch"
@@ -65,7 +65,8 @@ class SwitchProcess:
         self.data = self.folder / "data"
         self.network = network
         self.token = new_token()
-        user = {"name": "tests", "token_hash": hash_token(self.token), "role": "supervisor"}
+        role = config.pop("tests_role", "supervisor")
+        user = {"name": "tests", "token_hash": hash_token(self.token), "role": role}
         text = toml(_merged(_DEFAULTS, config)) + "[[control.user]]\n" + toml(user)
         file = self.folder / "ringback.toml"
         file.write_text(text)

@@ -313,8 +313,8 @@ def test_xacd_03_a_callback_is_made_though_its_queue_is_deleted_meanwhile():
         (
             CreateQueue,
             {"queue": "new", "settings": {"sound": {"whisper": "hello"}}},
-            'invalid_value: queue new: "hello" is no source: "tone:NAME/PLAN", "moh:NAME", "voice:LANGUAGE/NAME", '
-            '"file:PATH" or "silence:MS"',
+            'invalid_value: queue new: "hello" is no source: "prompt:NAME", "tone:NAME/PLAN", "moh:NAME", '
+            '"voice:LANGUAGE/NAME", "file:PATH" or "silence:MS"',
         ),
         (
             CreateAgent,

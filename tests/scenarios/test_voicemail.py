@@ -551,6 +551,7 @@ async def test_boxes_by_api(centre):
         ({"queue": "none"}, "queue"),
         ({"extensions": ["9999"]}, "extensions"),
         ({"greeting": "nonsense"}, "greeting"),
+        ({"greeting": "prompt:none"}, "greeting"),
     ):
         command = msgspec.convert({"box": "night", "settings": settings}, voicemail.UpdateBox)
         with pytest.raises(errors.InvalidValue) as failure:

@@ -30,6 +30,14 @@ from model.commands_centre import (
     UpdateAgentGroup,
     UpdateQueue,
 )
+from model.commands_prompts import (
+    DownloadPrompt,
+    GetPrompt,
+    ListPrompts,
+    RemovePrompt,
+    SetPrompt,
+    UploadPrompt,
+)
 from model.events_alarm import AcknowledgeAlarm, ListAlarms
 from switch.cli_centre import settings_of
 from tests.switch.test_cli_control import ringback, server
@@ -175,6 +183,14 @@ SENT = [
         SetAccessNumber(access_number=AccessNumber(number="4001", to="queue:sales", priority=7, skills={"en": 4})),
         "set",
     ),
+    ("prompts list --prefix w --limit 1", ListPrompts(prefix="w", limit=1), "--cursor welcome"),
+    ("prompts get welcome", GetPrompt(prompt="welcome"), "used by flow main, node menu"),
+    (
+        "prompts add welcome --language en --text Hello --title T",
+        SetPrompt(prompt="welcome", title="T", texts={"en": "Hello"}),
+        "Hello",
+    ),
+    ("prompts remove welcome", RemovePrompt(prompt="welcome"), "removed"),
     ("metrics queues", commands_metrics.GetQueueMetrics(), "62.5%"),
     ("metrics agents", commands_metrics.GetAgentMetrics(), "75.5%"),
 ]
@@ -194,6 +210,22 @@ def test_json_is_json(ringback, line) -> None:
     result = ringback(*line.split(), "--json")
     assert result.exit_code == 0
     assert isinstance(json.loads(result.stdout), dict)
+
+
+def test_a_prompt_is_sent_in_pieces_and_fetched(ringback, server, tmp_path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(bytes(40_000))
+    result = ringback("prompts", "add", "welcome", str(path), "--language", "en")
+    assert result.exit_code == 0, result.stderr
+    first, second, given = [command for command, _ in server.rig.handlers.seen]
+    assert isinstance(first, UploadPrompt) and isinstance(second, UploadPrompt)
+    assert (first.upload_id, first.offset, first.is_last) == ("", 0, False)
+    assert (second.upload_id, second.offset, second.is_last) == ("u1", 32_768, True)
+    assert given == SetPrompt(prompt="welcome", audio={"en": "u1"})
+    result = ringback("prompts", "get", "welcome", "--to", str(tmp_path / "b.wav"))
+    assert result.exit_code == 0, result.stderr
+    assert server.rig.handlers.seen[0][0] == DownloadPrompt(prompt="welcome", language="zh")
+    assert (tmp_path / "b.wav").read_bytes() == b"abc"
 
 
 def test_metrics_are_of_queues_and_of_agents(ringback, server) -> None:
@@ -220,6 +252,8 @@ def test_metrics_are_of_queues_and_of_agents(ringback, server) -> None:
         ("agent create 8001 -s en", '"en" is not NAME:LEVEL'),
         ("agent create 8001 -q sales:high", '"sales:high" is not NAME:LEVEL'),
         ("agent create 8001 --set pin_hash", "is not KEY=VALUE"),
+        ("prompts add two+words --text a", "prompt: "),
+        ("prompts add welcome /not/there.wav", "No such file"),
         ("caller-list add vips 138", "list: invalid enum value"),
         ("caller-list add vip 138 --until tomorrow", '"tomorrow" is no instant'),
         ("agent force 8001 asleep", "state: invalid enum value"),
