@@ -49,6 +49,7 @@ def switch_that_speaks(bed: Bed) -> SwitchProcess:
         queue=[{"name": name} for name in QUEUES],
         calendar=[{"name": "office", "time_zone": "Asia/Shanghai"}],
         access_number=[{"number": f"400{n}", "to": f"ivr:{name}"} for n, name in enumerate(names, 1)],
+        **{"ivr.source": [{"name": "billing", "url": f"sqlite+aiosqlite:///{bed.folder}/billing.db"}]},
     )
 
 
