@@ -23,6 +23,7 @@ from model.flows import (
     Kind,
     LeaveMessage,
     Lookup,
+    Listen,
     MemberCheck,
     Node,
     Satisfaction,
@@ -42,6 +43,7 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
     calendars: Set[str] | None = None
     boxes: Set[str] | None = None
     """Boxes for messages."""
+    has_recognition: bool | None = None
     flows: Set[str] | None = None
     sources: Set[str] | None = None
     """Databases."""
@@ -177,10 +179,12 @@ def _name_faults(node: Node, kinds: Mapping[str, Kind], secrets: frozenset[str])
         for name in node.picks:
             if name in BUILT_IN:
                 yield FlowFault(node.id, f"picks.{name}", "cannot be set")
-    if isinstance(node, Collect) and node.variable in BUILT_IN:
+    if isinstance(node, Collect | Listen) and node.variable in BUILT_IN:
         yield FlowFault(node.id, "variable", f'"{node.variable}" cannot be set')
-    if isinstance(node, Collect) and kinds.get(node.variable) != "text":
+    if isinstance(node, Collect | Listen) and kinds.get(node.variable) != "text":
         yield FlowFault(node.id, "variable", f'"{node.variable}" is no text; number("…") makes numbers of digits')
+    if isinstance(node, Listen) and node.variable in secrets:
+        yield FlowFault(node.id, "variable", f'"{node.variable}" is secret: what is said goes to a service')
 
 
 def _query_faults(node: Node, kinds: Mapping[str, Kind]) -> Iterator[FlowFault]:
@@ -244,6 +248,8 @@ def _known_faults(node: Node, around: Surroundings) -> Iterator[FlowFault]:
             yield FlowFault(node.id, "box", f'there is no voicemail box "{box}"')
         case Lookup(source=source) if around.sources is not None and source not in around.sources:
             yield FlowFault(node.id, "source", f'there is no source "{source}" (ivr.source)')
+        case Listen() if around.has_recognition is False:
+            yield FlowFault(node.id, "type", "recognition is off ([recognition] provider)")
         case SubFlow(flow=flow) if around.flows is not None and flow not in around.flows:
             yield FlowFault(node.id, "flow", f'there is no flow "{flow}"')
         case _:

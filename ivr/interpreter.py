@@ -23,6 +23,7 @@ from model.flows import (
     Http,
     LeaveMessage,
     Lookup,
+    Listen,
     MemberCheck,
     Menu,
     Node,
@@ -92,6 +93,9 @@ class _Walk(Walk):
             case flow.NotTransferred(outcome=outcome) if isinstance(node, Transfer) and run.waits_for == "transfer":
                 run.ends_at = max(run.ends_at, self.now + _S_TO_LEAVE)
                 self.follow(node, outcome, getattr(node, outcome))
+            case flow.Heard(number=number) if isinstance(node, Listen) and run.is_hearing and number == run.n_heard:
+                run.is_hearing = False
+                questions.heard(self, node, given.text, given.error)
             case flow.MessageTaken(outcome=outcome) if isinstance(node, LeaveMessage) and run.waits_for == "message":
                 run.ends_at = max(run.ends_at, self.now + _S_TO_LEAVE)
                 branch = "next" if outcome == "left" else outcome
@@ -109,6 +113,10 @@ class _Walk(Walk):
             case "digits", Collect():
                 self.hush()
                 questions.gather(self, node, digit)
+            case "speech", Listen():
+                self.hush()
+                self.stop_hearing()
+                questions.heard(self, node, digit)
             case "said", Play(is_interruptible=True):
                 self.keep(digit)
                 self.hush()
@@ -123,6 +131,8 @@ class _Walk(Walk):
             self.follow(node, "next", node.next)
         elif isinstance(node, Menu | Collect | Satisfaction):
             self.until(node.first_digit_s)
+        elif isinstance(node, Listen):
+            questions.hear(self, node)
 
     def _due(self, node: Node) -> None:
         run = self.run
@@ -139,6 +149,9 @@ class _Walk(Walk):
                     questions.gathered(self, node)
                 else:
                     questions.again(self, node, "no_input")
+            case Listen():
+                self.stop_hearing()
+                questions.heard(self, node, "", "what was said was not understood in time")
             case Pause():
                 self.follow(node, "next", node.next)
             case Http() | Lookup() | MemberCheck() | CallMeBack():
@@ -186,6 +199,8 @@ class _Walk(Walk):
                 self.wait("said", MAX_SAYING_S)
             case Menu():
                 self._remember_menu(node)
+                return questions.ask(self, node, ())
+            case Listen():
                 return questions.ask(self, node, ())
             case Collect():
                 if node.is_secret:
@@ -355,6 +370,7 @@ class _Walk(Walk):
         """The exit of the call's first flow."""
         run = self.run
         self.hush()
+        self.stop_hearing()
         self.secure(False)
         del run.frames[1:]
         run.n_steps = run.frames[0].program.flow.max_steps
@@ -365,6 +381,7 @@ class _Walk(Walk):
 
     def _end(self) -> list[FlowAction]:
         self.hush()
+        self.stop_hearing()
         self.secure(False)
         self.over(flow.EndCall())
         return self.actions

@@ -18,6 +18,7 @@ from model.flows import (
     Http,
     Kind,
     Lookup,
+    Listen,
     Menu,
     Node,
     Piece,
@@ -81,7 +82,7 @@ def kinds_of(flow: Flow) -> dict[str, Kind]:
     """Every variable: those of all flows, those it names, and those that digits are collected into."""
     kinds: dict[str, Kind] = {}
     for node in flow.nodes:
-        if isinstance(node, Collect):
+        if isinstance(node, Collect | Listen):
             kinds[node.variable] = "text"
         elif isinstance(node, Http | Lookup):
             kinds |= dict.fromkeys(node.picks, "text")
@@ -101,7 +102,7 @@ def expressions_of(node: Node) -> Iterator[tuple[str, str]]:
             yield from ((f"lines.{line}", text) for line, _, text in expressions(parse_script(lines)[0]))
         case Condition(cases=cases):
             yield from ((f"cases.{i}.when", case.when) for i, case in enumerate(cases))
-        case Collect(accept=accept) if accept:
+        case Collect(accept=accept) | Listen(accept=accept) if accept:
             yield "accept", accept
         case _:
             pass
@@ -131,9 +132,9 @@ def templates_of(node: Node) -> Iterator[tuple[str, str, bool]]:
 
 
 def pieces_of(node: Node) -> Iterator[tuple[str, tuple[Piece, ...]]]:
-    if isinstance(node, Play | Menu | Collect | Satisfaction):
+    if isinstance(node, Play | Menu | Collect | Listen | Satisfaction):
         yield "say", node.say
-    if isinstance(node, Menu | Collect | Satisfaction):
+    if isinstance(node, Menu | Collect | Listen | Satisfaction):
         yield "no_input_say", node.no_input_say
         yield "no_match_say", node.no_match_say
 
@@ -158,7 +159,7 @@ def branches_of(node: Node) -> Iterator[tuple[str, str, bool]]:
         yield from ((name, getattr(node, name), False) for name in ("working", "off", "holiday", "emergency"))
     for name in _BRANCHES:
         if hasattr(node, name) and not isinstance(node, HangUp):
-            yield name, getattr(node, name), isinstance(node, Collect | Satisfaction) and name == "next"
+            yield name, getattr(node, name), isinstance(node, Collect | Listen | Satisfaction) and name == "next"
 
 
 def places(template: str) -> list[str]:

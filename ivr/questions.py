@@ -1,10 +1,14 @@
-"""The questions of flows (IVR-03, IVR-15): a key that chooses, digits; asked again, and given up. Pure."""
+"""The questions of flows (IVR-03, IVR-15, XIVR-05): a key that chooses, digits, something said; asked again, and given
+up. Pure."""
 
 from ivr import run as flow
 from ivr.walk import MAX_SAYING_S, Walk
-from model.flows import Collect, Menu, Piece, Satisfaction
+from model.flows import Collect, Listen, Menu, Piece, Satisfaction
 
-Question = Menu | Collect | Satisfaction
+Question = Menu | Collect | Listen | Satisfaction
+_WAITS: dict[type, flow.Wait] = {Menu: "key", Collect: "digits", Listen: "speech", Satisfaction: "key"}
+_GRACE_S = 15.0
+"""For what was said to be understood."""
 
 
 def ask_for_answer(walk: Walk, node: Satisfaction) -> str | None:
@@ -19,7 +23,7 @@ def ask_for_answer(walk: Walk, node: Satisfaction) -> str | None:
 
 def ask(walk: Walk, node: Question, before: tuple[Piece, ...]) -> str | None:
     run = walk.run
-    wait: flow.Wait = "digits" if isinstance(node, Collect) else "key"
+    wait = _WAITS[type(node)]
     if run.typed:
         typed, run.typed = run.typed, ""
         run.waits_for = wait
@@ -30,11 +34,46 @@ def ask(walk: Walk, node: Question, before: tuple[Piece, ...]) -> str | None:
         walk.wait(wait, MAX_SAYING_S)
     else:
         walk.wait(wait, node.first_digit_s)
+        if isinstance(node, Listen):
+            hear(walk, node)
     return None
+
+
+def hear(walk: Walk, node: Listen) -> None:
+    """The question is asked: now he may say something."""
+    run = walk.run
+    run.n_heard += 1
+    run.is_hearing = True
+    walk.wait("speech", node.first_digit_s + node.max_s + _GRACE_S)
+    walk.actions.append(
+        flow.Hear(run.n_heard, run.language, node.hints, node.first_digit_s, node.silence_s, node.max_s)
+    )
+
+
+def heard(walk: Walk, node: Listen, text: str, error: str = "") -> None:
+    frame = walk.frame()
+    if error:
+        walk.actions.append(flow.Trouble(frame.program.name, node.id, error))
+        walk.follow(node, "failed", node.failed)
+        return
+    if not text:
+        again(walk, node, "no_input")
+        return
+    before = frame.variables[node.variable]
+    frame.variables[node.variable] = text
+    if _accepts(walk, node):
+        walk.follow(node, "next", node.next)
+    else:
+        frame.variables[node.variable] = before
+        again(walk, node, "no_match")
 
 
 def _use_typed(walk: Walk, node: Question, typed: str) -> None:
     """Keys that came before the question."""
+    if isinstance(node, Listen):
+        walk.give_back(typed[1:])
+        heard(walk, node, typed[0])
+        return
     for i, digit in enumerate(typed):
         if walk.frame().node != node.id or walk.run.waits_for not in ("key", "digits"):
             walk.give_back(typed[i:])
@@ -110,7 +149,7 @@ def gathered(walk: Walk, node: Collect) -> None:
     walk.follow(node, "next", node.next)
 
 
-def _accepts(walk: Walk, node: Collect) -> bool:
+def _accepts(walk: Walk, node: Collect | Listen) -> bool:
     return not node.accept or walk.work_out(node, node.accept) is True
 
 

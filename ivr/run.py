@@ -10,7 +10,7 @@ from ivr.speaking import Sound
 
 Outcome = Literal["busy", "no_answer", "failed"]
 MessageOutcome = Literal["left", "nothing", "full"]
-Wait = Literal["", "said", "key", "digits", "reply", "pause", "transfer", "message"]
+Wait = Literal["", "said", "key", "digits", "reply", "pause", "transfer", "message", "speech"]
 """What comes next: the end of what is said, a key, …; "" = nothing, the flow is over."""
 
 
@@ -36,6 +36,9 @@ class FlowRun(msgspec.Struct, gc=False, kw_only=True):
     ends_at: float = 0.0
     n_steps: int = 0
     n_said: int = 0
+    n_heard: int = 0
+    is_hearing: bool = False
+    """He is listened to."""
     is_saying: bool = False
     is_secure: bool = False
     is_rated: bool = False
@@ -89,13 +92,24 @@ class NotTransferred(msgspec.Struct, frozen=True, gc=False):
     outcome: Outcome
 
 
+class Heard(msgspec.Struct, frozen=True, gc=False):
+    """What he said, of the `Hear` with this number; "" = nothing. Its repr does not tell it."""
+
+    number: int
+    text: str
+    error: str = ""
+
+    def __repr__(self) -> str:
+        return f"Heard({self.number}, {self.error!r})"
+
+
 class MessageTaken(msgspec.Struct, frozen=True, gc=False):
     """He is back from leaving a message."""
 
     outcome: MessageOutcome
 
 
-FlowInput = Digit | Said | Due | Replied | NotTransferred | MessageTaken
+FlowInput = Digit | Said | Due | Replied | NotTransferred | MessageTaken | Heard
 
 
 class Say(msgspec.Struct, frozen=True, gc=False):
@@ -184,6 +198,22 @@ class TransferTo(msgspec.Struct, frozen=True, gc=False):
     """The number is what a variable holds."""
 
 
+class Hear(msgspec.Struct, frozen=True, gc=False):
+    """Listen to him; `Heard` follows."""
+
+    number: int
+    language: str
+    hints: tuple[str, ...]
+    first_s: float
+    """He has so long to begin."""
+    silence_s: float
+    max_s: float
+
+
+class StopHearing(msgspec.Struct, frozen=True, gc=False):
+    """Nobody wants to know any more."""
+
+
 class TakeMessage(msgspec.Struct, frozen=True, gc=False):
     """Into a box; `MessageTaken` follows."""
 
@@ -249,6 +279,8 @@ FlowAction = (
     | JoinQueue
     | TransferTo
     | TakeMessage
+    | Hear
+    | StopHearing
     | EndCall
     | Tell
     | SpeakLanguage

@@ -83,6 +83,11 @@ class Walk:
             self.run.is_saying = False
             self.actions.append(flow.StopSaying())
 
+    def stop_hearing(self) -> None:
+        if self.run.is_hearing:
+            self.run.is_hearing = False
+            self.actions.append(flow.StopHearing())
+
     def secure(self, is_on: bool) -> None:
         if self.run.is_secure != is_on:
             self.run.is_secure = is_on

@@ -132,6 +132,23 @@ class Satisfaction(_Input, frozen=True, kw_only=True, tag="satisfaction"):
     next: Branch = ""
 
 
+class Listen(_Input, frozen=True, kw_only=True, tag="listen"):
+    """Something said, into a variable (XIVR-05); needs `[recognition]`. A key counts as if its digit were said."""
+
+    variable: VariableName
+    hints: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...],
+        Meta(max_length=100, description="Words that are likely."),
+    ] = ()
+    silence_s: Annotated[float, Meta(ge=0.3, le=10, description="So much silence ends it.")] = 1.2
+    max_s: Annotated[float, Meta(ge=1, le=120)] = 20.0
+    accept: Annotated[
+        str, Meta(max_length=500, description="Expression that must hold; else it is as a wrong key.")
+    ] = ""
+    next: Branch = ""
+    failed: Annotated[Branch, Meta(description="It cannot be understood: recognition is off, or does not answer.")] = ""
+
+
 class Set(_Node, frozen=True, kw_only=True, tag="set"):
     """Values of variables, in order."""
 
@@ -314,6 +331,7 @@ Node = (
     | Menu
     | Collect
     | Satisfaction
+    | Listen
     | Set
     | Script
     | Condition

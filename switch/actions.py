@@ -238,6 +238,23 @@ class ChangeMessage(_LegAction, frozen=True):
     by: str
 
 
+class HearCaller(_LegAction, frozen=True):
+    """Understand what comes to stand in a file; CallerHeard with the same token follows."""
+
+    token: int
+    path: str
+    language: str
+    hints: tuple[str, ...]
+    max_s: float
+
+
+class StopHearing(_LegAction, frozen=True):
+    """He has finished: nothing more comes to the file. Not `is_wanted`: nobody wants to know any more."""
+
+    token: int
+    is_wanted: bool
+
+
 class ReconfigureLeg(_LegAction, frozen=True):
     """What the media worker listens for has changed."""
 
@@ -295,6 +312,8 @@ Action = (
     | SettleMessage
     | AskMessages
     | ChangeMessage
+    | HearCaller
+    | StopHearing
     | ReconfigureLeg
     | MakeSpeech
     | ForgetCall

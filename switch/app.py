@@ -29,7 +29,7 @@ from storage.storage import Storage
 from storage.writer import WriterLimits, WriterState
 from switch.access import load_roles, token_table
 from switch.access_desk import load_access
-from switch.actions import AskDatabase, AskHttp, AskMember
+from switch.actions import AskDatabase, AskHttp, AskMember, HearCaller, StopHearing
 from switch.agent_phone import AgentPhones
 from switch.agent_rights import AgentRights
 from switch.alarms import AlarmWatch
@@ -57,6 +57,7 @@ from switch.outbound_history import recall_usage
 from switch.prometheus import Exporter, samples
 from switch.prompts_desk import load_prompts
 from switch.reach import Reaches
+from switch.recognition import Ears, token_of
 from switch.recovery import recover, recover_after_start
 from switch.registrations import Registrations
 from switch.retention import keep_event_log
@@ -67,6 +68,7 @@ from switch.security_log import SecurityLog
 from switch.services_desk import ServicesDesk
 from switch.sockets import local_address, media_hosts
 from switch.speech_client import SpeechClient
+from switch.speech_input import FOLDER
 from switch.trunks import Trunks
 from switch.version import VERSION
 from switch.vip_check import VipCheck
@@ -198,6 +200,7 @@ class App:
         directory.file_flows = load_flows(config, queues, calendars, boxes, directory.prompts)
         directory.flows = {**directory.file_flows}
         await load_published(app.storage, config, directory, app.hub.publish)
+        app._listen_to_callers()
         app.flow_databases = FlowDatabases(config.ivr.source, config.resolve)
         app.flow_requests = FlowRequests(core.runtime.tell, app._own, app.flow_databases.fetch)
         core.runtime.also_perform(AskDatabase, app.flow_requests.look_up)
@@ -255,6 +258,18 @@ class App:
         except OSError as error:
             raise UnusableError(f"security.log: {path}: {error.strerror}") from error
         return self._security_log
+
+    def _listen_to_callers(self) -> None:
+        config, runtime = self.config, self.runtime
+        try:
+            token = token_of(config.recognition, config.resolve)
+        except OSError as error:
+            raise UnusableError(f"recognition.token_file: {error.strerror}") from error
+        ears = Ears(config.recognition, token, config.resolve(FOLDER).absolute(), runtime.tell)
+        runtime.also_perform(HearCaller, ears.hear)
+        runtime.also_perform(StopHearing, ears.stop)
+        if ears.is_on:
+            self._own(ears.run())
 
     @property
     def addresses(self) -> list[tuple[str, str, int]]:

@@ -21,6 +21,7 @@ from sip.flow import Flow
 from sip.offer_answer import Capabilities, Negotiated
 from sip.sdes import LocalKeys
 from switch.conference import Room
+from switch.listening_to import Listening
 from switch.monitor import SUPERVISOR, Monitor
 from switch.ring_plan import OriginateOptions, Ringing, Target
 from switch.voicemail import HearingMessages, LeavingMessage
@@ -360,6 +361,8 @@ class Call(Ringing, msgspec.Struct, gc=False, kw_only=True):
     """What it is while messages are heard."""
     saying: tuple[Sound, ...] = ()
     """What the flow says now, when there are texts in it that were not made anew yet."""
+    listening: Listening | None = None
+    """What it is while a flow listens to what the caller says."""
     conference: Room | None = None
     """What it is when it is a conference."""
     monitors: dict[str, Monitor] = {}

@@ -13,6 +13,7 @@ from model.agents import Agent, AgentGroup, AgentRules
 from model.alarms import AlarmRule
 from model.calendars import Calendar
 from model.queues import AcdRules, Queue
+from model.recognition import Recognition
 from model.roles import Role
 from model.voicemail import VoicemailBox
 from switch.config_conference import Conference
@@ -402,6 +403,7 @@ class Config(Section, frozen=True):
     agents: AgentRules = AgentRules()
     queue: tuple[Queue, ...] = ()
     ivr: Ivr = Ivr()
+    recognition: Recognition = Recognition()
     voicemail: tuple[VoicemailBox, ...] = ()
     email: Email = Email()
     speech: SpeechRules = SpeechRules()

@@ -28,7 +28,7 @@ from switch.config_check_trunks import check_trunks, check_unique
 from switch.config_conference import Conference, check_conferences
 from switch.config_email import email_problem
 from switch.config_features import feature_problem
-from switch.config_ivr import check_sources
+from switch.config_ivr import check_sources, recognition_problem
 from switch.config_lines import line_of
 from switch.config_nat import nat_problem
 from switch.config_speech import SpeechRules, speech_problem
@@ -190,7 +190,7 @@ def _check(config: Config, text: str, path: str) -> None:
     )
     problems = (
         *(features, nat_problem(config.nat), vip_problem(config.vip)),
-        *(email_problem(config.email), speech_problem(config.speech)),
+        *(email_problem(config.email), speech_problem(config.speech), recognition_problem(config.recognition)),
     )
     for problem in problems:
         if problem is not None:

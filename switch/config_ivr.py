@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
+from model.recognition import Recognition
 from storage.urls import parse_database_url
 from switch.config_types import Name, Seconds, Section, Text
 
@@ -57,3 +58,14 @@ def flow_names(config: "Config") -> frozenset[str]:
     if not config.ivr.flows:
         return frozenset()
     return frozenset(path.stem for path in config.resolve(config.ivr.flows).glob("*.json"))
+
+
+def recognition_problem(recognition: Recognition) -> tuple[list[str], str] | None:
+    """(where, what is wrong) of what the types cannot say; None when all is right."""
+    if recognition.provider != "off" and not recognition.url:
+        return ["recognition", "url"], "is needed where there is a provider"
+    is_secret = bool(recognition.token_file)
+    is_near = recognition.url.partition("://")[2].startswith(("localhost", "127.0.0.1", "[::1]"))
+    if is_secret and recognition.url.startswith("ws:") and not is_near:
+        return ["recognition", "url"], "would send the token in the clear: wss://…"
+    return None

@@ -32,6 +32,7 @@ def surroundings(
         queues=queues,
         calendars=calendars,
         boxes=boxes,
+        has_recognition=config.recognition.provider != "off",
         flows=flows,
         sources={source.name for source in config.ivr.source},
         source_problem=sound_problem,

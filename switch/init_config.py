@@ -40,6 +40,7 @@ _SECTIONS = (
     "agents",
     "vip",
     "ivr",
+    "recognition",
     "email",
     "speech",
     "prometheus",

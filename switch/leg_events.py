@@ -235,6 +235,17 @@ class RecordingClosed(_CallEvent, frozen=True):
     error: str = ""
 
 
+class CallerHeard(_CallEvent, frozen=True):
+    """What the caller said, of the HearCaller with this token; leg_id is empty. Its repr does not tell it."""
+
+    token: int
+    text: str
+    error: str = ""
+
+    def __repr__(self) -> str:
+        return f"CallerHeard({self.call_id!r}, {self.token}, {self.error!r})"
+
+
 class MessagesCame(_CallEvent, frozen=True):
     """What is in the box that was asked for, newest last; or why it stays shut."""
 
@@ -459,6 +470,7 @@ CallEvent = (
     | RecordingClosed
     | MessagesCame
     | SpeechMade
+    | CallerHeard
     | FeatureDone
     | LegJoins
     | LegSpeaks

@@ -110,6 +110,9 @@ class MediaEvents:
         recordings = self._runtime.recordings
         record = recordings.get(event.recording)
         if record is None:
+            # Of a flow that listens to its caller; or nobody's.
+            closed = RecordingClosed(event.session, "", event.recording, event.duration_s, event.error)
+            self._runtime.dispatch(closed, now)
             return
         wall = self._runtime.calls.env.wall(now)
         finished = msgspec.structs.replace(

@@ -11,13 +11,14 @@ from ivr import run as flow
 from ivr.voices import language_of
 from model import events, media
 from model.causes import HangupCause
-from switch import agent_ringing, flow_steps, ringing, surveys
+from switch import agent_ringing, flow_steps, ringing, speech_input, surveys
 from switch.actions import Action
 from switch.answering import answer_caller, begin_segment, end_segment
 from switch.call import Call, Leg, QueueStay
 from switch.environment import Environment
 from switch.flow_world import FlowWorld
 from switch.leg_events import (
+    CallerHeard,
     CallEvent,
     DropLeg,
     FlowReplied,
@@ -25,7 +26,9 @@ from switch.leg_events import (
     LegFailed,
     LegHungUp,
     LegSilent,
+    LegSpeaks,
     PlayEnded,
+    RecordingClosed,
     Release,
     SetData,
     SpeechMade,
@@ -105,6 +108,13 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return _step(call, flow.Said(flow_steps.run_of(call).n_said), now, env)
         case FlowReplied(token=token, found=found, error=error) if token == flow_steps.token(call):
             return _step(call, flow.Replied(found, error, event.outcome), now, env)
+        case LegSpeaks(is_speaking=is_speaking):
+            speech_input.speaks(call, is_speaking, now)
+            return stay()
+        case RecordingClosed():
+            return stay(speech_input.closed(call, event))
+        case CallerHeard(token=token) if call.listening is not None and token == call.listening.token:
+            return _heard(call, event.text, event.error, now, env)
         case TimerDue(name=name):
             return _due(call, name, now, env)
         case LegHungUp(cause=cause) if leg is not None:
@@ -155,6 +165,9 @@ def _pressed(call: Call, leg: Leg, event: LegDigit, now: float, env: Environment
 def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
     if name == TIMER:
         return _step(call, flow.Due(), now, env)
+    if name == speech_input.TIMER:
+        actions, is_silent = speech_input.due(call, now)
+        return _heard(call, "", "", now, env, actions) if is_silent else stay(actions)
     made = agent_ringing.ringing_due(call, name)
     if made is None:
         return stay(ringing.timer_due(call, name))
@@ -162,6 +175,10 @@ def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
     if made.purpose == TRANSFER:
         return _follow_transfer(call, standing, now, env, [])
     return stay(agent_ringing.follow(call, made, standing))
+
+
+def _heard(call: Call, text: str, error: str, now: float, env: Environment, before: Sequence[Action] = ()) -> Outcome:
+    return _step(call, flow.Heard(flow_steps.run_of(call).n_heard, text, error), now, env, [*before, *speech_input.stop(call)])
 
 
 def _step(call: Call, given: flow.FlowInput, now: float, env: Environment, before: Sequence[Action] = ()) -> Outcome:
@@ -177,6 +194,10 @@ def _go(
         match step:
             case flow.JoinQueue(queue=queue):
                 return _join(call, queue, actions, now, env)
+            case flow.Hear(number=number):
+                actions += speech_input.begin(call, step, call.n_flows * 100_000 + number, now, env)
+            case flow.StopHearing():
+                actions += speech_input.stop(call)
             case flow.TakeMessage():
                 return _take_message(call, step, actions, now, env)
             case flow.TransferTo():
@@ -277,7 +298,7 @@ def _over(
     env: Environment,
     before: Sequence[Action] = (),
 ) -> Outcome:
-    actions = [*before, flow_steps.ended(call, result), *_let_go(call, now, env)]
+    actions = [*before, *speech_input.stop(call), flow_steps.ended(call, result), *_let_go(call, now, env)]
     return releasing(call, cause, side, now, env, actions)
 
 
