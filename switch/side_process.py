@@ -7,7 +7,6 @@ the process is given by `--fd`.
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import struct
 import sys
@@ -16,14 +15,11 @@ from typing import Any
 
 import msgspec
 
-from switch.media_workers import die_with_parent
-
 log = logging.getLogger(__name__)
 
 BACK_OFF_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 HEALTHY_S = 30.0
 """Up for so long, a process's next death is its first."""
-NICE = 5
 MAX_FRAME = 1 << 20
 _LENGTH = struct.Struct(">I")
 
@@ -91,7 +87,6 @@ class SideProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
-                preexec_fn=_prepare,
             )
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         try:
@@ -126,10 +121,3 @@ class SideProcess:
             return f"silent for {self._silent_s:.0f} s"
         except msgspec.DecodeError as error:
             return f"not our protocol: {error}"
-
-
-def _prepare() -> None:
-    # Calls come first.
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    die_with_parent()

@@ -4,29 +4,22 @@
 """
 
 import asyncio
-import contextlib
 import logging
-import socket
-import struct
-import sys
 from collections.abc import Callable, Sequence
 
 import msgspec
 
-from model.speech import BEAT_S, MAX_FRAME, Alive, FromSpeech, Gone, Setup, Speak, Spoken, ToSpeech, Used
+from model.speech import BEAT_S, Alive, FromSpeech, Gone, Setup, Speak, Spoken, Used
 from speech.errors import SpeechError
+from switch.side_process import SideProcess
 
 log = logging.getLogger(__name__)
 
-BACK_OFF_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
-HEALTHY_S = 30.0
-"""Up for so long, a worker's next death is its first."""
 SILENT_S = 10.0 * BEAT_S
 """A worker that shows nothing for so long is killed."""
 MAX_ASKED = 1000
 MAX_TRIES = 2
 """Workers that are asked for one text: it may be what they die of."""
-_LENGTH = struct.Struct(">I")
 
 
 class _Asked(msgspec.Struct):
@@ -41,10 +34,18 @@ class SpeechClient:
     def __init__(self, setup: Setup, on_gone: Callable[[Sequence[str]], None], log_level: str = "INFO") -> None:
         self._setup = setup
         self._on_gone = on_gone
-        self._log_level = log_level
         self._asked: dict[int, _Asked] = {}
         self._n_asked = 0
-        self._writer: asyncio.StreamWriter | None = None
+        self._process = SideProcess(
+            "speech worker",
+            "speech.worker",
+            FromSpeech,
+            on_message=self._take,
+            on_up=self._up,
+            on_down=lambda: None,
+            silent_s=SILENT_S,
+            log_level=log_level,
+        )
 
     async def make(self, text: str, language: str, timeout_s: float, *, is_ahead: bool = False) -> str:
         """Path of a file. Raises SpeechError, also when it takes longer than `timeout_s`."""
@@ -54,8 +55,8 @@ class SpeechClient:
         wish = Speak(self._n_asked, text, language, timeout_s, is_ahead)
         asked = self._asked[wish.number] = _Asked(wish, asyncio.get_running_loop().create_future())
         try:
-            if self._writer is not None:
-                self._ask(self._writer, asked)
+            if self._process.is_up:
+                self._ask(asked)
             async with asyncio.timeout(timeout_s):
                 return await asked.answer
         except TimeoutError:
@@ -65,72 +66,17 @@ class SpeechClient:
 
     def used(self, paths: Sequence[str]) -> None:
         """These were played without asking."""
-        if self._writer is not None and paths:
-            self._send(self._writer, Used(tuple(paths)))
+        if paths:
+            self._process.send(Used(tuple(paths)))
 
     async def run(self) -> None:
         """Keeps a worker until cancelled."""
-        loop = asyncio.get_running_loop()
-        failures = 0
-        while True:
-            started = loop.time()
-            try:
-                why = await self._live()
-            except OSError as error:
-                why = f"cannot be started: {error.strerror}"
-            if loop.time() - started > HEALTHY_S:
-                failures = 0
-            pause = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
-            failures += 1
-            log.error("x the speech worker is gone (%s); starting it again in %.2f s", why, pause)
-            await asyncio.sleep(pause)
+        await self._process.run()
 
-    async def _live(self) -> str:
-        """One worker's life; why it ended."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "speech.worker", "--fd", str(theirs.fileno())),
-                *("--log-level", self._log_level),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
-        try:
-            log.info("= speech worker is pid %d", process.pid)
-            self._send(writer, self._setup)
-            self._writer = writer
-            for asked in list(self._asked.values()):
-                self._ask(writer, asked)
-            return await self._listen(reader, process)
-        finally:
-            self._writer = None
-            writer.close()
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-
-    async def _listen(self, reader: asyncio.StreamReader, process: asyncio.subprocess.Process) -> str:
-        decode = msgspec.msgpack.Decoder(FromSpeech).decode
-        try:
-            while True:
-                async with asyncio.timeout(SILENT_S):
-                    (size,) = _LENGTH.unpack(await reader.readexactly(4))
-                    if size > MAX_FRAME:
-                        return f"a message of {size} bytes"
-                    message = decode(await reader.readexactly(size))
-                self._take(message)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    return f"status {await process.wait()}"
-            return "its end of the connection is closed"
-        except TimeoutError:
-            return f"silent for {SILENT_S:.0f} s"
-        except msgspec.DecodeError as error:
-            return f"not our protocol: {error}"
+    def _up(self) -> None:
+        self._process.send(self._setup)
+        for asked in list(self._asked.values()):
+            self._ask(asked)
 
     def _take(self, message: FromSpeech) -> None:
         match message:
@@ -147,16 +93,11 @@ class SpeechClient:
             case Alive():
                 pass
 
-    def _ask(self, writer: asyncio.StreamWriter, asked: _Asked) -> None:
+    def _ask(self, asked: _Asked) -> None:
         if asked.answer.done():
             return
         if asked.n_tries >= MAX_TRIES:
             asked.answer.set_exception(SpeechError("the speech worker died of it, or while it was made"))
             return
         asked.n_tries += 1
-        self._send(writer, asked.wish)
-
-    @staticmethod
-    def _send(writer: asyncio.StreamWriter, message: ToSpeech) -> None:
-        data = msgspec.msgpack.encode(message)
-        writer.write(_LENGTH.pack(len(data)) + data)
+        self._process.send(asked.wish)
