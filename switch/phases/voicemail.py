@@ -12,7 +12,7 @@ from ivr.voices import language_of
 from model import events, media
 from model.causes import HangupCause
 from model.records import MessageRecord, RecordingRecord
-from switch import recordings
+from switch import agent_ringing, recordings, ringing
 from switch.actions import Action, NoteMessage, ReconfigureLeg, SettleMessage
 from switch.answering import answer_caller, begin_segment, end_segment
 from switch.call import Call, Leg, RunningRecording
@@ -31,6 +31,7 @@ from switch.leg_events import (
     SetData,
     Timeout,
     TimerDue,
+    WithdrawAgent,
 )
 from switch.phases import bridged
 from switch.phases.ivr import end_flow
@@ -63,7 +64,6 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     call.is_direct = leg.is_direct = False
     language = language_of(call.variables.get("language") or box.language)
     call.leaving = LeavingMessage(box=box, language=language)
-    call.timers.clear()
     call.deadline = now + 2 * SAYING_S + MAX_TRIES * (2 * box.max_s + SAYING_S)
     # What is recorded from here on is the message.
     actions = [*recordings.change(call, "stop"), *answer_caller(call, leg, now, env)]
@@ -82,7 +82,8 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
 def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
     leg = call.legs.get(event.leg_id)
     if leg is not None and leg.leg_id != call.a:
-        return stay()
+        # An agent of the queue that he came from.
+        return stay(agent_ringing.on_leg(call, leg, event, now, env)) if call.stay is not None else stay()
     match event:
         case LegDigit() if leg is not None and not bridged.is_told(leg, event, now):
             return _pressed(call, leg, event, now, env)
@@ -109,6 +110,8 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
             return _over(call, "released", HangupCause.ALLOTTED_TIMEOUT, "system", now, env)
         case SetData(data=data):
             return stay(set_data(call, data))
+        case WithdrawAgent(offer_id=offer_id, reason=reason) if call.stay is not None:
+            return stay(agent_ringing.withdraw(call, offer_id, reason, now, env))
         case _:
             return stay()
 
@@ -158,8 +161,13 @@ def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
     if name == CLOSING or (name == ANSWER and leaving.stage == "review"):
         # What has become of a file that is not closed is settled when it is known.
         return stay(_end(call, "left", now, env))
-    # What is said does not end.
-    return _said(call, now, env) if name == ANSWER else stay()
+    if name == ANSWER:
+        # What is said does not end.
+        return _said(call, now, env)
+    made = agent_ringing.ringing_due(call, name)
+    if made is None:
+        return stay(ringing.timer_due(call, name))
+    return stay(agent_ringing.follow(call, made, ringing.no_answer(call, made, now, env)))
 
 
 def _heard(call: Call, is_speaking: bool, now: float) -> None:
@@ -294,7 +302,8 @@ def _leave(call: Call, now: float, env: Environment) -> Outcome:
     if call.flow is None:
         return _over(call, "ended", HangupCause.NORMAL_CLEARING, "system", now, env)
     # The flow that he came from goes on.
-    call.timers.clear()
+    for name in (SILENCE, TOO_LONG, CLOSING, ANSWER):
+        call.timers.pop(name, None)
     end_segment(call, call.legs[call.a], now, env)
     return to_phase("ivr", [media.StopPlay(call.call_id, call.a)])
 

@@ -79,6 +79,10 @@ full_to = "voicemail:quiet"
 [[access_number]]
 number = "4024"
 to = "queue:narrow"
+[[agent]]
+agent_id = "n1"
+extension = "1003"
+queues = [{{ queue = "narrow" }}]
 """
 
 
@@ -322,6 +326,20 @@ async def test_vm_02_a_key_leads_from_the_queue_to_voicemail(centre):
     await centre.keys("5")
     assert centre.of(QueueLeft)[0].reason == "exit_key"
     assert centre.played()[-1] == "voice:zh/leave_message"
+    await centre.to_tone()
+    await centre.hang_up(mine)
+    assert len(await centre.messages("office")) == 1
+
+
+@boxes_test
+async def test_vm_02_and_an_agent_who_was_rung_meanwhile_is_rung_no_longer(centre):
+    phone = await centre.agent("n1", "1003", answer_after_s=30.0)
+    mine = await centre.call("4024")
+    await phone.wait("incoming")
+    await centre.keys("5")
+    await phone.wait("ended")
+    assert centre.played()[-1] == "voice:zh/leave_message"
+    assert await centre.state("n1") == "available"
     await centre.to_tone()
     await centre.hang_up(mine)
     assert len(await centre.messages("office")) == 1
