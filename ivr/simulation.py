@@ -20,6 +20,7 @@ from ivr.walk import World
 TransferEnd = Literal["answered", "busy", "no_answer", "failed"]
 MAX_INPUTS = 10_000
 MAX_TOLD = 5000
+SAYS = "say:"
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):
@@ -64,23 +65,37 @@ class Simulation:
         self._go_on()
 
     def give(self, typed: str) -> None:
-        """Keys, "-" for nothing until it is too late, or "!": he hangs up."""
+        """Keys, "say:WORDS" for something said, "-" for nothing until it is too late, or "!": he hangs up."""
         if self.end:
             return
         if typed == "!":
             self._tell("caller", "hangs up")
             self.end = "hung_up"
             return
-        if typed in ("-", ""):
+        if typed.startswith(SAYS):
+            self._says(typed.removeprefix(SAYS).strip())
+        elif typed in ("-", ""):
             self._tell("caller", "does nothing")
             if self.run.is_saying:
                 self._give(flow.Said(self.run.n_said))
-            self._give(self._later())
+            self._give(self._silent())
         else:
             self._tell("caller", "keys " + ("•" * len(typed) if self.run.is_secure else typed))
             for digit in typed:
                 self._give(flow.Digit(digit))
         self._go_on()
+
+    def _silent(self) -> FlowInput:
+        return flow.Heard(self.run.n_heard, "") if self.run.waits_for == "speech" else self._later()
+
+    def _says(self, words: str) -> None:
+        self._tell("caller", f"says {words}")
+        if self.run.waits_for == "speech":
+            if self.run.is_saying:
+                self._give(flow.Said(self.run.n_said))
+            self._give(flow.Heard(self.run.n_heard, words))
+        else:
+            self._tell("caller", "is not listened to")
 
     def _go_on(self) -> None:
         """To where the caller must do something, or the end."""

@@ -25,7 +25,7 @@ from model.settings import Name, Text
 At = Annotated[float, Meta(ge=0.0, le=32503680000.0)]
 Version = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Document = dict[str, Any]
-Keys = Annotated[str, Meta(pattern=r"^(-|!|[0-9*#]{1,64})$")]
+Keys = Annotated[str, Meta(pattern=r"^(-|!|[0-9*#]{1,64}|say:.{1,200})$")]
 Hours = Literal["working", "off", "holiday", "emergency"]
 TransferEnd = Literal["answered", "busy", "no_answer", "failed"]
 
@@ -306,7 +306,8 @@ class SimulateFlow(Command, frozen=True, kw_only=True):
     """Empty: the draft, where there is one, or else what is published. Flows it calls are the published ones."""
     version: Version | None = None
     say: Annotated[tuple[Keys, ...], Meta(max_length=1000)] = ()
-    """What the caller does, in order: keys; "-" = nothing until it is too late; "!" = hangs up."""
+    """What the caller does, in order: keys; "say:WORDS" = speaks; "-" = nothing until it is too late; "!" = hangs
+    up."""
     hours: Hours = "working"
     """What calendars say."""
     caller: Annotated[str, Meta(max_length=64)] = "13800001111"

@@ -12,7 +12,7 @@ from rich.console import Console
 from ivr.checks import Surroundings, flow_faults, read_flow
 from ivr.interpreter import FixedWorld
 from ivr.program import Program, compile_flow
-from ivr.simulation import Simulation, TransferEnd
+from ivr.simulation import SAYS, Simulation, TransferEnd
 from model.flows import Flow
 from switch.cli_client import AsJson, fail
 from switch.cli_flows import add_flows
@@ -52,7 +52,8 @@ def run(
     say: Annotated[
         str | None,
         typer.Option(
-            help='What the caller does, in order: digits; "-" = nothing until it is too late; "!" = hangs up. "1,2,#"'
+            help='What the caller does, in order: digits; "say:WORDS" = speaks; "-" = nothing until it is too '
+            'late; "!" = hangs up. "1,2,#"'
         ),
     ] = None,
     hours: Annotated[str, typer.Option(help="What calendars say: working, off, holiday or emergency.")] = "working",
@@ -74,8 +75,8 @@ def run(
     world = FixedWorld(_programs(path), hours)
     inputs = [part.strip() for part in say.split(",")] if say is not None else None
     for part in inputs or []:
-        if part not in ("-", "!") and not (part and set(part) <= set("0123456789*#")):
-            fail(f'--say: "{part}" is neither digits nor "-" nor "!"')
+        if part not in ("-", "!") and not part.startswith(SAYS) and not (part and set(part) <= set("0123456789*#")):
+            fail(f'--say: "{part}" is neither digits nor "say:WORDS" nor "-" nor "!"')
     end = msgspec.convert(transfer, TransferEnd)
     walk = Simulation(world.flows[path.stem], world, caller=caller, replies=_documents(replies), transfer=end)
     walk.start()

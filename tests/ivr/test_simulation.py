@@ -82,3 +82,20 @@ def test_any_walk_ends_when_the_caller_does_nothing_more(say, is_busy):
             break
         made.give("-")
     assert made.end in ("ended", "stopped", "hung_up")
+
+
+def test_xivr_05_words_are_heard_where_somebody_listens():
+    program = program_of(
+        {"id": "what", "type": "listen", "variable": "wish", "accept": 'contains(wish, "sale")', "next": "tell"},
+        {"id": "tell", "type": "data", "data": {"wish": "{wish}"}, "next": "menu"},
+        {**MENU, "choices": {"1": "bye"}},
+        {"id": "bye", "type": "hang_up"},
+    )
+    made = Simulation(program, FixedWorld({"main": program}), caller="1")
+    made.start()
+    for typed in ("-", "say:hello", "say:I want a sale", "say:nobody listens", "1"):
+        made.give(typed)
+    assert made.end == "ended"
+    told = [(each.what, each.text) for each in made.told]
+    assert ("data", "wish = I want a sale") in told
+    assert ("caller", "is not listened to") in told
