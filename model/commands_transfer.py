@@ -31,7 +31,7 @@ class Transfer(Command, frozen=True, kw_only=True):
     leg_id: Id
     """The leg that transfers and leaves."""
     to: Number
-    """Number or extension; also "extension:NUMBER" and "agent:NUMBER"."""
+    """Number or extension; also "extension:NUMBER", "agent:NUMBER", "queue:NAME", "ivr:FLOW" and "voicemail:BOX"."""
     timeout_s: RingTimeout = 0.0
     """How long `to` may ring; 0 = as configured."""
     recall: bool = True

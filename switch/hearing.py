@@ -27,6 +27,7 @@ AGENT_NUMBER_PLAY = "agent_number"
 """Who serves him, to the caller of a queue."""
 WHISPER_PLAY = "whisper"
 """What the call is about, to the agent."""
+_SENT_ON = ("queue", "ivr", "voicemail")
 OWN_PLAYS = frozenset(
     (HOLD_PLAY, RINGBACK_PLAY, RELEASED_PLAY, ZIP_PLAY, REMINDER_PLAY, AGENT_NUMBER_PLAY, WHISPER_PLAY)
 )
@@ -123,11 +124,15 @@ def held_s(call: Call, wall: float) -> float:
 
 def talk_s(call: Call) -> float:
     """Seconds of an ended call from connected to ended, holds included, without the time in which one party only waited
-    for somebody else to answer, or stayed alone."""
+    for somebody else to answer, was sent on to a queue, a flow or voicemail, or stayed alone."""
     if not call.bridged_utc:
         return 0.0
     ended = call.talk_ended_utc or call.ended_utc
-    waited = sum((each.ended_utc or ended) - each.started_utc for each in call.segments if each.purpose == "ring")
+    waited = sum(
+        (each.ended_utc or ended) - each.started_utc
+        for each in call.segments
+        if each.purpose == "ring" or (each.purpose in _SENT_ON and each.started_utc >= call.bridged_utc)
+    )
     return ended - call.bridged_utc - waited
 
 

@@ -127,5 +127,7 @@ class Ringing(msgspec.Struct, gc=False, kw_only=True):
     """Who the leg that answers becomes in the conversation (`Leg.role`)."""
     refer: str = ""
     """The REFER that asked for it; it is told how it goes."""
+    target: str = ""
+    """Where it leads instead of ringing anybody: "queue:NAME", "ivr:FLOW", "voicemail:BOX"."""
     recall_to: str = ""
     """Extension that is rung when nobody answers; "" = none is."""

@@ -107,6 +107,10 @@ def choose_route(directory: Directory, origin: Origin, dialed: str, wall: float)
         return ToConference(dialed)
     if dialed.startswith(QUEUE) and dialed.removeprefix(QUEUE) in directory.queues:
         return ToQueue(dialed.removeprefix(QUEUE))
+    if dialed.startswith(FLOW) and dialed.removeprefix(FLOW) in directory.flows:
+        return ToFlow(dialed.removeprefix(FLOW))
+    if is_voicemail(dialed) and (box_at := directory.boxes.get(box_name(dialed))) is not None:
+        return ToVoicemail(box_at.name)
     box = directory.box_at(dialed)
     if box is not None:
         return ToVoicemail(box.name)

@@ -113,13 +113,21 @@ class TransferCommands:
                 if name not in self._env.directory.extensions:
                     raise errors.NoRoute(f"there is no {kind} {name}", cause=HangupCause.UNALLOCATED_NUMBER.value)
                 return name
-            case "ivr" | "queue":
-                raise errors.NoRoute(
-                    f"{to}: this switch has no {kind}s yet", cause=HangupCause.NO_ROUTE_DESTINATION.value
-                )
+            case "ivr" | "queue" | "voicemail":
+                directory = self._env.directory
+                known, what = {
+                    "ivr": (directory.flows.keys(), "flow"),
+                    "queue": (directory.queues.keys(), "queue"),
+                    "voicemail": (directory.boxes.keys(), "voicemail box"),
+                }[kind]
+                if name not in known:
+                    raise errors.NoRoute(f"there is no {what} {name}", cause=HangupCause.NO_ROUTE_DESTINATION.value)
+                return to
             case _:
                 raise errors.InvalidValue(
-                    f'"{to}" is no target: a number, "extension:NUMBER" or "agent:NUMBER"', field="to"
+                    f'"{to}" is no target: a number, "extension:NUMBER", "agent:NUMBER", "queue:NAME", "ivr:FLOW" or '
+                    '"voicemail:BOX"',
+                    field="to",
                 )
 
     def _check(self, prepared: Ringing | HangupCause, number: str, call: Call) -> None:

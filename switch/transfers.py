@@ -8,7 +8,7 @@ Pure.
 from model import events
 from model.causes import HangupCause
 from sip.refer import Replaces
-from switch import recordings, ringing
+from switch import recordings, ringing, sending_on
 from switch.actions import Action, RelocateLeg, ReportRefer, TakeRefer
 from switch.call import MAIN, Call, Leg
 from switch.causes import status_of_cause
@@ -19,7 +19,7 @@ from switch.phases.route import plan
 from switch.purposes import ANSWERED, FAILED, LEFT, follow
 from switch.release import drop_audio, end_leg
 from switch.ring_plan import Ringing
-from switch.routing import Origin
+from switch.routing import Origin, choose_route
 
 PURPOSES = ("transfer", "recall")
 LINGER_S = 1.0
@@ -59,7 +59,14 @@ def prepare(
         refer=refer,
         recall_to=by.name if is_recalled and by.kind == "extension" else "",
     )
-    refusal = plan(made, origin_of(by, env), number, now, env)
+    origin = origin_of(by, env)
+    if target := sending_on.target_of(choose_route(env.directory, origin, number, env.wall(now))):
+        # Only one can be sent on, and nobody who has just been rung for somebody else.
+        if len(others) > 1 or call.ringings or call.consults:
+            return HangupCause.NORMAL_TEMPORARY_FAILURE
+        made.target = target
+        return made
+    refusal = plan(made, origin, number, now, env)
     if refusal is not None:
         return refusal
     show_referrer(made, by, env, referred_by, replaces)
@@ -69,6 +76,9 @@ def prepare(
 def begin(call: Call, by: Leg, made: Ringing, now: float, env: Environment) -> Outcome:
     """Carries out what `prepare` made."""
     actions: list[Action] = [events.CallTransferStarted(call_id=call.call_id, by_leg_id=by.leg_id, number=made.dialed)]
+    if made.target:
+        actions += relay(call)
+        return sending_on.send(call, by, made, actions, now, env)
     if made.refer:
         # Its phone ends the leg when it knows how the transfer went.
         actions.append(TakeRefer(call.call_id, by.leg_id, made.refer))

@@ -3,7 +3,20 @@ how it ends."""
 
 from model import events, media
 from model.causes import HangupCause
-from switch import collecting, holds, keys, leaving, parking, pickup, purposes, recordings, ringing, transfers, wishes
+from switch import (
+    collecting,
+    holds,
+    keys,
+    leaving,
+    parking,
+    pickup,
+    purposes,
+    recordings,
+    ringing,
+    sending_on,
+    transfers,
+    wishes,
+)
 from switch.actions import Action, RefuseOffer, ReofferLeg, SendInfoDigits, TakeOffer
 from switch.call import MAIN, Call, Leg
 from switch.environment import Environment
@@ -43,7 +56,7 @@ _SAME_KEY_S = 1.0
 def enter(call: Call, now: float, env: Environment) -> Outcome:
     """Leg `b` has answered leg `a`."""
     wall = env.wall(now)
-    call.bridged_utc = wall
+    call.bridged_utc = call.bridged_utc or wall
     call.plan = []
     a, b = call.legs[call.a], call.legs[call.b]
     # The customer is who is outside; between extensions it is who calls.
@@ -141,6 +154,8 @@ def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
         return keys.due(call, name, now, env)
     if name in parking.TIMERS:
         return parking.due(call, name, now, env)
+    if name == sending_on.TIMER:
+        return sending_on.due(call, now, env)
     if name == leaving.TIMER:
         return releasing(call, HangupCause.NORMAL_CLEARING, "system", now, env)
     outcome = holds.due(call, name, now, env)
