@@ -16,8 +16,7 @@ MAX_TEXT = 2000
 
 
 class Recognition(Section, frozen=True):
-    """Speech understood as text in flows (node `listen`), by a service of yours. Off unless a provider is named: what
-    callers say goes to that service."""
+    """Speech of callers understood as text in flows (node `listen`), by a service that you name: it hears them."""
 
     provider: Annotated[
         Literal["off", "websocket", "vosk"],

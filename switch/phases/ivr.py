@@ -178,7 +178,9 @@ def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
 
 
 def _heard(call: Call, text: str, error: str, now: float, env: Environment, before: Sequence[Action] = ()) -> Outcome:
-    return _step(call, flow.Heard(flow_steps.run_of(call).n_heard, text, error), now, env, [*before, *speech_input.stop(call)])
+    return _step(
+        call, flow.Heard(flow_steps.run_of(call).n_heard, text, error), now, env, [*before, *speech_input.stop(call)]
+    )
 
 
 def _step(call: Call, given: flow.FlowInput, now: float, env: Environment, before: Sequence[Action] = ()) -> Outcome:
