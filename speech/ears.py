@@ -30,6 +30,7 @@ LOOK_S = 0.1
 """How often a file that grows is looked at."""
 GRACE_S = 3.0
 """Longer than the caller may speak nothing is waited for."""
+NICE = 5
 STALE_S = 60.0
 MAX_READ = 1 << 16
 _HEAD = 4096
@@ -199,6 +200,9 @@ def main() -> int:
     logging.basicConfig(level=arguments.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # It would tell what callers said.
     logging.getLogger("websockets").setLevel(logging.WARNING)
+    # Calls come first.
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
     return asyncio.run(serve(socket.socket(fileno=arguments.fd)))
 
 
