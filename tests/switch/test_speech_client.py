@@ -125,7 +125,7 @@ def test_a_text_that_one_worker_after_the_other_dies_of_is_given_up(tmp_path, ca
     program = tmp_path / "worker"
     program.write_text(BAD_WORKER.format(python=sys.executable, behaviour=behaviour))
     program.chmod(0o755)
-    monkeypatch.setattr(speech_client.sys, "executable", str(program))
+    monkeypatch.setattr(sys, "executable", str(program))
 
     async def main():
         async with speaking(tmp_path / "cache") as client:
