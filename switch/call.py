@@ -380,6 +380,8 @@ class Call(Ringing, msgspec.Struct, gc=False, kw_only=True):
     answered_utc: float = 0.0
     bridged_utc: float = 0.0
     ended_utc: float = 0.0
+    between_s: float = 0.0
+    """Of a call with several conversations: seconds between them that were none and belong to no segment."""
     talk_ended_utc: float = 0.0
     """When the conversation was over, if a leg has stayed longer (`Leg.is_left_alone`)."""
     hangup_cause: HangupCause | None = None

@@ -133,7 +133,7 @@ def talk_s(call: Call) -> float:
         for each in call.segments
         if each.purpose == "ring" or (each.purpose in _SENT_ON and each.started_utc >= call.bridged_utc)
     )
-    return ended - call.bridged_utc - waited
+    return ended - call.bridged_utc - waited - call.between_s
 
 
 _NOBODY: list[Leg] = []

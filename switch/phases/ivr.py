@@ -311,6 +311,8 @@ def end_flow(call: Call, result: str, now: float, env: Environment) -> list[Acti
 
 def _go_on(call: Call, now: float, env: Environment) -> list[Action]:
     """To somebody: a conversation before a survey was not the last one."""
+    if call.talk_ended_utc:
+        call.between_s += env.wall(now) - call.talk_ended_utc
     call.talk_ended_utc = 0.0
     return _let_go(call, now, env)
 
