@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from ivr.program import Program, branches_of, pieces_of, places
-from ivr.speaking import Speech
+from ivr.speaking import Speech, spoken
 from model.flows import Node, PlayText, PlayVariable, SetLanguage, SubFlow
 
 FIRST = "0"
@@ -26,7 +26,8 @@ def constant_texts(programs: Mapping[str, Program], entered: Iterable[str]) -> l
             continue
         short = language.partition("-")[0]
         for text in _texts(node):
-            found.setdefault((text, short), Speech(text, short))
+            made = spoken(text, short)
+            found.setdefault((text, made.language), made)
         if _has_varying(node):
             varying.add(short)
         following = node.language if isinstance(node, SetLanguage) else language

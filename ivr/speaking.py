@@ -1,5 +1,6 @@
 """What a node says, as sources of sound in order. Pure."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, time
 from decimal import Decimal, DecimalException
@@ -13,12 +14,21 @@ from ivr.voices import LANGUAGES
 from model.flows import Piece, PlayDigits, PlayNumber, PlaySound, PlayText, PlayVariable, Reading
 from model.prompts import PROMPT, Prompt, audio_for, variant
 
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+_READ_HAN = ("zh", "ja")
+
 
 class Speech(msgspec.Struct, frozen=True, gc=False):
     """Text that is to be spoken."""
 
     text: str
     language: str
+
+
+def spoken(text: str, language: str) -> Speech:
+    """Chinese is spoken as Chinese, whatever the caller speaks: other voices make noise of it."""
+    has_han = language not in _READ_HAN and _HAN.search(text) is not None
+    return Speech(text, "zh" if has_han else language)
 
 
 Sound = str | Speech
@@ -51,19 +61,19 @@ def speak(
             case PlayNumber(value=value):
                 sounds += _named(reading.number(Decimal(value), language), language)
             case PlayText(text=text):
-                if spoken := fill(text, variables).strip():
-                    sounds.append(Speech(spoken, language))
+                if filled := fill(text, variables).strip():
+                    sounds.append(spoken(filled, language))
             case PlayVariable(name=name, read=read):
                 value = show(variables[name]).strip()
                 if not value:
                     continue
                 try:
                     sounds += (
-                        [Speech(value, language)] if read == "text" else _named(_read(value, read, language), language)
+                        [spoken(value, language)] if read == "text" else _named(_read(value, read, language), language)
                     )
                 except (ValueError, DecimalException):
                     problems.append(f"{name} cannot be read as {read}")
-                    sounds.append(Speech(value, language))
+                    sounds.append(spoken(value, language))
     return sounds, problems
 
 
