@@ -49,7 +49,7 @@ def offer(switch: SwitchProcess, hz: float) -> None:
     switch.control.wait_for("prompt.changed", prompt="welcome")
 
 
-def test_ivr_07_callers_hear_an_uploaded_prompt(bed: Bed) -> None:
+def test_ivr_07_uploaded(bed: Bed) -> None:
     settings: dict[str, Any] = {
         "node": {"directory": str(bed.folder / "data")},
         "extension": [extension("1001")],
@@ -59,8 +59,8 @@ def test_ivr_07_callers_hear_an_uploaded_prompt(bed: Bed) -> None:
     offer(before, 660.0)
     before.finish()
 
-    # A flow that names it is good now, after a restart too.
-    bed.folder = bed.folder / "again"
+    # A flow that names it is good now, after a restart too. Paths are short: baresip cuts them off at 127 characters.
+    bed.folder = bed.folder / "2"
     flows = bed.folder / "flows"
     flows.mkdir(parents=True)
     say = [{"kind": "sound", "source": "prompt:welcome"}]
