@@ -209,7 +209,13 @@ class VoicemailDesk:
         if changed == message:
             return message
         self._keep(changed)
-        await self._flush()
+        try:
+            await self._flush()
+        except StorageUnavailable:
+            if changed.state == "deleted":
+                # It is deleted as soon as that can be written, and its sound goes then.
+                self._own(self._throw_away(changed))
+            raise
         if changed.state == "deleted":
             await self._throw_away(changed)
         self._publish(

@@ -660,3 +660,17 @@ async def test_old_messages_are_removed(centre):
     await centre.switch.voicemail.forget_old()
     assert [each.box for each in await centre.messages()] == ["office"]
     assert len(centre.switch.removed) == 1
+
+
+@boxes_test
+async def test_what_is_deleted_while_the_database_is_away_goes_when_it_is_back(centre):
+    await centre.leave()
+    (message,) = await centre.messages()
+    centre.switch.storage.fail("disk full")
+    with pytest.raises(errors.StorageUnavailable):
+        await centre.app.do(voicemail.DeleteMessage(message_id=message.message_id))
+    assert centre.switch.removed == []
+    centre.switch.storage.recover()
+    await asyncio.sleep(1.0)
+    assert centre.switch.removed == [message.path]
+    assert await centre.messages() == []
