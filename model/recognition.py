@@ -26,7 +26,7 @@ class Recognition(Section, frozen=True):
     token_file: Annotated[
         Text, Meta(description='File with what is sent as "Authorization: Bearer …"; empty: nothing is.')
     ] = ""
-    answer_s: Annotated[float, Meta(ge=0.5, le=60, description="How long its answer may take after the end, s.")] = 5.0
+    answer_s: Annotated[float, Meta(ge=0.5, le=10, description="How long its answer may take after the end, s.")] = 5.0
     max_listening: Annotated[
         int, Meta(ge=1, le=2000, description="Callers listened to at a time; others take the branch for failures.")
     ] = 60
