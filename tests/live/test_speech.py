@@ -118,3 +118,4 @@ def test_the_examples_of_flows_speak(bed: Bed) -> None:
         phone.hang_up()
         phone.wait_for("CALL_CLOSED")
         switch.calls_are_over()
+    assert not [each for each in switch.control.events if each.get("event") == "flow.trouble"]
