@@ -218,6 +218,31 @@ class NoSuchBox(ApiError):
     """There is no voicemail box with that name."""
 
 
+@error(-32090, "no_such_campaign")
+class NoSuchCampaign(ApiError):
+    """There is no campaign of that name."""
+
+
+@error(-32091, "no_such_record")
+class NoSuchRecord(ApiError):
+    """There is no record with that id in a campaign."""
+
+
+@error(-32092, "no_such_appointment")
+class NoSuchAppointment(ApiError):
+    """There is no appointment with that id."""
+
+
+@error(-32093, "no_such_customer")
+class NoSuchCustomer(ApiError):
+    """There is no customer with that id."""
+
+
+@error(-32094, "unreadable_list")
+class UnreadableList(ApiError):
+    """The file is no list of records: `data.problem` says why."""
+
+
 @error(-32081, "no_such_message")
 class NoSuchMessage(ApiError):
     """There is no message with that id, or its sound is gone."""

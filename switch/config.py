@@ -12,6 +12,7 @@ from model.access_numbers import AccessNumber
 from model.agents import Agent, AgentGroup, AgentRules
 from model.alarms import AlarmRule
 from model.calendars import Calendar
+from model.campaigns import Campaign, DialerRules
 from model.queues import AcdRules, Queue
 from model.recognition import Recognition
 from model.roles import Role
@@ -24,7 +25,7 @@ from switch.config_nat import Nat
 from switch.config_security import Outbound, OutboundLimit, Security
 from switch.config_speech import SpeechRules
 from switch.config_supervision import Supervises, Supervision, SupervisionGroup
-from switch.config_trunks import Campaign, Numbering, Route, Trunk, TrunkGroup
+from switch.config_trunks import Numbering, Route, Trunk, TrunkGroup
 from switch.config_types import (
     DtmfKind,
     Name,
@@ -394,6 +395,7 @@ class Config(Section, frozen=True):
     extension: tuple[Extension, ...] = ()
     trunk: tuple[Trunk, ...] = ()
     trunk_group: tuple[TrunkGroup, ...] = ()
+    dialer: DialerRules = DialerRules()
     campaign: tuple[Campaign, ...] = ()
     calendar: tuple[Calendar, ...] = ()
     access_number: tuple[AccessNumber, ...] = ()

@@ -33,7 +33,6 @@ def check_trunks(config: Config, wrong: Wrong) -> None:
                 raise wrong(["trunk", i, "from_addresses"], f'"{address_text}" is no IP address') from None
     for i, group in enumerate(config.trunk_group):
         _check_group(group, i, trunks, wrong)
-    check_unique("campaign", [c.name for c in config.campaign], wrong)
     check_unique("trunk_group", [g.name for g in config.trunk_group], wrong)
     ways = trunks | {g.name for g in config.trunk_group}
     for i, route in enumerate(config.route):

@@ -13,6 +13,7 @@ from model.access_numbers import AccessNumber
 from model.agents import Agent, AgentGroup, AgentRules, Membership, NotReadyReason
 from model.alarms import AlarmRule
 from model.calendars import Calendar, Holiday, SpecialDay
+from model.campaigns import Campaign, Disposition, RetryRule, ShownNumber
 from model.queues import Callback, Queue, QueueLimits, QueueSound, RelaxStep, Satisfaction, WrapUp
 from model.roles import BUILT_IN_ROLES, Role, RoleFault, compile_rights
 from model.speech import SpeechVoice
@@ -23,6 +24,7 @@ from sip.sdes import KEY_BYTES
 from switch.addresses import parse_listen, split_host_port
 from switch.config import Config, Control, Extension, User
 from switch.config_access import check_access
+from switch.config_campaigns import check_campaigns
 from switch.config_centre import check_centre
 from switch.config_check_trunks import check_trunks, check_unique
 from switch.config_conference import Conference, check_conferences
@@ -33,7 +35,7 @@ from switch.config_lines import line_of
 from switch.config_nat import nat_problem
 from switch.config_speech import SpeechRules, speech_problem
 from switch.config_supervision import check_supervision
-from switch.config_trunks import Campaign, GroupMember, NumberRule, Route, Trunk, TrunkGroup
+from switch.config_trunks import GroupMember, NumberRule, Route, Trunk, TrunkGroup
 from switch.config_types import Section
 from switch.config_vip import vip_problem
 
@@ -130,6 +132,9 @@ _NESTED: dict[tuple[Any, str], type[Section]] = {
     (Queue, "satisfaction"): Satisfaction,
     (Queue, "relax"): RelaxStep,
     (Agent, "queues"): Membership,
+    (Campaign, "retries"): RetryRule,
+    (Campaign, "dispositions"): Disposition,
+    (Campaign, "area_numbers"): ShownNumber,
     (AgentRules, "reason"): NotReadyReason,
 }
 
@@ -202,6 +207,7 @@ def _check(config: Config, text: str, path: str) -> None:
     check_conferences(config.conference, taken, wrong)
     check_sources(config, wrong)
     check_centre(config, wrong)
+    check_campaigns(config, wrong)
     check_access(config, wrong)
 
 

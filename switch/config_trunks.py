@@ -230,14 +230,6 @@ class TrunkGroup(Section, frozen=True):
     ] = "listed"
 
 
-class Campaign(Section, frozen=True):
-    """What all calls of a campaign have in common."""
-
-    name: Name
-    caller_id: Annotated[str, Meta(description="Number shown, whoever of the agents calls.")] = ""
-    caller_name: Annotated[Text, Meta(description="Name shown, where names are.")] = ""
-
-
 class Route(Section, frozen=True):
     """Which trunks a dialled number goes out by."""
 

@@ -11,6 +11,7 @@ import msgspec
 from ivr.program import Program
 from model.access_numbers import AccessNumber
 from model.agents import BUILT_IN_GROUP, Agent, AgentGroup
+from model.campaigns import Campaign
 from model.prompts import Prompt
 from model.queues import Queue, QueueState
 from model.records import MessageRecord
@@ -18,7 +19,7 @@ from model.voicemail import VoicemailBox
 from sip.flow import Flow
 from switch.caller_lists import CallerLists
 from switch.config import Config
-from switch.config_trunks import Campaign, Route, TrunkGroup
+from switch.config_trunks import Route, TrunkGroup
 from switch.last_agents import LastAgents
 from switch.numbers import e164
 from switch.office import Office

@@ -10,12 +10,13 @@ from msgspec import Meta
 
 from control.auth import hash_token, new_token
 from model.calendars import Calendar, Holiday, SpecialDay
+from model.campaigns import Campaign, Disposition, RetryRule, ShownNumber
 from model.roles import Role
 from model.speech import SpeechVoice
 from switch.config import Config, Control, Extension, User
 from switch.config_ivr import Ivr, Source
 from switch.config_speech import SpeechRules
-from switch.config_trunks import Campaign, GroupMember, NumberRule, Trunk, TrunkGroup
+from switch.config_trunks import GroupMember, NumberRule, Trunk, TrunkGroup
 
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
 _SECTIONS = (
@@ -37,6 +38,7 @@ _SECTIONS = (
     "supervision",
     "security",
     "acd",
+    "dialer",
     "agents",
     "vip",
     "ivr",
@@ -51,6 +53,11 @@ _INNER: dict[Any, tuple[tuple[str, Any], ...]] = {
     Calendar: (
         ("Entries of `holidays` of a calendar", Holiday),
         ("Entries of `special_days` of a calendar", SpecialDay),
+    ),
+    Campaign: (
+        ("Entries of `retries` of a campaign", RetryRule),
+        ("Entries of `dispositions` of a campaign", Disposition),
+        ("Entries of `area_numbers` of a campaign", ShownNumber),
     ),
     Control: (("[[control.user]]", User),),
     SpeechRules: (("[[speech.voice]]", SpeechVoice),),
