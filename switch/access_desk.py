@@ -11,11 +11,11 @@ from control.auth import Caller
 from model import commands_access as access
 from model import errors, views
 from model.access_numbers import AccessNumber
+from model.almanac import Almanac, is_in_force
 from model.calendars import Calendar, Closure
 from model.declare import Command
 from model.events_access import AccessNumberChanged, CalendarChanged, CalendarClosed, CalendarReopened
 from storage.interface import AnyStorage
-from switch.calendar import Almanac, is_in_force
 from switch.config_access import access_problem, is_heard
 from switch.directory import Directory
 from switch.flow_store import flows_naming

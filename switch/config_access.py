@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container
 
 from model.access_numbers import AccessNumber
-from switch.calendar import Almanac
+from model.almanac import Almanac
 from switch.config import Config
 from switch.config_centre import target_problem
 from switch.config_ivr import flow_names

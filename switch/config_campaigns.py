@@ -2,13 +2,13 @@
 
 from collections.abc import Container, Set
 
+from model.almanac import zone_of
 from model.campaigns import Campaign, DialerRules
-from switch.calendar import zone_of
+from model.hours import parse_hours
 from switch.config import Config
 from switch.config_centre import Wrong, target_problem
 from switch.config_check_trunks import check_unique
 from switch.config_ivr import flow_names
-from switch.hours import parse_hours
 from switch.sources import source_problem
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from model.causes import HangupCause
+from model.hours import parse_hours
 from switch.config import Config
 from switch.config_trunks import Route, TrunkGroup
-from switch.hours import parse_hours
 
 Wrong = Callable[[list[str | int], str], Exception]
 """(key, what would be right) → the error to raise"""

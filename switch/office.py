@@ -3,8 +3,8 @@
 import msgspec
 
 from model.access_numbers import AccessNumber
+from model.almanac import Almanac, Moment, is_in_force
 from model.calendars import Calendar, Closure, Which
-from switch.calendar import Almanac, Moment, is_in_force
 
 EVERYTHING = ""
 """The calendar of a closure that holds for all access numbers."""

@@ -14,9 +14,9 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 
+from model.hours import is_within, parse_hours
 from switch.config_trunks import GroupMember, TrunkGroup
 from switch.days import zone_of
-from switch.hours import is_within, parse_hours
 from switch.trunk_state import TrunkState
 
 

@@ -1,5 +1,5 @@
 """Whole switch, virtual time: calls of access numbers by calendar, emergency closures, all of it changed by API and
-kept over a restart. What calendars say is in tests/switch/test_calendar.py."""
+kept over a restart. What calendars say is in tests/model/test_almanac.py."""
 
 import pytest
 

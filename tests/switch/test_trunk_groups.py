@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.hours import is_within, parse_hours
 from sip.flow import Flow
 from switch.call import Call, Leg
 from switch.config_trunks import GroupMember, NumberRule, Trunk, TrunkGroup
-from switch.hours import is_within, parse_hours
 from switch.number_rules import apply_rules, number_from_trunk
 from switch.preemption import choose_victim
 from switch.trunk_groups import order_trunks

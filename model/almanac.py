@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from model.calendars import Calendar, Closure, Which
-from switch.hours import Span, parse_hours
+from model.hours import Span, parse_hours
 
 _LOOK_AHEAD_DAYS = 370
 _DAY_MINUTES = 24 * 60

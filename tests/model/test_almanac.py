@@ -1,4 +1,4 @@
-"""switch/calendar.py, switch/office.py: what a calendar says at an instant and until when; daylight saving on both
+"""model/almanac.py, switch/office.py: what a calendar says at an instant and until when; daylight saving on both
 hemispheres. By API and in calls: tests/scenarios/test_access_numbers.py."""
 
 from datetime import datetime
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.access_numbers import AccessNumber
+from model.almanac import Almanac
 from model.calendars import Calendar, Closure, Holiday, SpecialDay
-from switch.calendar import Almanac
 from switch.config_file import ConfigError, parse_config
 from switch.office import Choice, Office
 
