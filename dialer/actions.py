@@ -50,6 +50,13 @@ class StoreOutcome(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     record: CampaignRecord
 
 
+class StoreDisposition(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What an agent said of a record: the record as it is now, its disposition also that of the attempt ("": none)."""
+
+    attempt_id: str
+    record: CampaignRecord
+
+
 class StoreCampaign(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """State, ledger and model of a campaign as plain JSON, to go on from after a restart."""
 
@@ -83,6 +90,7 @@ DialerAction = (
     | PlaceCall
     | GiveUp
     | StoreOutcome
+    | StoreDisposition
     | StoreCampaign
     | LogPacing
     | BarNumber

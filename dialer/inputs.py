@@ -68,7 +68,7 @@ class NumberAllowed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class FloorSeen(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Agents of a queue as they are now: told whenever that changes, and after `SeeFloor`."""
+    """Agents of a queue as they are now: told whenever that changes, and before a call is said to be connected."""
 
     queue: str
     n_agents: int
@@ -166,6 +166,13 @@ class AttemptPlaced(msgspec.Struct, frozen=True, gc=False):
     record: CampaignRecord
 
 
+class AttemptFound(msgspec.Struct, frozen=True, gc=False):
+    """At a start: it had not ended when the switch did, and its call is gone. The record is as it was stored."""
+
+    attempt: Attempt
+    record: CampaignRecord
+
+
 class RecordDisposed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An agent said how it went. Raises InvalidValue for a code that the campaign has not."""
 
@@ -201,5 +208,6 @@ DialerInput = (
     | AttemptDropped
     | AttemptEnded
     | AttemptPlaced
+    | AttemptFound
     | RecordDisposed
 )
