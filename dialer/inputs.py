@@ -130,7 +130,7 @@ class AttemptVerdict(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     attempt_id: str
     verdict: str
-    confidence: float = 0.0
+    evidence: str = ""
 
 
 class AttemptConnected(msgspec.Struct, frozen=True, gc=False, kw_only=True):

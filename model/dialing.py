@@ -94,7 +94,36 @@ class Attempt(msgspec.Struct, kw_only=True):
     sip_status: int = 0
     verdict: str = ""
     """Of AMD: human, machine, not_sure …; "" = it was not asked."""
-    confidence: float = 0.0
+    evidence: str = ""
+    """The rule by which AMD decided: beep, long_greeting, short_greeting …"""
     is_dropped: bool = False
     """Answered by a person, and no agent within `patience_s`: the legal definition of abandoned."""
     disposition: str = ""
+
+
+class DncEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A number that is not called: by a campaign, or by none."""
+
+    number: str
+    """E.164 with "+", or the beginning of one."""
+    campaign: str = ""
+    """ "" = by none."""
+    is_prefix: bool = False
+    """All numbers that begin so: an area."""
+    reason: str = ""
+    source: str = ""
+    """The import it came with, "agent", "api" …"""
+    added_by: str = ""
+    added_utc: float = 0.0
+    expires_utc: float = 0.0
+    """Called again from then on; 0 = never."""
+
+
+class PacingEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision of how many to call, with what it was made from."""
+
+    campaign: str
+    at_utc: float
+    n_dials: int
+    reason: str
+    inputs: dict[str, float]

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from model.audit import AuditRecord
 from model.records import CallRecord, RecordingRecord
+from storage.appointments import AppointmentBook
+from storage.attempts import AttemptBook
+from storage.barred import BarredBook
 from storage.calls import CallTotals, GroupBy, StoredCall
+from storage.campaign_records import RecordBook
+from storage.campaigns import CampaignBook
+from storage.customers import CustomerBook
 from storage.directory import (
     AccessNumber,
     Entry,
@@ -86,6 +92,18 @@ class AnyStorage(Protocol):
     def events(self) -> EventBook: ...
     @property
     def flows(self) -> FlowBook: ...
+    @property
+    def records(self) -> RecordBook: ...
+    @property
+    def attempts(self) -> AttemptBook: ...
+    @property
+    def campaigns(self) -> CampaignBook: ...
+    @property
+    def barred(self) -> BarredBook: ...
+    @property
+    def customers(self) -> CustomerBook: ...
+    @property
+    def appointments(self) -> AppointmentBook: ...
     @property
     def messages(self) -> MessageBook: ...
     @property

@@ -14,6 +14,7 @@ from model.audit import FIRST_HASH, AuditRecord
 from model.records import CallRecord, EventRecord, MessageRecord, RecordingRecord
 from storage.audit import parse_seq
 from storage.calls import CallTotals, GroupBy, StoredCall
+from storage.campaign_rows import CampaignEntry
 from storage.directory import (
     KINDS,
     AccessNumber,
@@ -40,6 +41,8 @@ from storage.filters import (
     format_cursor,
     parse_cursor,
 )
+from storage.memory_campaigns import MemoryOutbound
+from storage.memory_customers import MemoryAppointments, MemoryBarred, MemoryCustomers
 from storage.memory_flows import MemoryFlows
 from storage.recordings import StoredRecording
 from storage.rows import RECORD_TYPES, Record
@@ -65,6 +68,13 @@ class MemoryStorage:
         self.events = MemoryEvents()
         self.messages = MemoryMessages()
         self.flows = MemoryFlows()
+        self._outbound = MemoryOutbound(self)
+        self.records = self._outbound.records
+        self.attempts = self._outbound.attempts
+        self.campaigns = self._outbound.campaigns
+        self.barred = MemoryBarred()
+        self.customers = MemoryCustomers()
+        self.appointments = MemoryAppointments()
         self.extensions: MemoryEntries[Extension] = MemoryEntries(Extension, wall)
         self.extension_services: MemoryEntries[ExtensionServices] = MemoryEntries(ExtensionServices, wall)
         self.access_numbers: MemoryEntries[AccessNumber] = MemoryEntries(AccessNumber, wall)
@@ -124,6 +134,8 @@ class MemoryStorage:
                 self.events.rows[record.node, record.seq] = record
             elif isinstance(record, MessageRecord):
                 self.messages.rows[record.message_id] = record
+            elif isinstance(record, CampaignEntry):
+                self._outbound.write(record)
             else:
                 self.recordings.write(record)
         written = self.state.written + len(self._waiting)

@@ -10,11 +10,22 @@ import msgspec
 from msgspec.structs import astuple
 
 from model.audit import AuditRecord
+from model.dialing import PacingEntry
 from model.records import CallRecord, EventRecord, LegRecord, MessageRecord, RecordingRecord, SegmentRecord
 from storage import schema
+from storage.campaign_rows import (
+    AttemptEntry,
+    AttemptWithdrawn,
+    CampaignEntry,
+    CampaignPlan,
+    CampaignRow,
+    DispositionEntry,
+    RecordReturned,
+    describe_entry,
+)
 from storage.upsert import Row, Statement, delete_by, insert, insert_new, upsert
 
-Record = CallRecord | RecordingRecord | MessageRecord | EventRecord | AuditRecord
+Record = CallRecord | RecordingRecord | MessageRecord | EventRecord | AuditRecord | CampaignEntry
 """What `Writer.put` takes."""
 
 RECORD_TYPES: dict[str, type[Record]] = {
@@ -23,6 +34,12 @@ RECORD_TYPES: dict[str, type[Record]] = {
     "MessageRecord": MessageRecord,
     "AuditRecord": AuditRecord,
     "EventRecord": EventRecord,
+    "AttemptEntry": AttemptEntry,
+    "DispositionEntry": DispositionEntry,
+    "AttemptWithdrawn": AttemptWithdrawn,
+    "RecordReturned": RecordReturned,
+    "CampaignRow": CampaignRow,
+    "PacingEntry": PacingEntry,
 }
 
 
@@ -67,8 +84,10 @@ def describe(record: Record) -> str:
             return f"audit row {record.seq}"
         case MessageRecord():
             return f"message {record.message_id}"
-        case _:
+        case RecordingRecord():
             return f"recording {record.recording_id}"
+        case _:
+            return describe_entry(record)
 
 
 def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
@@ -78,6 +97,7 @@ def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
     messages: dict[str, MessageRecord] = {}
     events: dict[tuple[str, int], EventRecord] = {}
     audit: list[Row] = []
+    campaigns = CampaignPlan()
     for record in records:
         if type(record) is CallRecord:
             calls[record.call_id] = record
@@ -87,9 +107,11 @@ def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
             audit.append(astuple(record))
         elif type(record) is MessageRecord:
             messages[record.message_id] = record
-        else:
-            assert type(record) is RecordingRecord
+        elif type(record) is RecordingRecord:
             recordings[record.recording_id] = record
+        else:
+            assert isinstance(record, CampaignEntry)
+            campaigns.take(record)
     statements: list[tuple[Statement, Sequence[Row]]] = []
     if calls:
         ids = [(call_id,) for call_id in calls]
@@ -110,7 +132,7 @@ def plan(records: Iterable[Record]) -> list[tuple[Statement, Sequence[Row]]]:
         statements.append((_INSERT_AUDIT, audit))
     if events:
         statements.append((_UPSERT_EVENTS, [astuple(event) for event in events.values()]))
-    return statements
+    return statements + campaigns.statements()
 
 
 def _call_row(call: CallRecord) -> Row:

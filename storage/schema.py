@@ -15,49 +15,22 @@ Decisions that hold everywhere:
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
-    Double,
     ForeignKey,
     Index,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
-    Text,
 )
 from sqlalchemy.sql import text
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    }
-)
+from storage.columns import flag_column as _flag
+from storage.columns import float_column as _float
+from storage.columns import int_column as _int
+from storage.columns import metadata
+from storage.columns import text_column as _text
 
 UNFINISHED = "state IN ('recording', 'encoding')"
 """Recordings that are not finished, spelled out in a query: with parameters the partial index is not used."""
-
-_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
-
-
-def _text(name: str, *args: ForeignKey, is_key: bool = False, default: str = "") -> Column[str]:
-    if is_key:
-        return Column(name, _TEXT, *args, nullable=False)
-    return Column(name, _TEXT, *args, nullable=False, server_default=text(f"'{default}'"))
-
-
-def _float(name: str) -> Column[float]:
-    return Column(name, Double(), nullable=False, server_default=text("0"))
-
-
-def _int(name: str) -> Column[int]:
-    return Column(name, BigInteger(), nullable=False, server_default=text("0"))
-
-
-def _flag(name: str, is_set: bool) -> Column[bool]:
-    return Column(name, Boolean(), nullable=False, server_default=text("true" if is_set else "false"))
 
 
 def _call_number_columns() -> list[Column[str]]:

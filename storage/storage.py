@@ -6,8 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from storage.appointments import AppointmentQueries
+from storage.attempts import AttemptQueries
 from storage.audit import AuditQueries
+from storage.barred import BarredQueries
 from storage.calls import CallQueries
+from storage.campaigns import CampaignQueries
+from storage.customers import CustomerQueries
 from storage.database import Database
 from storage.directory import (
     AccessNumber,
@@ -23,6 +28,7 @@ from storage.directory import (
 from storage.errors import UnavailableError
 from storage.event_log import EventQueries
 from storage.flows import FlowQueries
+from storage.record_queries import RecordQueries
 from storage.recordings import RecordingQueries
 from storage.rows import Record
 from storage.sinks import PostgresSink, Sink, SqliteSink
@@ -52,6 +58,12 @@ class Storage:
         self.messages = MessageQueries(database)
         self.events = EventQueries(database)
         self.flows = FlowQueries(database)
+        self.records = RecordQueries(database, writer)
+        self.attempts = AttemptQueries(database, writer)
+        self.campaigns = CampaignQueries(database, writer)
+        self.barred = BarredQueries(database)
+        self.customers = CustomerQueries(database)
+        self.appointments = AppointmentQueries(database)
         self.extensions: Directory[Extension] = Directory(Extension, database, wall=wall)
         self.extension_services: Directory[ExtensionServices] = Directory(ExtensionServices, database, wall=wall)
         self.settings: Directory[Setting] = Directory(Setting, database, wall=wall)

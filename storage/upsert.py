@@ -5,10 +5,11 @@ one statement. That matters: Python's sqlite3 gives up and takes back the interp
 that row by row a busy switch and its writer thread hand the lock to and fro for every single row.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Table
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = tuple[Any, ...]
 
@@ -58,3 +59,31 @@ def delete_by(table: Table, column: str) -> Statement:
     """A DELETE of the rows with these values in `column`."""
     # "IN (VALUES (?), (?))" takes the same groups of one as VALUES does; PostgreSQL's "IN (VALUES ($1))" is the same.
     return Statement(f"DELETE FROM {table.name} WHERE {column} IN (VALUES ", 1, ")")
+
+
+class Update(Statement):
+    """An UPDATE of `columns` of the rows with a key, as far as `condition` holds: a row is the values, then the key."""
+
+    def __init__(self, table: Table, columns: Sequence[str], condition: str = "") -> None:
+        (key,) = (column.name for column in table.primary_key)
+        tail = f" AND {condition}" if condition else ""
+
+        def sql(mark: Callable[[int], str]) -> str:
+            changes = ", ".join(f"{name} = {mark(i)}" for i, name in enumerate(columns, 1))
+            return f"UPDATE {table.name} SET {changes} WHERE {key} = {mark(len(columns) + 1)}{tail}"
+
+        self.numbered = sql(lambda i: f"${i}")
+        self._single = sql(lambda i: "?")
+
+    def chunks(self, rows: Sequence[Row]) -> Iterator[tuple[str, list[Any]]]:
+        for row in rows:
+            yield self._single, [*row]
+
+
+async def execute(connection: AsyncConnection, statement: Statement, rows: Sequence[Row]) -> None:
+    """Within a transaction of others than the writer's."""
+    if connection.dialect.name == "sqlite":
+        for sql, values in statement.chunks(rows):
+            await connection.exec_driver_sql(sql, tuple(values))
+    elif rows:
+        await connection.exec_driver_sql(statement.numbered, [*rows])

@@ -2,7 +2,9 @@
 
 from alembic import context
 
-from storage.schema import metadata
+import storage.schema
+import storage.schema_campaigns  # noqa: F401
+from storage.columns import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 # The transaction is the caller's, so that no one sees a database between two revisions.

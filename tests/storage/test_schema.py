@@ -18,7 +18,7 @@ from sqlalchemy import Engine, create_engine
 
 from model.audit import AuditRecord
 from model.records import CallRecord, LegRecord, MessageRecord, RecordingRecord, SegmentRecord
-from storage import migrations, schema
+from storage import columns, migrations
 from storage.migrations import HEAD, current_revision, upgrade_connection
 from storage.rows import AUDIT_COLUMNS, CALL_COLUMNS, LEG_COLUMNS, MESSAGE_COLUMNS, RECORDING_COLUMNS, SEGMENT_COLUMNS
 from storage.storage import Storage
@@ -56,7 +56,7 @@ def _in_order(sql: str) -> str:
 
 def expected_shape(tmp_path: Path) -> dict[str, str]:
     engine = create_engine(f"sqlite:///{tmp_path / 'expected'}")
-    schema.metadata.create_all(engine)
+    columns.metadata.create_all(engine)
     engine.dispose()
     return shape(tmp_path / "expected")
 
@@ -73,7 +73,7 @@ def test_a_migrated_database_is_what_the_tables_say(tmp_path: Path, engine: Engi
         upgrade_connection(connection)
         assert current_revision(connection) == HEAD
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-        assert compare_metadata(context, schema.metadata) == []
+        assert compare_metadata(context, columns.metadata) == []
     assert shape(tmp_path / "db") == expected_shape(tmp_path)
 
 
@@ -126,7 +126,7 @@ def test_down_and_up_again(tmp_path: Path, engine: Engine) -> None:
         config.set_main_option("script_location", str(Path(migrations.__file__).parent))
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
-        assert not [name for name in schema.metadata.tables if connection.dialect.has_table(connection, name)]
+        assert not [name for name in columns.metadata.tables if connection.dialect.has_table(connection, name)]
         upgrade_connection(connection)
     assert shape(tmp_path / "db") == expected_shape(tmp_path)
 
