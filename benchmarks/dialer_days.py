@@ -22,6 +22,7 @@ DEFAULT = "avg3"
 _METHODS = {"avg": "average", "hard": "hard_limit", "tap": "tapered"}
 _JUMPS = ((0.0, 0.3), (7200.0, 0.5), (14_400.0, 0.2), (21_600.0, 0.4))
 _LONGER = ((0.0, 1.0), (10_800.0, 1.6), (18_000.0, 0.7))
+_LONG_S = 40 * 3600.0
 _LINES_MOST = 8.0
 _HALVINGS = 7
 
@@ -43,6 +44,8 @@ class Cell:
 
     @property
     def world(self) -> World:
+        """Memoryless days are long: the best possible is that of a day without end, and what is kept in hand of the
+        budget until the end counts for less."""
         if self.kind == "jumps":
             return World(n_agents=self.n_agents, answer_rate=_JUMPS, talk_factor=_LONGER)
         rate = ((0.0, self.p),)
@@ -55,6 +58,7 @@ class Cell:
                 wrap_s=0.0,
                 answer_s=12.0,
                 patience_s=0.0,
+                length_s=_LONG_S,
             )
         return World(n_agents=self.n_agents, answer_rate=rate)
 
@@ -92,7 +96,7 @@ def all_cells() -> list[Cell]:
             for p, wanted in zip(_RATES, row, strict=True)
         ),
         *(Cell("jumps", n, 0.3, wanted, _seeds(n)) for n, wanted in _JUMPING.items()),
-        *(Cell("memoryless", n, p, wanted, _seeds(n)) for (n, p), wanted in _OPTIMUM.items()),
+        *(Cell("memoryless", n, p, wanted, 4 if n <= 20 else 2) for (n, p), wanted in _OPTIMUM.items()),
     ]
 
 
@@ -141,7 +145,7 @@ class Days:
 def pacer_of(name: str, cell: Cell) -> Pacer:
     """engine, progressive, ratio:2.5, or one of ADAPTIVE."""
     if name == "engine":
-        return Engine(cell.config)
+        return Engine(cell.config, is_one_day=cell.kind == "memoryless")
     if name == "progressive":
         return Progressive()
     if name.startswith("ratio:"):

@@ -45,31 +45,37 @@ class Engine:
 
     is_ticked_only = False
 
-    def __init__(self, config: PacingConfig, tick_s: float = 1.0) -> None:
+    def __init__(self, config: PacingConfig, *, tick_s: float = 1.0, is_one_day: bool = False) -> None:
+        """`is_one_day`: the ledger sees the whole run as one day, however long it is."""
         self.tick_s = tick_s
+        self._is_one_day = is_one_day
         self.config = config
         self.model = PacingModel()
         self.ledger = Ledger("UTC")
 
     def dials(self, floor: Floor) -> int:
-        return modes.plan(floor.now, snapshot_of(floor), self.model, self.config, self.ledger).n_dials
+        snapshot = snapshot_of(floor, self._utc(floor.now))
+        return modes.plan(floor.now, snapshot, self.model, self.config, self.ledger).n_dials
+
+    def _utc(self, now: float) -> float:
+        return _MORNING_UTC if self._is_one_day else _MORNING_UTC + now
 
     def dial_started(self, now: float, dial: int) -> None:
         observe(self.model, DialStarted(now, str(dial)))
 
     def dial_answered(self, now: float, dial: int) -> None:
-        self.ledger.answered(_MORNING_UTC + now)
+        self.ledger.answered(self._utc(now))
         observe(self.model, DialAnswered(now, str(dial)))
 
     def dial_failed(self, now: float, dial: int) -> None:
         observe(self.model, DialFailed(now, str(dial)))
 
     def connected(self, floor: Floor) -> None:
-        credit = self.ledger.credit(self.config.alpha, _MORNING_UTC + floor.now)
+        credit = self.ledger.credit(self.config.alpha, self._utc(floor.now))
         observe(self.model, AgentConnected(credit, floor.n_agents))
 
     def abandoned(self, now: float) -> None:
-        self.ledger.abandoned(_MORNING_UTC + now)
+        self.ledger.abandoned(self._utc(now))
 
     def talk_ended(self, talk_s: float) -> None:
         observe(self.model, TalkEnded(talk_s))
@@ -81,12 +87,12 @@ class Engine:
         observe(self.model, InboundArrived(now))
 
 
-def snapshot_of(floor: Floor) -> PacingSnapshot:
+def snapshot_of(floor: Floor, at_utc: float = _MORNING_UTC) -> PacingSnapshot:
     now, phase = floor.now, floor.phase
     ages = now - floor.since
     n_ringing = len(floor.ringing)
     return PacingSnapshot(
-        at_utc=_MORNING_UTC + now,
+        at_utc=at_utc,
         idle_agents=len(floor.idle),
         talk_ages=ages[phase == TALK],
         wrap_ages=ages[phase == WRAP],
