@@ -7,8 +7,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from dialer.simulation import Pacer, Simulation
-from dialer.simulation_pacers import Adaptive, Engine, Progressive, Ratio
+from dialer.comparison import ratio_at_limit
+from dialer.simulation import DayResult, Pacer, Simulation
+from dialer.simulation_pacers import Adaptive, Engine, Progressive
 from dialer.simulation_world import World
 from dialer.snapshot import PacingConfig
 
@@ -23,8 +24,6 @@ _METHODS = {"avg": "average", "hard": "hard_limit", "tap": "tapered"}
 _JUMPS = ((0.0, 0.3), (7200.0, 0.5), (14_400.0, 0.2), (21_600.0, 0.4))
 _LONGER = ((0.0, 1.0), (10_800.0, 1.6), (18_000.0, 0.7))
 _LONG_S = 40 * 3600.0
-_LINES_MOST = 8.0
-_HALVINGS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,20 +142,21 @@ class Days:
 
 
 def pacer_of(name: str, cell: Cell) -> Pacer:
-    """engine, progressive, ratio:2.5, or one of ADAPTIVE."""
+    """engine, progressive, or one of ADAPTIVE."""
     if name == "engine":
-        return Engine(cell.config, is_one_day=cell.kind == "memoryless")
+        return Engine(cell.config, day_s=cell.world.length_s)
     if name == "progressive":
         return Progressive()
-    if name.startswith("ratio:"):
-        return Ratio(float(name.removeprefix("ratio:")))
     method, _, which = name.partition("3" if "3" in name else "10")
     level = 3.0 if "3" in name else 10.0
     return Adaptive(_METHODS[method], level, available_only=which != "_all")  # type: ignore[arg-type]
 
 
 def day(cell: Cell, pacer: str, seed: int) -> tuple[float, float, float, float]:
-    made = Simulation(cell.world, pacer_of(pacer, cell), seed).run()
+    return _figures_of(Simulation(cell.world, pacer_of(pacer, cell), seed).run())
+
+
+def _figures_of(made: DayResult) -> tuple[float, float, float, float]:
     talk = 100.0 * made.talk_s / (made.n_agents * made.lasted_s)
     return 100.0 * made.occupancy, 100.0 * made.abandon_rate, made.connects_per_agent_hour, talk
 
@@ -170,19 +170,10 @@ def _days(made: Iterable[tuple[float, float, float, float]]) -> Days:
     return Days(occupancy, abandoned, connects, talk)
 
 
-def ratio_at_limit(cell: Cell) -> tuple[float, Days]:
-    """The fixed number of lines for each idle agent at which these very days end at the limit on average, which nobody
-    could know beforehand; found by halving."""
-    low, high = 1.0, _LINES_MOST
-    best = days(cell, f"ratio:{low:.4f}")
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2.0
-        made = days(cell, f"ratio:{middle:.4f}")
-        if made.mean_abandoned > LIMIT_PCT:
-            high = middle
-        else:
-            low, best = middle, made
-    return low, best
+def fixed_ratio(cell: Cell) -> tuple[float, Days]:
+    seeds = range(FIRST_SEED, FIRST_SEED + cell.seeds)
+    lines, made = ratio_at_limit(cell.world, LIMIT_PCT / 100.0, seeds)
+    return lines, _days(map(_figures_of, made.days))
 
 
 @dataclass(slots=True)
@@ -254,7 +245,7 @@ def run(cells: Sequence[Cell], processes: int, *, with_ratio: bool) -> list[Row]
             }
             for cell in cells
         }
-        ratios = {cell: pool.submit(ratio_at_limit, cell) for cell in cells if with_ratio and cell.kind != "memoryless"}
+        ratios = {cell: pool.submit(fixed_ratio, cell) for cell in cells if with_ratio and cell.kind != "memoryless"}
         return [
             Row(
                 cell,

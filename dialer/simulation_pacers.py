@@ -21,7 +21,8 @@ from dialer.simulation import TALK, WRAP, Floor
 from dialer.snapshot import PacingConfig, PacingSnapshot
 
 _MORNING_UTC = 1_767_603_600.0
-"""A Monday, 9:00: the windows of the ledger roll on as on any day."""
+"""A Monday, 9:00."""
+_WORKING_S, _DAY_S = 8 * 3600.0, 24 * 3600.0
 
 
 class _Silent:
@@ -45,10 +46,10 @@ class Engine:
 
     is_ticked_only = False
 
-    def __init__(self, config: PacingConfig, *, tick_s: float = 1.0, is_one_day: bool = False) -> None:
-        """`is_one_day`: the ledger sees the whole run as one day, however long it is."""
+    def __init__(self, config: PacingConfig, *, tick_s: float = 1.0, day_s: float = _WORKING_S) -> None:
+        """`day_s`: after so long the next day begins, for the ledger; working hours follow each other."""
         self.tick_s = tick_s
-        self._is_one_day = is_one_day
+        self._day_s = day_s
         self.config = config
         self.model = PacingModel()
         self.ledger = Ledger("UTC")
@@ -58,7 +59,8 @@ class Engine:
         return modes.plan(floor.now, snapshot, self.model, self.config, self.ledger).n_dials
 
     def _utc(self, now: float) -> float:
-        return _MORNING_UTC if self._is_one_day else _MORNING_UTC + now
+        day, into_s = divmod(now, self._day_s)
+        return _MORNING_UTC + day * _DAY_S + into_s * _WORKING_S / self._day_s
 
     def dial_started(self, now: float, dial: int) -> None:
         observe(self.model, DialStarted(now, str(dial)))

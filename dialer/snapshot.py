@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from model.campaigns import LEGAL_CAP, Mode
+from model.campaigns import LEGAL_CAP, Campaign, DialerRules, Mode
 
 Flow = Literal["queue", "ivr"]
 Reason = Literal[
@@ -93,6 +93,25 @@ class PacingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def alpha(self) -> float:
         """The share of answered calls that may be abandoned."""
         return self.max_abandon_rate if self.hit_rate is None else round(1.0 - self.hit_rate, 12)
+
+
+def pacing_config(campaign: Campaign, rules: DialerRules, reserve: int = 0) -> PacingConfig:
+    """How a campaign that is configured dials. A limit above the legal cap, as after that was lowered, is the cap."""
+    cap = rules.max_abandon_rate
+    return PacingConfig(
+        mode=campaign.mode,
+        max_abandon_rate=min(campaign.max_abandon_rate, cap),
+        hit_rate=max(campaign.hit_rate, 1.0 - cap) if campaign.hit_rate else None,
+        p_override=max(campaign.assumed_answer_rate, 0.01) if campaign.assumed_answer_rate else None,
+        ratio=campaign.power_ratio,
+        max_lines=campaign.max_lines,
+        reserve=reserve,
+        ring_timeout_s=max(campaign.ring_timeout_s, rules.least_ring_s),
+        patience_s=campaign.patience_s,
+        legal_cap=cap,
+        amd_fp_rate=campaign.amd_false_rate if campaign.detects_machines else 0.0,
+        answered_flow="ivr" if campaign.answered_to.startswith("ivr:") else "queue",
+    )
 
 
 class PacingSnapshot(msgspec.Struct, frozen=True, kw_only=True):

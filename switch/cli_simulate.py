@@ -13,6 +13,7 @@ from acd.day import Interval, agents_needed, plan_day, with_agents
 from acd.simulation import Plan, Simulation
 from acd.simulation_results import Figures, SimulationResult
 from switch.cli_client import AsJson, fail
+from switch.cli_simulate_campaign import Wanted, simulate_campaign
 from switch.cli_tables import rows_table
 from switch.config_file import ConfigError, load_config
 
@@ -21,10 +22,13 @@ _SEEDS = 3
 """Days that a number of agents must do for, of the search."""
 
 
+_OF_CAMPAIGNS = "With --campaign"
+
+
 def simulate(
     profile: Annotated[
-        Path, typer.Argument(help="CSV or TOML file: queue, start, end (HH:MM), calls, handle_s, patience_s.")
-    ],
+        Path | None, typer.Argument(help="CSV or TOML file: queue, start, end (HH:MM), calls, handle_s, patience_s.")
+    ] = None,
     config: Annotated[Path, typer.Option("--config", "-c", help="Configuration with queues and agents.")] = Path(
         "ringback.toml"
     ),
@@ -36,9 +40,61 @@ def simulate(
     interval_m: Annotated[int, typer.Option("--interval", min=1, max=1440, help="Minutes of each line.")] = 60,
     ring_s: Annotated[float, typer.Option(min=0, max=60, help="Seconds until an agent answers.")] = 3.0,
     png: Annotated[Path | None, typer.Option(help="Draw a chart into this file (wants matplotlib).")] = None,
+    campaign: Annotated[
+        str, typer.Option(help="A configured campaign, or a mode (predictive …), in place of a profile.")
+    ] = "",
+    answer_rate: Annotated[
+        float, typer.Option(min=0.01, max=1, help="Share of dials answered.", rich_help_panel=_OF_CAMPAIGNS)
+    ] = 0.3,
+    talk_s: Annotated[
+        float, typer.Option("--talk", min=1, max=7200, help="Mean talk.", rich_help_panel=_OF_CAMPAIGNS)
+    ] = 90.0,
+    wrap_s: Annotated[
+        float, typer.Option("--wrap", min=0, max=7200, help="Mean after-call work.", rich_help_panel=_OF_CAMPAIGNS)
+    ] = 20.0,
+    hours: Annotated[float, typer.Option(min=0.1, max=24, help="Of a day.", rich_help_panel=_OF_CAMPAIGNS)] = 8.0,
+    records: Annotated[
+        int,
+        typer.Option(min=0, max=1_000_000, help="A list of so many: when is it done?", rich_help_panel=_OF_CAMPAIGNS),
+    ] = 0,
+    inbound: Annotated[
+        float, typer.Option(min=0, max=100_000, help="Callers an hour beside.", rich_help_panel=_OF_CAMPAIGNS)
+    ] = 0.0,
+    reserve: Annotated[
+        int, typer.Option(min=0, max=1000, help="Idle agents kept for them.", rich_help_panel=_OF_CAMPAIGNS)
+    ] = 0,
+    days: Annotated[int, typer.Option(min=1, max=100, help="So many days.", rich_help_panel=_OF_CAMPAIGNS)] = 1,
+    svg: Annotated[
+        Path | None, typer.Option(help="Draw a chart into this file.", rich_help_panel=_OF_CAMPAIGNS)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a day of calls through the configured queues and agents in seconds, by the rules that hold for real calls."""
+    """Run a day of calls through the configured queues and agents in seconds, or a day of a campaign, by the rules that
+    hold for real calls."""
+    if campaign:
+        if profile is not None or find or png is not None:
+            fail("--campaign goes without a profile, --find and --png; it is drawn by --svg FILE")
+        simulate_campaign(
+            Wanted(
+                campaign=campaign,
+                config=config,
+                agents=agents,
+                answer_rate=answer_rate,
+                talk_s=talk_s,
+                wrap_s=wrap_s,
+                hours=hours,
+                records=records,
+                inbound=inbound,
+                reserve=reserve,
+                days=days,
+                seed=seed,
+                svg=svg,
+                as_json=as_json,
+            )
+        )
+        return
+    if profile is None:
+        fail("name a profile of calls, or --campaign NAME")
     try:
         loaded = load_config(config)
         plan = plan_day(

@@ -10,7 +10,8 @@ from dialer.events import DialFailed, DialStarted
 from dialer.ledger import Ledger
 from dialer.modes import plan
 from dialer.pacing_model import PacingModel, observe
-from dialer.snapshot import Decision, PacingConfig, PacingSnapshot
+from dialer.snapshot import Decision, PacingConfig, PacingSnapshot, pacing_config
+from model.campaigns import Campaign, DialerRules
 from tests.dialer.floors import changed, ledger_of, snapshot, snapshots, warm_model
 
 NOW = 5000.0
@@ -142,6 +143,17 @@ def test_no_mode_passes_a_bound(floor: PacingSnapshot, mode: Any, lines: int, ow
 def test_a_configuration_out_of_range_is_refused(told: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         PacingConfig(**told)
+
+
+def test_a_configured_campaign_says_how_it_dials() -> None:
+    campaign = Campaign(name="spring", mode="power", hit_rate=0.98, assumed_answer_rate=0.4, answered_to="ivr:menu")
+    config = pacing_config(campaign, DialerRules(), reserve=2)
+    assert (config.mode, config.alpha, config.p_override, config.reserve) == ("power", pytest.approx(0.02), 0.4, 2)
+    assert (config.max_lines, config.ratio, config.answered_flow, config.amd_fp_rate) == (30, 1.5, "ivr", 0.0)
+    lowered = pacing_config(Campaign(name="bold", max_abandon_rate=0.03), DialerRules(max_abandon_rate=0.01))
+    assert (lowered.alpha, lowered.hit_rate, lowered.p_override) == (0.01, None, None)
+    machines = pacing_config(Campaign(name="amd", detects_machines=True, ring_timeout_s=5.0), DialerRules())
+    assert (machines.amd_fp_rate, machines.ring_timeout_s) == (0.03, 15.0)
 
 
 def test_the_edge_of_the_cap_is_allowed() -> None:

@@ -4,6 +4,7 @@ busier than the others do, and that the others are what they say. The figures fo
 
 import pytest
 
+from dialer.comparison import compare
 from dialer.simulation import DayResult, Floor, Pacer, Simulation
 from dialer.simulation_pacers import Adaptive, Engine, Progressive, Ratio
 from dialer.simulation_world import Draws, World, value_at
@@ -59,13 +60,12 @@ def test_the_answer_rate_may_jump_and_talks_become_longer() -> None:
     assert day(Engine(PacingConfig()), **steps).abandon_rate <= 0.03
 
 
-def test_callers_come_first_and_are_answered() -> None:
+def test_callers_come_first_and_are_answered(predictive: DayResult) -> None:
     blended = day(Engine(PacingConfig(reserve=1)), inbound_per_h=60.0)
     assert blended.abandon_rate <= 0.03
     assert blended.inbound == pytest.approx(_HOURS * 60.0, rel=0.3)
     assert blended.inbound_in_20_s >= 0.97 * (blended.inbound - 2)
-    alone = day(Engine(PacingConfig()))
-    assert blended.connected < alone.connected
+    assert blended.connected < predictive.connected
 
 
 def test_one_call_for_each_agent_is_the_same_by_the_engine_and_without_it() -> None:
@@ -118,6 +118,29 @@ def test_a_memoryless_world_has_no_limit_of_ringing() -> None:
     assert sum(after_s for _, after_s in dials) / 4000 == pytest.approx(12.0, rel=0.1)
     assert max(after_s for _, after_s in dials) > 60.0
     assert draws.wrap() == 0.0
+
+
+def test_a_long_list_takes_several_days_of_the_ledger() -> None:
+    pacer = Engine(PacingConfig(), day_s=1800.0)
+    result = day(pacer, length_s=2 * 3600.0)
+    at_utc = 1_767_603_600.0 + 3 * 86_400.0 + 8 * 3600.0
+    windows = pacer.ledger.windows(at_utc)
+    assert windows["life"].answered == windows["days_30"].answered == result.answered
+    assert windows["day"].answered == pytest.approx(result.answered / 4, rel=0.2)
+
+
+def test_other_ways_to_dial_the_same_days() -> None:
+    world = World(n_agents=10, length_s=3600.0)
+    rows = {row.name.split(" ")[0]: row for row in compare(world, PacingConfig(), [1, 2], 8 * 3600.0)}
+    assert list(rows) == ["predictive", "progressive", "ratio", "adaptive", "adaptive,"]
+    assert all(len(row.days) == 2 for row in rows.values())
+    assert rows["ratio"].abandon_rate <= 0.03 <= ratio_of(world, 8.0)
+    assert rows["progressive"].occupancy < min(row.occupancy for name, row in rows.items() if name != "progressive")
+    assert rows["predictive"].completed_s is None
+
+
+def ratio_of(world: World, lines: float) -> float:
+    return Simulation(world, Ratio(lines), 1).run().abandon_rate
 
 
 def test_values_by_time() -> None:
