@@ -60,11 +60,16 @@ class NumberBarred(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     number: str
     campaign: str = ""
+    is_prefix: bool = False
+    """All numbers that begin so."""
+    expires_utc: float = 0.0
+    """0.0 = never."""
 
 
 class NumberAllowed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     number: str
     campaign: str = ""
+    is_prefix: bool = False
 
 
 class FloorSeen(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -174,7 +179,8 @@ class AttemptFound(msgspec.Struct, frozen=True, gc=False):
 
 
 class RecordDisposed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """An agent said how it went. Raises InvalidValue for a code that the campaign has not."""
+    """An agent said how it went, or (code `NOT_SAID`) has not. Raises InvalidValue for a code that the campaign has
+    not, and for a promised call without its time. During the call it holds from its end on."""
 
     record: CampaignRecord
     attempt_id: str = ""

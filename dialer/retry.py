@@ -9,13 +9,18 @@ from typing import Literal, assert_never
 import msgspec
 
 from dialer.rules import No, RuleBook, Yes, may_call, status_when_refused, status_when_waiting, zone_of_record
-from model.campaigns import AttemptResult, Campaign, Disposition
+from model.campaigns import NOT_SAID, AttemptResult, Campaign, Disposition
 from model.dialing import Attempt, CampaignRecord, RecordNumber
 from model.errors import InvalidValue
 
 Follow = Literal["spoken", "again", "next_number", "bad_number", "barred", "not_counted"]
 """spoken: an agent or a flow had him; again: the same number; next_number: the next one's turn; bad_number: the same,
 and this one is never tried again; barred: never called; not_counted: as though it had not been, but not at once."""
+
+
+NOT_DIALLED = frozenset(("not_running", "no_agents", "hours", "trunk_trouble"))
+"""Causes of attempts that were given up between being stored and being dialled."""
+_NOTHING_SAID = Disposition(code=NOT_SAID)
 
 
 def follow(result: AttemptResult, *, is_connected: bool, is_ours: bool) -> Follow:
@@ -26,7 +31,9 @@ def follow(result: AttemptResult, *, is_connected: bool, is_ours: bool) -> Follo
         case "human":
             # Who hung up before an agent could speak may be tried again.
             return "spoken" if is_connected else "again"
-        case "busy" | "failed" | "congestion" | "dropped" | "cancelled" | "interrupted" | "":
+        case "interrupted":
+            return "spoken" if is_connected else "again"
+        case "busy" | "failed" | "congestion" | "dropped" | "cancelled" | "":
             return "again"
         case "no_answer" | "machine" | "fax":
             return "next_number"
@@ -121,6 +128,8 @@ def refuse(record: CampaignRecord, answer: Yes | No, wall: float) -> None:
 
 def find_disposition(campaign: Campaign, code: str) -> Disposition:
     """Raises InvalidValue."""
+    if code == NOT_SAID:
+        return _NOTHING_SAID
     found = next((each for each in campaign.dispositions if each.code == code), None)
     if found is None:
         known = ", ".join(each.code for each in campaign.dispositions) or "none"
@@ -188,16 +197,18 @@ def _number(record: CampaignRecord, attempt: Attempt) -> RecordNumber | None:
 
 
 def _take_back(record: CampaignRecord, before: CampaignRecord, attempt: Attempt, book: RuleBook, wall: float) -> None:
-    """Counts and promise are as they were; he is not called again before what the matrix says of congestion."""
+    """Counts and promise are as they were; if it was dialled he is not called again before what the matrix says of
+    congestion."""
     record.n_attempts, record.n_today, record.day = before.n_attempts, before.n_today, before.day
     record.last_utc, record.last_number, record.last_result = before.last_utc, before.last_number, before.last_result
     record.callback_utc, record.callback_owner = before.callback_utc, before.callback_owner
-    record.status = before.status
+    # An agent who calls may have stored it as dialing before he did.
+    record.status = "callback" if before.callback_utc else before.status
     number, old = _number(record, attempt), _number(before, attempt)
     if number is not None and old is not None:
         number.n_attempts, number.last_utc, number.last_result = old.n_attempts, old.last_utc, old.last_result
     put_aside(record, book, wall)
-    if attempt.rang_utc or attempt.result in ("failed", "congestion"):
+    if attempt.cause not in NOT_DIALLED:
         soonest = wall + max(book.after_s.get("congestion", 0.0), book.campaign.retry_min_s)
         if record.status in ("new", "retry_wait", "callback") and record.next_utc < soonest:
             record.next_utc, record.deferred = soonest, "retry"

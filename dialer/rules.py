@@ -181,10 +181,10 @@ def _waits(record: CampaignRecord, number: RecordNumber, book: RuleBook, wall: f
     drops = [each.last_utc for each in record.numbers if each.last_result == "dropped"]
     drops += [book.dropped.get(each.number, 0.0) for each in record.numbers]
     return (
+        (_after(max(drops, default=0.0), campaign.no_redial_after_drop_s, wall), "redial_ban"),
         (record.next_utc, "retry"),
         (_after(record.last_utc, campaign.retry_min_s, wall), "retry"),
         (_after(number.last_utc, own_s, wall), "retry"),
-        (_after(max(drops, default=0.0), campaign.no_redial_after_drop_s, wall), "redial_ban"),
     )
 
 
@@ -198,6 +198,8 @@ def _past_day_limit(record: CampaignRecord, book: RuleBook, at_utc: float, wall:
         return at_utc
     zone = zone_of_record(record)
     # A clock that was set back must not give him the same day twice.
-    while record.day >= book.hours.day(zone, at_utc):
+    for _ in range(3):
+        if record.day < book.hours.day(zone, at_utc):
+            break
         at_utc = book.hours.next_day(zone, at_utc)
     return at_utc

@@ -41,6 +41,8 @@ ended in the middle of it."""
 RetryOutcome = Literal["busy", "no_answer", "machine", "fax", "dropped", "failed", "congestion", "cancelled"]
 Effect = Literal["done", "success", "retry", "callback", "dnc", "wrong_number"]
 
+NOT_SAID = "ACW_TIMEOUT"
+"""Disposition in every campaign, with effect done: the agent gave none in time."""
 LEAST_RING_S = 15.0
 """Regulators want that a call rings so long before it is given up."""
 LEGAL_CAP = 0.03
@@ -85,7 +87,7 @@ DEFAULT_RETRIES = (
     RetryRule(outcome="no_answer", after_s=7200.0, max_attempts=3),
     RetryRule(outcome="machine", after_s=14_400.0, max_attempts=2),
     RetryRule(outcome="fax", after_s=0.0, max_attempts=1),
-    RetryRule(outcome="dropped", after_s=259_200.0, max_attempts=1),
+    RetryRule(outcome="dropped", after_s=259_200.0, max_attempts=2),
     RetryRule(outcome="failed", after_s=3600.0, max_attempts=2),
     RetryRule(outcome="congestion", after_s=300.0),
     RetryRule(outcome="cancelled", after_s=300.0),

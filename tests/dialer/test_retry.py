@@ -21,7 +21,7 @@ WITH_WORDS = campaign_of(dispositions=SAYS)
 
 def ended(
     record: CampaignRecord, result: AttemptResult, *, campaign: Campaign | None = None, position: int = 0,
-    is_connected: bool = False, is_ours: bool = False,
+    is_connected: bool = False, is_ours: bool = False, cause: str = "",
 ) -> CampaignRecord:  # fmt: skip
     """The record after one attempt."""
     book = book_of(campaign)
@@ -30,7 +30,7 @@ def ended(
     attempt = Attempt(
         attempt_id="a1", campaign="spring", record_id="r1", number=record.numbers[position].number, mode="progressive",
         position=position, agent_id="8001" if is_connected else "", started_utc=NOON, result=result,
-        connected_utc=NOON + 20 if is_connected else 0.0, ended_utc=ENDED,
+        connected_utc=NOON + 20 if is_connected else 0.0, ended_utc=ENDED, cause=cause,
     )  # fmt: skip
     end_attempt(record, before, attempt, book, ENDED, is_ours=is_ours)
     return record
@@ -46,7 +46,7 @@ def ended(
         ("busy", "retry_wait", "", "retry", ENDED + 600),
         ("no_answer", "retry_wait", "", "retry", ENDED + 7200),
         ("invalid", "failed", "no_number", "", 0.0),
-        ("dropped", "failed", "attempts_used", "", 0.0),
+        ("dropped", "retry_wait", "", "redial_ban", ENDED + 3 * DAY),
         ("dnc_blocked", "dnc", "dnc", "", 0.0),
         ("failed", "retry_wait", "", "retry", ENDED + 3600),
         ("congestion", "retry_wait", "", "retry", ENDED + 300),
@@ -97,7 +97,7 @@ def test_what_came_to_nothing_by_ours_is_not_counted() -> None:
     promised = ended(record_of("1", status="callback", callback_utc=NOON - 60), "failed", is_ours=True)
     assert (promised.status, promised.callback_utc, promised.next_utc) == ("callback", NOON - 60, ENDED + 300)
     # Not even dialled: he may be called at once.
-    not_dialled = ended(record_of("1"), "cancelled", is_ours=True)
+    not_dialled = ended(record_of("1"), "cancelled", is_ours=True, cause="no_agents")
     assert (not_dialled.status, not_dialled.next_utc, not_dialled.deferred) == ("new", ENDED, "")
 
 
