@@ -224,3 +224,6 @@ class DialerRules(Section, frozen=True):
     )
     max_calls_per_s: Annotated[float, Meta(gt=0, le=1000, description="Of all campaigns.")] = 50.0
     pacing_log_days: Annotated[int, Meta(ge=1, le=400, description="Decisions are kept so long.")] = 31
+    imports: Annotated[
+        Text, Meta(description="Folder where lists wait to be read, and where what was refused of them is kept.")
+    ] = "imports"

@@ -238,9 +238,9 @@ class NoSuchCustomer(ApiError):
     """There is no customer with that id."""
 
 
-@error(-32094, "unreadable_list")
-class UnreadableList(ApiError):
-    """The file is no list of records: `data.problem` says why."""
+@error(-32094, "no_such_import")
+class NoSuchImport(ApiError):
+    """There is no import with that id, or it is too old to be remembered."""
 
 
 @error(-32081, "no_such_message")

@@ -144,6 +144,7 @@ _AGENT = ("agent.work", "call.dial_external", "phone.view_full")
 _VIEWER = (
     "agent.view",
     "call.view",
+    "campaign.view",
     "conference.view",
     "extension.view",
     "flow.view",
@@ -159,6 +160,7 @@ _OPERATOR = (
     "call.history",
     "call.originate",
     "call.secure",
+    "campaign.control",
     "conference.control",
     "extension.control",
     "message.send",
@@ -172,6 +174,7 @@ _SUPERVISOR = (
     "agent.force_state",
     "agent.work",
     "call.dispatch",
+    "campaign.manage",
     "monitor.*",
     "queue.control",
     "report.view",

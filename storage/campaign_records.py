@@ -7,6 +7,7 @@ import msgspec
 
 from model.dialing import CampaignRecord
 from storage.campaign_rows import OPEN
+from storage.errors import InUseError, NotFoundError
 from storage.filters import Page, T
 
 
@@ -86,6 +87,14 @@ class RecordBook(Protocol):
     async def assign(self, record_ids: Sequence[str], owner: str, wall: float) -> int: ...
     async def known_numbers(self, campaign: str, numbers: Sequence[str]) -> set[str]: ...
     async def with_number(self, number: str, limit: int = 20) -> list[CampaignRecord]: ...
+
+
+def check_update(record: CampaignRecord, status: str | None) -> None:
+    """`status` is what it is in the database, if it is there."""
+    if status is None:
+        raise NotFoundError("record", record.record_id)
+    if status == "dialing" and record.status != "dialing":
+        raise InUseError("record", record.record_id, "a call")
 
 
 def rank_of_due(record: CampaignRecord) -> tuple[int, bool, float, str]:

@@ -13,6 +13,7 @@ from storage.campaign_records import (
     RecordCounts,
     RecordFilter,
     add_counts,
+    check_update,
     page_by_id,
     rank_of_due,
 )
@@ -95,7 +96,9 @@ class MemoryRecords:
         return page_by_id(found[: limit + 1], limit)
 
     async def update(self, record: CampaignRecord) -> CampaignRecord:
-        await self.get(record.record_id)
+        await settle(self._backlog)
+        there = self.rows.get(record.record_id)
+        check_update(record, there.status if there is not None else None)
         self.rows[record.record_id] = copy_record(record)
         return copy_record(record)
 

@@ -15,6 +15,7 @@ from storage.campaign_records import (
     RecordCounts,
     RecordFilter,
     add_counts,
+    check_update,
     page_by_id,
     pieces,
     rank_of_due,
@@ -153,12 +154,11 @@ class RecordQueries:
         return page_by_id(found, limit)
 
     async def update(self, record: CampaignRecord) -> CampaignRecord:
-        """All of it. NotFoundError when there is none."""
+        """All of it. NotFoundError when there is none; InUseError when it is being called, and `record` says not."""
         await settle(self._backlog)
         async with self._database.write() as connection:
-            there = await connection.execute(select(_r.record_id).where(_r.record_id == record.record_id))
-            if there.first() is None:
-                raise NotFoundError("record", record.record_id)
+            there = await connection.execute(select(_r.status).where(_r.record_id == record.record_id))
+            check_update(record, there.scalar())
             await execute(connection, UPDATE_RECORD, [update_row(record)])
             await execute(connection, DELETE_NUMBERS, [(record.record_id,)])
             await execute(connection, INSERT_NUMBERS, number_rows(record))

@@ -14,6 +14,7 @@ from control.gate import Gate
 from control.hub import EventHub
 from control.role_book import RoleBook
 from control.server import ControlServer
+from dialer.dnc import DncBook
 from ivr.constant_texts import constant_texts
 from media.client import MediaClient
 from model import errors, events, media
@@ -47,9 +48,11 @@ from switch.flow_databases import FlowDatabases
 from switch.flow_requests import FlowRequests
 from switch.flow_store import load_published
 from switch.flows import load_flows
+from switch.imports import Imports
 from switch.lag import LagMeter
 from switch.last_agents import recall_agents
 from switch.listening import UnusableError, make_listeners, make_resolver, tls_of
+from switch.lists import Lists
 from switch.media_pool import MediaPool, WorkerNotes
 from switch.members import Members
 from switch.metrics import make_metrics, rebuild
@@ -107,6 +110,8 @@ class App:
     flow_databases: FlowDatabases
     flow_requests: FlowRequests
     members: Members
+    lists: Lists
+    imports: Imports
     voicemail: VoicemailDesk
 
     def __init__(self, config: Config) -> None:
@@ -196,6 +201,7 @@ class App:
         # Before the first call can come.
         app.members = Members(app.storage, config.ivr, outside.clock, core.runtime.tell, app.hub.publish, app._own)
         core.runtime.also_perform(AskMember, app.members.ask)
+        await app._open_lists()
         queues, calendars, boxes = directory.queues.keys(), directory.office.almanacs.keys(), directory.boxes.keys()
         directory.file_flows = load_flows(config, queues, calendars, boxes, directory.prompts)
         directory.flows = {**directory.file_flows}
@@ -250,6 +256,19 @@ class App:
         app._own(app.voicemail.sweep())
         app._own(mail.run())
         return app
+
+    async def _open_lists(self) -> None:
+        core, config = self.core, self.config
+        clock, env = self.runtime.outside.clock, core.env
+        self.lists = Lists(
+            self.storage, core.directory, env.ids, lambda: env.wall(clock()), dnc=DncBook(), tell=lambda told: None
+        )
+        self.imports = Imports(
+            self.lists, config.resolve(config.dialer.imports).absolute(), self.hub.publish, self._own
+        )
+        await self.imports.load()
+        await self.lists.load()
+        self._own(self.lists.sweep())
 
     def _open_security_log(self) -> SecurityLog:
         path = self.config.resolve(self.config.security.log)

@@ -16,12 +16,16 @@ from switch.cli_audit import add_audit
 from switch.cli_callers import add_callers
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, utc_of
 from switch.cli_conference import add_conferences
+from switch.cli_customers import add_customers
+from switch.cli_dnc import add_dnc
+from switch.cli_lists import add_lists
 from switch.cli_members import add_members
 from switch.cli_metrics import add_metrics
 from switch.cli_originate import call_originate
 from switch.cli_parking import add_parking
 from switch.cli_prompts import add_prompts
 from switch.cli_queue import add_queues
+from switch.cli_records import add_records
 from switch.cli_roles import add_roles
 from switch.cli_security import add_security
 from switch.cli_services import add_services
@@ -57,6 +61,10 @@ add_alarms(app)
 add_agents(app)
 add_metrics(app)
 add_members(app)
+add_lists(app)
+add_records(app)
+add_dnc(app)
+add_customers(app)
 add_roles(app)
 add_audit(app)
 add_voicemail(app)

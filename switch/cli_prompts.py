@@ -10,6 +10,7 @@ import typer
 from rich.console import RenderableType
 
 from control.client import BlockingControlClient
+from model.commands_lists import ListUploaded
 from model.commands_prompts import MAX_PIECE, MAX_UPLOAD, PromptList, PromptPiece, PromptUploaded, PromptView
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, fail
 from switch.cli_tables import instant_text, next_page, rows_table
@@ -47,7 +48,7 @@ def prompts_add(
     if file is not None:
         content = _read(file)
         with connected(server, token) as switch:
-            params["audio"] = {language: _upload(switch, content)}
+            params["audio"] = {language: upload_pieces(switch, "prompt.upload", content, PromptUploaded, MAX_PIECE)}
             # The same user has it, not the same connection.
     ask(server, token, as_json, "prompt.set", params, _one)
 
@@ -101,10 +102,13 @@ def _read(path: Path) -> bytes:
         fail(f"{path}: {error.strerror}")
 
 
-def _upload(switch: BlockingControlClient, content: bytes) -> str:
+def upload_pieces(
+    switch: BlockingControlClient, name: str, content: bytes, result: type[PromptUploaded | ListUploaded], size: int
+) -> str:
+    """Sends a file by the command `name`; the id of the upload."""
     upload_id, offset = "", 0
     while True:
-        piece = content[offset : offset + MAX_PIECE]
+        piece = content[offset : offset + size]
         is_last = offset + len(piece) >= len(content)
         params = {
             "data": binascii.b2a_base64(piece, newline=False).decode(),
@@ -112,7 +116,7 @@ def _upload(switch: BlockingControlClient, content: bytes) -> str:
             "offset": offset,
             "is_last": is_last,
         }
-        upload_id = msgspec.convert(switch.call("prompt.upload", **params), PromptUploaded).upload_id
+        upload_id = msgspec.convert(switch.call(name, **params), result).upload_id
         offset += len(piece)
         if is_last:
             return upload_id

@@ -24,6 +24,7 @@ from switch.directory import Directory
 from switch.prompt_uploads import Convert, Upload, Uploads
 from switch.queues_admin import sounds_of
 from switch.settings_store import SettingsStore, stored
+from switch.uploads import piece_of
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -107,10 +108,7 @@ class PromptsDesk:
     # -- changing ------------------------------------------------------------------------------------------------------
 
     async def upload(self, command: prompts.UploadPrompt, caller: Caller) -> prompts.PromptUploaded:
-        try:
-            piece = binascii.a2b_base64(command.data, strict_mode=True)
-        except binascii.Error as error:
-            raise errors.InvalidValue(f"is no base64: {error}", field="data") from None
+        piece = piece_of(command.data)
         upload = await self._uploads.take(
             caller.user, command.upload_id, command.offset, piece, is_last=command.is_last
         )

@@ -9,6 +9,8 @@ from model import (
     commands_agent,
     commands_callers,
     commands_centre,
+    commands_customers,
+    commands_lists,
     commands_members,
     commands_metrics,
     commands_prompts,
@@ -18,6 +20,8 @@ from model import (
 from model.access_numbers import AccessNumber
 from model.agents import Agent, Membership
 from model.caller_lists import ListedCaller
+from model.customers import Customer, CustomerNumber
+from model.dialing import Attempt, CampaignRecord, DncEntry, RecordNumber
 from model.queues import Queue, QueueLimits
 
 
@@ -104,6 +108,58 @@ ALARM = events_alarm.AlarmView(
     since_s=61.0,
     acknowledged_by="anna",
 )
+CAMPAIGN_RECORD = CampaignRecord(
+    record_id="r1",
+    campaign="spring",
+    list_name="may",
+    row=2,
+    status="retry_wait",
+    name="王芳",
+    numbers=[RecordNumber(number="+8613800138000", label="mobile", zone="Asia/Shanghai", area="浙江省杭州市")],
+    data={"policy": "P-7"},
+    n_attempts=1,
+    next_utc=1.2e9,
+    last_utc=1.1e9,
+    last_result="busy",
+)
+ATTEMPT = Attempt(
+    attempt_id="a1",
+    campaign="spring",
+    record_id="r1",
+    number="+8613800138000",
+    mode="predictive",
+    started_utc=1.1e9,
+    ended_utc=1.1e9 + 5,
+    result="busy",
+)
+REJECTION = commands_lists.Rejection(row=3, column="手机", value="12345", reason="impossible_number", is_kept=False)
+LIST_IMPORT = commands_lists.ListImport(
+    import_id="i1",
+    target="campaign",
+    campaign="spring",
+    list_name="may",
+    state="finished",
+    problem="",
+    n_rows=100,
+    n_added=97,
+    n_refused=3,
+    n_rejections=4,
+    columns=[("姓名", "name"), ("手机", "number")],
+    started_by="anna",
+    created_utc=1.0e9,
+    ended_utc=1.0e9 + 60,
+)
+DNC_ENTRY = DncEntry(number="+8613800138000", campaign="spring", reason="asked us", added_by="anna", added_utc=1.0e9)
+CUSTOMER = Customer(
+    customer_id="c1",
+    name="王芳",
+    numbers=[CustomerNumber(number="+8613800138000", label="mobile", area="浙江省杭州市")],
+    owner="8001",
+    level="gold",
+    tags=["vip"],
+    data={"company": "Acme"},
+    created_utc=1.0e9,
+)
 
 CENTRE_SAMPLES: dict[Any, Any] = {
     commands_access.AccessNumberView: commands_access.AccessNumberView(
@@ -117,6 +173,32 @@ CENTRE_SAMPLES: dict[Any, Any] = {
     commands_callers.ListedCallers: commands_callers.ListedCallers(callers=[LISTED], n_callers=2, cursor="1380000*"),
     commands_members.MemberEntry: MEMBER,
     commands_members.MemberList: commands_members.MemberList(members=[MEMBER], cursor="2"),
+    CampaignRecord: CAMPAIGN_RECORD,
+    commands_lists.RecordPage: commands_lists.RecordPage(records=[CAMPAIGN_RECORD], cursor=""),
+    commands_lists.RecordDetail: commands_lists.RecordDetail(record=CAMPAIGN_RECORD, attempts=[ATTEMPT]),
+    commands_lists.RecordsAdded: commands_lists.RecordsAdded(record_ids=["r1"], rejections=[REJECTION]),
+    commands_lists.RecordsTouched: commands_lists.RecordsTouched(n_records=2),
+    commands_lists.Lists: commands_lists.Lists(
+        lists=[
+            commands_lists.ListView(
+                campaign="spring",
+                list_name="may",
+                created_utc=1.0e9,
+                n_records=97,
+                n_attempted=40,
+                n_connected=12,
+                n_open=70,
+            )
+        ]
+    ),
+    commands_lists.ListUploaded: commands_lists.ListUploaded(upload_id="u1", size=3),
+    commands_lists.ListImport: LIST_IMPORT,
+    commands_lists.ImportList: commands_lists.ImportList(imports=[LIST_IMPORT]),
+    commands_lists.RejectionPage: commands_lists.RejectionPage(rejections=[REJECTION], cursor=""),
+    commands_lists.DncAdded: commands_lists.DncAdded(n_added=1, rejections=[REJECTION]),
+    commands_lists.DncPage: commands_lists.DncPage(entries=[DNC_ENTRY], cursor=""),
+    Customer: CUSTOMER,
+    commands_customers.CustomerPage: commands_customers.CustomerPage(customers=[CUSTOMER], cursor="c1"),
     commands_prompts.PromptView: PROMPT,
     commands_prompts.PromptList: commands_prompts.PromptList(prompts=[PROMPT], n_prompts=2, cursor="welcome"),
     commands_prompts.PromptUploaded: commands_prompts.PromptUploaded(upload_id="u1", size=3, duration_s=2.5),

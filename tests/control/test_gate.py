@@ -55,14 +55,18 @@ LEAST_ROLE = {
 ORDER = ["", "viewer", "operator", "supervisor", "administrator"]
 LEAST = {name: role for role, names in LEAST_ROLE.items() for name in names.split()}
 LEAST_BY_PERMISSION = {
-    "viewer": "agent.view call.view conference.view extension.view flow.view phone.view_full queue.view switch.view",
+    "viewer": """
+        agent.view call.view campaign.view conference.view extension.view flow.view phone.view_full queue.view
+        switch.view
+    """,
     "operator": """
-        agent.control
+        agent.control campaign.control
         call.control call.dial_external call.history call.originate call.secure conference.control extension.control
         message.send recording.view recording.play recording.control security.view switch.operate
     """,
     "supervisor": """
-        agent.work agent.call agent.force_state call.dispatch monitor.listen monitor.whisper monitor.barge
+        agent.work agent.call agent.force_state call.dispatch campaign.manage monitor.listen monitor.whisper
+        monitor.barge
         monitor.takeover monitor.force_release queue.control report.view role.view security.manage switch.supervise
         trace.use voicemail.play
     """,

@@ -2,11 +2,14 @@
 
 import asyncio
 import hashlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from dialer.dnc import DncBook
+from dialer.inputs import DialerInput
 from media.client import PortPool, SharedPortPool
 from model import media
 from model.declare import Event
@@ -22,6 +25,8 @@ from switch.config_file import parse_config
 from switch.core import assemble
 from switch.directory import Directory, extension_entries
 from switch.extensions_admin import hash_password
+from switch.imports import Imports
+from switch.lists import Lists
 from switch.media_pool import MediaPool
 from switch.members import Members
 from switch.pins import check_pin, hash_keyed
@@ -66,6 +71,11 @@ trunks = ["carrier", "spare"]
 async def _verify(pin: str, pin_hash: str) -> bool:
     """Virtual time knows no threads."""
     return check_pin(pin, pin_hash)
+
+
+async def _at_once(work: Callable[..., Any], *arguments: Any) -> Any:
+    """There are no threads in virtual time."""
+    return work(*arguments)
 
 
 async def _hashed(password: str) -> str:
@@ -220,6 +230,18 @@ class SimSwitch:
             self.storage, self.config.ivr, self.loop.time, runtime.tell, self.events.append, self._own, _verify, _hashed
         )
         runtime.also_perform(AskMember, self.members.ask)
+        self.told: list[DialerInput] = []
+        """What the dialler was told of lists."""
+        self.lists = Lists(
+            self.storage,
+            self.core.directory,
+            self.core.env.ids,
+            self.wall,
+            dnc=DncBook(),
+            tell=self.told.append,
+            in_thread=_at_once,
+        )
+        self.imports = Imports(self.lists, Path("imports"), self.events.append, self._own)
         self.removed: list[str] = []
         """Files that were deleted."""
         self.voicemail = VoicemailDesk(self.core, self.storage, self.events.append, self._own, _verify, self._remove)

@@ -44,6 +44,8 @@ class SimApp:
         self.alarms = AlarmWatch(switch.config.alarm, self.core.floor, self.metrics, self.publish)
         self.audit = AuditTrail(self.storage.put, self.publish, switch.wall)
         self.members = switch.members
+        self.lists = switch.lists
+        self.imports = switch.imports
         self._handlers = make_handlers(self)  # type: ignore[arg-type]
 
     def publish(self, event: object) -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from model.dialing import Attempt, CampaignRecord, RecordNumber
 from storage.campaign_records import RecordFilter
-from storage.errors import NotFoundError, UnavailableError
+from storage.errors import InUseError, NotFoundError, UnavailableError
 from storage.interface import AnyStorage
 from storage.memory import MemoryStorage
 from storage.storage import Storage
@@ -161,6 +161,8 @@ def test_what_the_dialler_writes_and_what_people_change_do_not_touch(run: Callab
         (record,) = (await book.take_due("spring", 1, 10.0)).records
         record.status, record.n_attempts = "dialing", 1
         await storage.attempts.store_attempt(attempt_at(record), record)
+        with pytest.raises(InUseError):
+            await book.update(replace(record, status="new"))
         # Somebody corrects the name and the first number's label, while it rings.
         edited = await book.get("r1")
         edited.name, edited.data, edited.owner, edited.priority = "李四", {"city": "北京"}, "bob", 3

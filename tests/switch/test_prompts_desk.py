@@ -30,7 +30,7 @@ from model.commands_prompts import (
 from model.events_prompts import PromptChanged, PromptRemoved
 from storage.errors import UnavailableError
 from storage.memory import MemoryStorage
-from switch import prompt_uploads, prompts_desk
+from switch import prompt_uploads, prompts_desk, uploads
 from switch.config_file import parse_config
 from switch.directory import Directory
 from switch.prompts_desk import load_prompts, make_handlers
@@ -214,17 +214,17 @@ def test_pieces_come_in_order_from_one_user_and_have_an_end(tmp_path):
 def test_uploads_are_bounded_and_those_left_alone_are_forgotten(tmp_path, monkeypatch):
     async def main():
         now = 0.0
-        monkeypatch.setattr(prompt_uploads, "monotonic", lambda: now)
+        monkeypatch.setattr(uploads, "monotonic", lambda: now)
         monkeypatch.setattr(prompt_uploads, "MAX_UPLOAD", 2 * MAX_PIECE)
         library = Library(tmp_path)
         with pytest.raises(errors.InvalidValue, match="in all"):
             await library.upload(bytes(2 * MAX_PIECE + 1))
-        for _ in range(prompt_uploads.MAX_UPLOADS - 1):
+        for _ in range(uploads.MAX_UPLOADS - 1):
             await library.do(UploadPrompt(data="YQ=="))
         with pytest.raises(errors.Congested, match="8 uploads are under way"):
             await library.do(UploadPrompt(data="YQ=="))
         assert len(library.files()) == 8
-        now = prompt_uploads.IDLE_S + 1
+        now = uploads.IDLE_S + 1
         await library.do(UploadPrompt(data="YQ=="))
         assert library.files() == ["u9.upload"]
         await library.again()
