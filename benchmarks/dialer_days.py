@@ -57,7 +57,7 @@ class Cell:
                 wrap_s=0.0,
                 answer_s=12.0,
                 patience_s=0.0,
-                length_s=_LONG_S,
+                length_s=_LONG_S if self.n_agents <= 10 else _LONG_S / 2.0,
             )
         return World(n_agents=self.n_agents, answer_rate=rate)
 
@@ -95,7 +95,7 @@ def all_cells() -> list[Cell]:
             for p, wanted in zip(_RATES, row, strict=True)
         ),
         *(Cell("jumps", n, 0.3, wanted, _seeds(n)) for n, wanted in _JUMPING.items()),
-        *(Cell("memoryless", n, p, wanted, 4 if n <= 20 else 2) for (n, p), wanted in _OPTIMUM.items()),
+        *(Cell("memoryless", n, p, wanted, 3 if n <= 20 else 2) for (n, p), wanted in _OPTIMUM.items()),
     ]
 
 

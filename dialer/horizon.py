@@ -73,7 +73,8 @@ class Outlook:
             return max(0.0, -mean)
         deviation = math.sqrt(variance)
         z = mean / deviation
-        return deviation * math.exp(-0.5 * z * z) / _ROOT_2_PI - mean * 0.5 * math.erfc(z / _ROOT_2)
+        # Far out both terms are alike but for rounding.
+        return max(0.0, deviation * math.exp(-0.5 * z * z) / _ROOT_2_PI - mean * 0.5 * math.erfc(z / _ROOT_2))
 
 
 def free_agents(snapshot: PacingSnapshot, reserve: int) -> int:

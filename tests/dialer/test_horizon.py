@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from dialer.forecast import SHARES, moments
@@ -155,6 +155,14 @@ def test_moments_of_what_happens_or_not() -> None:
     mean, variance, third = moments(np.array([[0.2]]))[0]
     assert (mean, variance) == (0.2, pytest.approx(0.16))
     assert third == pytest.approx(0.2 * 0.8**3 + 0.8 * (-0.2) ** 3)
+
+
+@given(st.integers(0, 600), st.integers(0, 600))
+@example(144, 63)
+@example(279, 203)
+def test_what_is_at_risk_is_never_below_nothing(idle: int, ringing: int) -> None:
+    seen = outlook(snapshot(idle_agents=idle, ringing_ages=[3.0] * ringing))
+    assert all(0.0 <= seen.at_risk(n) <= ringing + n for n in (0, 1, 50, 2000))
 
 
 def test_what_is_at_risk_of_calls_under_way() -> None:
