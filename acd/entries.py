@@ -34,7 +34,7 @@ def enter(core: Core, told: CallEnters, now: float) -> None:
         _check_callbacks(queue)
     entry, is_resumed = _make(core, told, queue, now)
     ewt_s = announcing.estimate(core, queue, len(core.lines[told.queue]) + 1, now)
-    reason = limits.refusal(core, queue, ewt_s) if not told.callback_number else ""
+    reason = limits.refusal(core, queue, ewt_s, is_outbound=told.is_outbound) if not told.callback_number else ""
     queue.n_waiting += 1
     core.entries[entry.entry_id] = entry
     core.out.append(
@@ -59,14 +59,15 @@ def enter(core: Core, told: CallEnters, now: float) -> None:
     entry.began_at = len(core.lines[told.queue]) + 1
     head = core.lines[told.queue].head()
     entry.head_s = now - core.entries[head[3]].began if head is not None else 0.0
-    limits.arm(core, entry, queue, now)
+    if not told.is_outbound:
+        limits.arm(core, entry, queue, now)
     announcing.arm(core, entry, queue, now)
     if told.callback_number:
         _call_back(core, entry, told.callback_number, told.call_id, now)
         distribute(core, entry, now)
         return
     delay_s = queue.settings.sound.distribute_after_s
-    if delay_s and told.place is None:
+    if delay_s and told.place is None and not told.is_outbound:
         entry.state = "listening"
         core.arm(now + delay_s, "distribute", entry.entry_id)
     else:

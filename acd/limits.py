@@ -6,11 +6,14 @@ from acd.state import VIP, AgentState, Entry, QueueState
 from model.events_queue import QueueEntryChanged
 
 
-def refusal(core: Core, queue: QueueState, ewt_s: float | None) -> str:
-    """Why a call that comes now is sent on at once; "" = it may wait."""
+def refusal(core: Core, queue: QueueState, ewt_s: float | None, *, is_outbound: bool = False) -> str:
+    """Why a call that comes now is sent on at once; "" = it may wait. For how long one that we placed does is said by
+    its campaign."""
     limits = queue.settings.limits
     if queue.state != "open":
         return "closed"
+    if is_outbound:
+        return ""
     if limits.max_waiting and queue.n_waiting >= limits.max_waiting:
         return "overflow_full"
     if limits.has_no_agent_limit and not limits.no_agent_wait_s and queue.absent_since is not None:

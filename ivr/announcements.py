@@ -52,6 +52,12 @@ def agent_number(agent_id: str, language: str) -> list[str]:
     return [source(name, language) for name in ("agent", *said, "at_your_service")] if said else []
 
 
+def nobody_here(number: str, language: str) -> list[str]:
+    """Who has called him, by the number that he was shown, and that nobody is free to speak to him (XOUT-02)."""
+    said = digits(number, language)
+    return [source(name, language) for name in (*(["call_from", *said] if said else []), "nobody_here")]
+
+
 def messages_waiting(n_new: int, n_old: int, language: str) -> list[str]:
     """What is in a box."""
     said: list[str] = []

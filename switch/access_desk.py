@@ -16,6 +16,7 @@ from model.calendars import Calendar, Closure
 from model.declare import Command
 from model.events_access import AccessNumberChanged, CalendarChanged, CalendarClosed, CalendarReopened
 from storage.interface import AnyStorage
+from switch.campaign_uses import campaigns_naming
 from switch.config_access import access_problem, is_heard
 from switch.directory import Directory
 from switch.flow_store import flows_naming
@@ -196,7 +197,8 @@ class AccessDesk:
         for number in self._directory.access_numbers.values():
             if number.calendar == name:
                 raise errors.WrongState(f"access number {number.number} follows calendar {name}", state="in_use")
-        for user in flows_naming(self._directory, "calendar", name):
+        users = (*flows_naming(self._directory, "calendar", name), *campaigns_naming(self._directory, "calendar", name))
+        for user in users:
             raise errors.WrongState(f"{user} asks calendar {name}", state="in_use")
         await self._store.forget(key)
         self._office.almanacs.pop(name, None)

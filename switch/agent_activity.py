@@ -160,7 +160,7 @@ def _account(part: _Part, now: float) -> None:
 def _type_of(call: Call | None, leg: Leg | None) -> str:
     if call is None or leg is None:
         return "inbound"
-    return "internal" if call.direction == "internal" else call.direction
+    return "campaign" if call.dialing is not None else call.direction
 
 
 def _how(call: Call | None, leg: Leg | None) -> str:

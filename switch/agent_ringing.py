@@ -44,7 +44,8 @@ def ring(call: Call, event: RingAgent, customer: str, now: float, env: Environme
         # What the extension says of forwarding is for calls to the extension, not for those of the agent.
         step.extension = ""
         for target in step.targets:
-            target.auto_answer = target.auto_answer or event.auto_answer
+            # Who answered a campaign waits for two seconds and no longer: nobody has the time to pick up.
+            target.auto_answer = target.auto_answer or event.auto_answer or call.dialing is not None
         made.plan.append(step)
     stay_of(call).agents[event.offer_id] = event.agent_id
     return follow(call, made, ringing.start(call, made, now, env))

@@ -40,6 +40,7 @@ from switch.commands import make_handlers
 from switch.config import Config
 from switch.config_speech import speech_setup
 from switch.core import Core, assemble
+from switch.dialer_desk import DialerDesk
 from switch.directory import Directory, extension_entries
 from switch.environment import Environment
 from switch.event_log import keep_events
@@ -113,6 +114,7 @@ class App:
     lists: Lists
     imports: Imports
     voicemail: VoicemailDesk
+    dialer_desk: DialerDesk
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -182,6 +184,9 @@ class App:
         app.services = ServicesDesk(core.runtime, app.storage, app.hub.publish, app._own, core.notifier.dnd_changed)
         await app.services.load()
         AgentPhones(core, app._own)
+        app.dialer_desk = DialerDesk(
+            core.dialer, directory.campaigns, app.storage, app._own, time.time, config.dialer.pacing_log_days
+        )
         app.voicemail = VoicemailDesk(core, app.storage, app.hub.publish, app._own)
         mail = VoicemailMail(
             config.email, config.numbering.time_zone, directory.box_of_message, app.voicemail.mailed, app.hub.publish
@@ -206,6 +211,7 @@ class App:
         directory.file_flows = load_flows(config, queues, calendars, boxes, directory.prompts)
         directory.flows = {**directory.file_flows}
         await load_published(app.storage, config, directory, app.hub.publish)
+        await app.dialer_desk.restore()
         app._listen_to_callers()
         app.flow_databases = FlowDatabases(config.ivr.source, config.resolve)
         app.flow_requests = FlowRequests(core.runtime.tell, app._own, app.flow_databases.fetch)
@@ -254,6 +260,7 @@ class App:
             app._exporter = Exporter(config.prometheus.listen, lambda: samples(app))
         app._own(recover_after_start(app.storage, core.runtime, app.voicemail.recording_over))
         app._own(app.voicemail.sweep())
+        app._own(app.dialer_desk.sweep())
         app._own(mail.run())
         return app
 
@@ -511,6 +518,7 @@ class App:
         if self._exporter is not None:
             await asyncio.to_thread(self._exporter.close)
         self.runtime.close()
+        self.core.dialer.keep()
         await self.transports.close()
         self.hub.close()
         if self._security_log is not None:

@@ -21,6 +21,7 @@ from sip.flow import Flow
 from sip.offer_answer import Capabilities, Negotiated
 from sip.sdes import LocalKeys
 from switch.conference import Room
+from switch.dialing import Dialing
 from switch.listening_to import Listening
 from switch.monitor import SUPERVISOR, Monitor
 from switch.ring_plan import OriginateOptions, Ringing, Target
@@ -372,6 +373,8 @@ class Call(Ringing, msgspec.Struct, gc=False, kw_only=True):
     variables: dict[str, str] = {}
     feature: FeatureState | None = None
     parked: Parked | None = None
+    dialing: Dialing | None = None
+    """It was placed by a campaign."""
     originate_to: str = ""
     """The second number of a call placed by API."""
     options: OriginateOptions | None = None
@@ -416,6 +419,13 @@ class Call(Ringing, msgspec.Struct, gc=False, kw_only=True):
             return self.other(leg.leg_id)
         ringing = self.ringings.get(leg.ringing)
         return self.legs.get(ringing.caller_leg if ringing is not None else self.a)
+
+    @property
+    def customer_number(self) -> str:
+        """Of who called, or is called by a campaign or back."""
+        if self.dialing is not None:
+            return self.dialing.number
+        return self.variables.get("callback_number", self.caller)
 
     def live_legs(self) -> list[Leg]:
         return [leg for leg in self.legs.values() if leg.state != "ended"]

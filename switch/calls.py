@@ -14,15 +14,17 @@ from model.causes import HangupCause
 from switch import conference_calls, joining, supervision
 from switch.actions import Action, RefuseRefer
 from switch.call import Call, Leg
+from switch.campaign_calls import late_verdict
 from switch.deadlines import Deadlines
 from switch.directory import ExtensionEntry, TrunkState
 from switch.environment import Environment
-from switch.leg_events import CallEvent, LegJoins, LegRefers, Release, Timeout, TimerDue
+from switch.leg_events import AnswererFound, CallEvent, LegJoins, LegRefers, Release, Timeout, TimerDue
 from switch.originating import NoRouteError, make_call
 from switch.phases import (
     bridged,
     callback,
     conference,
+    dialed,
     echo,
     feature,
     ivr,
@@ -56,6 +58,7 @@ PHASES: dict[str, ModuleType] = {
     "voicemail": voicemail,
     "mailbox": mailbox,
     "callback": callback,
+    "dialed": dialed,
     "bridged": bridged,
     "rating": rating,
     "releasing": releasing,
@@ -265,6 +268,8 @@ class Calls:
         if call is None:
             return []
         try:
+            if type(event) is AnswererFound and call.dialing is not None and call.phase != "dialed":
+                event = late_verdict(call.dialing, event)
             if call.monitors and supervision.concerns(call, event):
                 outcome = supervision.on(call, event, now, self.env)
             else:

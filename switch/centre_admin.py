@@ -1,5 +1,5 @@
-"""Queues, agents, agent groups and flows by API: who changes one waits for who changes another, since they name each
-other."""
+"""Queues, agents, agent groups, flows and campaigns by API: who changes one waits for who changes another, since they
+name each other."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from control.auth import Caller
 from model.declare import Command
-from switch import agents_admin, flows_admin, queues_admin
+from switch import agents_admin, campaigns_admin, flows_admin, queues_admin
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -19,4 +19,5 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         **queues_admin.make_handlers(app, lock),
         **agents_admin.make_handlers(app, lock),
         **flows_admin.make_handlers(app, lock),
+        **campaigns_admin.make_handlers(app, lock),
     }

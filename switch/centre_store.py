@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from model.agents import Agent, AgentGroup
+from model.campaigns import Campaign
 from model.errors import InvalidValue
 from model.queues import Queue, QueueState
 from storage.interface import AnyStorage
@@ -30,6 +31,8 @@ async def load_centre(storage: AnyStorage, directory: Directory) -> None:
         _take(directory.queues, queue.name, queue, key)
     for key, agent in stored(settings, "agent", Agent):
         _take(directory.agents, agent.agent_id, agent, key)
+    for key, campaign in stored(settings, "campaign", Campaign):
+        _take(directory.campaigns, campaign.name, campaign, key)
     for _, kept in stored(settings, "queue_state", KeptState):
         directory.queue_states[kept.queue] = kept.state
     queues = directory.queues.keys()
@@ -70,9 +73,10 @@ class Sources:
         self._of_file = {f"queue:{each.name}" for each in config.queue}
         self._of_file |= {f"agent:{each.agent_id}" for each in config.agent}
         self._of_file |= {f"agent_group:{each.name}" for each in config.agent_group}
+        self._of_file |= {f"campaign:{each.name}" for each in config.campaign}
 
     def source(self, key: str) -> str:
-        """file or database; `key`: "queue:NAME", "agent:ID", "agent_group:NAME"."""
+        """file or database; `key`: "queue:NAME", "agent:ID", "agent_group:NAME", "campaign:NAME"."""
         return "file" if key in self._of_file else "database"
 
     def check_changeable(self, key: str) -> None:

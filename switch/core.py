@@ -18,6 +18,7 @@ from switch.browser_edge import BrowserEdge
 from switch.browsers import Browsers
 from switch.calls import Calls
 from switch.config import Config
+from switch.dialer import Dialer
 from switch.directory import Directory
 from switch.door import METHODS, Door
 from switch.environment import Environment
@@ -57,6 +58,7 @@ class Core(msgspec.Struct, frozen=True):
     guard: Guard
     floor: Floor
     speech: SpeechService
+    dialer: Dialer
 
 
 def _tell(event: SecurityEvent, outside: Outside, publish: Callable[[Event], None]) -> None:
@@ -141,6 +143,7 @@ def assemble(
         runtime.watch_flows(machine.flow_failed)
     floor = Floor(runtime, directory, env, int.from_bytes(secrets(8)))
     floor.begin()
+    dialer = Dialer(runtime, directory, env, floor)
     speech = SpeechService(runtime.tell, runtime.dispatch)
     runtime.also_perform(MakeSpeech, speech.make)
     registrations.on_change(floor.phones_changed)
@@ -164,6 +167,7 @@ def assemble(
         guard,
         floor,
         speech,
+        dialer,
     )
 
 

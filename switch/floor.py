@@ -73,6 +73,10 @@ class Floor:
         """Call -> its entry that is not over."""
         self.on_enter: Callable[[CallEnters, str], None] = lambda told, called: None
         """Told of each call that has come to a queue, and what it called (switch.vip_check)."""
+        self.entered: list[Callable[[str], None]] = []
+        """Told the queue of each caller who has come to one."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Told whenever agents or queues may be other than before (switch.dialer)."""
         self._activity = AgentActivity(self, env)
         self._midnight = self._next_midnight(runtime.outside.clock())
         runtime.also_perform(TellCentre, lambda action, now: self.tell(action.told, now))
@@ -118,6 +122,8 @@ class Floor:
         if isinstance(told, CallEnters):
             call = self._runtime.calls.find(told.call_id)
             self.on_enter(told, (call.access_number or call.dialed) if call is not None else "")
+            for entered in self.entered if not told.is_outbound else ():
+                entered(told.queue)
 
     def ask(self, told: AcdInput | DeskInput) -> None:
         """What somebody wants. Raises what the machine refuses it with (`acd.engine`, `acd.desk`)."""
@@ -258,6 +264,7 @@ class Floor:
                 self._perform(action, now)
         finally:
             self._is_busy = False
+        self.on_change()
         self._runtime.extra_changed()
         while self._inbox and not self._is_busy:
             self.tell(self._inbox.popleft(), now)
@@ -310,8 +317,7 @@ class Floor:
             return
         # The customer of a callback is rung only now; the agent's leg is the first of its conversation.
         self._activity.connected(call, call.b or call.a, agent_id, now)
-        customer = call.variables.get("callback_number", call.caller)
-        self._directory.last_agents.note(customer, agent_id, self._env.wall(now))
+        self._directory.last_agents.note(call.customer_number, agent_id, self._env.wall(now))
 
     def _offer(self, offer: Offer, now: float) -> None:
         self._offers[offer.offer_id] = offer.call_id

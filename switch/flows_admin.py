@@ -22,6 +22,7 @@ from model.flows import Flow, FlowFault
 from model.prompts import Prompt
 from storage.errors import NotFoundError, UnavailableError
 from storage.flows import DRAFT, FlowHead, FlowRow
+from switch.campaign_uses import campaigns_naming
 from switch.config_centre import targets_of
 from switch.flow_store import flows_naming
 from switch.flows import faults_of, surroundings
@@ -260,6 +261,7 @@ class FlowsAdmin:
             if any(target == to for _, target in targets_of(queue)):
                 yield f"queue {queue.name}"
         yield from flows_naming(self._directory, "flow", name)
+        yield from campaigns_naming(self._directory, "flow", name)
 
     def _view(self, name: str, heads: list[FlowHead]) -> flows.FlowView:
         newest = max(heads, key=lambda head: head.version, default=None)

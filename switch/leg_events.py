@@ -273,6 +273,21 @@ class FlowReplied(_CallEvent, frozen=True):
         return f"FlowReplied({self.call_id}, {self.error!r})"
 
 
+class AnswererFound(_CallEvent, frozen=True):
+    """Who has answered (AMD)."""
+
+    result: str
+    """human, machine, not_sure"""
+    evidence: str = ""
+    """The rule that decided."""
+
+
+class LegTone(_CallEvent, frozen=True):
+    """It sends a tone of the network or of a machine (`media.ToneDetected`)."""
+
+    tone: str
+
+
 class SpeechMade(_CallEvent, frozen=True):
     """Of a MakeSpeech: its sounds in order, as the media worker takes them; "" for a text that could not be made, and
     `error` says why."""
@@ -470,6 +485,8 @@ CallEvent = (
     | RecordingClosed
     | MessagesCame
     | SpeechMade
+    | AnswererFound
+    | LegTone
     | CallerHeard
     | FeatureDone
     | LegJoins

@@ -9,7 +9,16 @@ import msgspec
 from model import events, media
 from model.declare import Event
 from switch.call import Leg
-from switch.leg_events import LegDigit, LegSilent, LegSpeaks, LegStatisticsCame, PlayEnded, RecordingClosed
+from switch.leg_events import (
+    AnswererFound,
+    LegDigit,
+    LegSilent,
+    LegSpeaks,
+    LegStatisticsCame,
+    LegTone,
+    PlayEnded,
+    RecordingClosed,
+)
 
 if TYPE_CHECKING:
     from switch.runtime import Runtime
@@ -71,9 +80,12 @@ class MediaEvents:
                 evidence=event.evidence,
             )
         )
+        rule = next((name.removeprefix("rule_") for name in event.evidence if name.startswith("rule_")), "")
+        self._runtime.dispatch(AnswererFound(event.session, event.leg, event.result, rule), now)
 
     def _tone_detected(self, worker: int, event: media.ToneDetected, now: float) -> None:
         self._publish(events.CallToneDetected(call_id=event.session, leg_id=event.leg, tone=event.tone))
+        self._runtime.dispatch(LegTone(event.session, event.leg, event.tone), now)
 
     def _speech_changed(self, worker: int, event: media.SpeechChanged, now: float) -> None:
         self._publish(events.CallSpeechChanged(call_id=event.session, leg_id=event.leg, is_speaking=event.is_speaking))

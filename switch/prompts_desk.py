@@ -19,6 +19,7 @@ from model.events_prompts import PromptChanged, PromptRemoved
 from model.prompts import PROMPT, Prompt, PromptAudio
 from storage.interface import AnyStorage
 from switch import prompt_folder
+from switch.campaign_uses import campaigns_naming
 from switch.config import Config
 from switch.directory import Directory
 from switch.prompt_uploads import Convert, Upload, Uploads
@@ -214,6 +215,8 @@ class PromptsDesk:
         for number in self._directory.access_numbers.values():
             if number.whisper == source:
                 yield f"access number {number.number}", False
+        for campaign in campaigns_naming(self._directory, "prompt", name):
+            yield campaign, False
 
     def _remove_later(self, names: set[str]) -> None:
         if names - self._files():

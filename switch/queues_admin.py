@@ -21,6 +21,7 @@ from model.declare import Command
 from model.events_queue import QueueChanged
 from model.partial import merged
 from model.queues import Queue
+from switch.campaign_uses import campaigns_naming
 from switch.centre_store import Sources, state_key
 from switch.config_centre import queue_problem, target_problem, targets_of
 from switch.flow_store import flows_naming
@@ -157,6 +158,7 @@ class QueuesAdmin:
             if queue.name != name and any(target == to for _, target in targets_of(queue)):
                 yield f"queue {queue.name}"
         yield from flows_naming(self._directory, "queue", name)
+        yield from campaigns_naming(self._directory, "queue", name)
 
     def _waiting(self, name: str) -> list[Entry]:
         entries = self._engine.state.entries.values()

@@ -120,7 +120,7 @@ def choose_route(directory: Directory, origin: Origin, dialed: str, wall: float)
     route = directory.routes.find(dialed)
     if route is None:
         return Refuse(HangupCause.UNALLOCATED_NUMBER, f"no extension, access number or route for {dialed}")
-    return _by_route(directory, origin, route, dialed, wall)
+    return by_route(directory, origin, route, dialed, wall)
 
 
 def _from_trunk(directory: Directory, origin: Origin, trunk: TrunkState, dialed: str, wall: float) -> Decision:
@@ -160,11 +160,11 @@ def choose_access(directory: Directory, origin: Origin, access: AccessNumber, di
     if route is None:
         return Refuse(HangupCause.NO_ROUTE_DESTINATION, f"access number {dialed} leads to {to}, which leads nowhere")
     called = Origin(caller=dialed, caller_id=origin.caller_id, seed=origin.seed)
-    decision = _by_route(directory, called, route, to, wall)
+    decision = by_route(directory, called, route, to, wall)
     return msgspec.structs.replace(decision, access_number=dialed) if isinstance(decision, ToTrunks) else decision
 
 
-def _by_route(directory: Directory, origin: Origin, route: Route, dialed: str, wall: float) -> Decision:
+def by_route(directory: Directory, origin: Origin, route: Route, dialed: str, wall: float) -> Decision:
     number = route.prepend + dialed[route.strip :]
     region = directory.config.numbering.region
     barred = directory.outbound.refusal(origin.extension, number, wall)

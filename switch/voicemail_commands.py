@@ -21,6 +21,7 @@ from model.voicemail import VoicemailBox
 from storage.errors import CursorError, NotFoundError, UnavailableError
 from storage.interface import AnyStorage
 from storage.voicemail import MessageFilter
+from switch.campaign_uses import campaigns_naming
 from switch.config_centre import box_problem, targets_of
 from switch.directory import Directory
 from switch.flow_store import flows_naming
@@ -229,7 +230,11 @@ class VoicemailCommands:
             targets = [target for _, target in targets_of(queue) if is_voicemail(target)]
             if queue.name != name and any(box_name(target, queue.name) == name for target in targets):
                 found.append(f"queue {queue.name}")
-        return [*found, *flows_naming(self._directory, "box", name)]
+        return [
+            *found,
+            *flows_naming(self._directory, "box", name),
+            *campaigns_naming(self._directory, "box", name),
+        ]
 
     def _changeable(self, name: str) -> VoicemailBox:
         if name not in self._directory.boxes:

@@ -49,8 +49,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
     match event:
         case RingAgent():
             _choose_worker(call, env)
-            customer = call.variables.get("callback_number", call.dialed)
-            return stay(agent_ringing.ring(call, event, customer, now, env))
+            return stay(agent_ringing.ring(call, event, call.customer_number, now, env))
         case WithdrawAgent(offer_id=offer_id, reason=reason):
             return stay(agent_ringing.withdraw(call, offer_id, reason, now, env))
         case ConnectAgent(offer_id=offer_id, agent_id=agent_id):

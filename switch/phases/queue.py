@@ -15,6 +15,7 @@ from switch.actions import Action, AskCallback, TellCall, TellCentre
 from switch.agent_ringing import stay_of
 from switch.answering import answer_caller, begin_segment, end_segment
 from switch.call import Call, Leg, QueueStay
+from switch.dialing import Dialing
 from switch.entering import enters_of
 from switch.environment import Environment
 from switch.leg_events import (
@@ -48,6 +49,8 @@ from switch.variables import set_data
 from switch.voicemail import box_name, find_box, is_voicemail
 
 OVERFLOW = "overflow"
+PATIENCE = "patience"
+"""Timer: who answered a campaign's call waits no longer."""
 _ENDS = {"overflow_full": HangupCause.USER_BUSY, "closed": HangupCause.CALL_REJECTED}
 
 
@@ -72,8 +75,7 @@ def on(call: Call, event: CallEvent, now: float, env: Environment) -> Outcome:
         case BeginWaiting():
             return stay(_begin_waiting(call, now, env))
         case RingAgent():
-            customer = call.variables.get("callback_number", call.caller)
-            return stay(agent_ringing.ring(call, event, customer, now, env))
+            return stay(agent_ringing.ring(call, event, call.customer_number, now, env))
         case WithdrawAgent(offer_id=offer_id, reason=reason):
             return stay(agent_ringing.withdraw(call, offer_id, reason, now, env))
         case ConnectAgent(offer_id=offer_id, agent_id=agent_id):
@@ -132,6 +134,10 @@ def _begin_waiting(call: Call, now: float, env: Environment) -> list[Action]:
     leg = call.legs[call.a]
     actions = answer_caller(call, leg, now, env)
     begin_segment(call, leg, "queue", now, env)
+    if call.dialing is not None:
+        # He is to hear somebody, not music.
+        call.timers[PATIENCE] = now + call.dialing.patience_s
+        return actions
     language = language_of(call.variables.get("language") or queue.sound.language)
     return actions + queue_sound.begin(call, language, now, env)
 
@@ -169,13 +175,25 @@ def _over(call: Call, reason: ExitReason, cause: HangupCause, side: str, now: fl
     outcome = releasing(call, cause, side, now, env)
     if not entry_id:
         return outcome
+    called = call.dialing
+    if called is not None and reason == "abandoned":
+        called.is_dropped = called.is_dropped or env.wall(now) - called.waits_since_utc > called.patience_s
     leaves = TellCentre(call.call_id, CallLeaves(entry_id, reason))
     return Outcome([*outcome.actions, leaves], outcome.next_phase)
 
 
 def _send_on(call: Call, sent: SentOn, now: float, env: Environment) -> Outcome:
+    if call.dialing is not None:
+        return _nobody_came(call, call.dialing, [])
     place = EntryPlace(sent.enter_time, sent.n_hops)
     return _lead(call, sent.target, place, _ENDS.get(sent.reason, HangupCause.NO_ANSWER), now, env)
+
+
+def _nobody_came(call: Call, called: Dialing, actions: list[Action]) -> Outcome:
+    """Whom we called hears who has called; he counts as abandoned."""
+    called.is_dropped, called.stage = True, "dropped"
+    stay_of(call).target = "hangup"
+    return to_phase("dialed", actions)
 
 
 def _lead(
@@ -256,6 +274,9 @@ def _connect(call: Call, offer_id: str, agent_id: str, now: float, env: Environm
         # His phone was gone in the very moment; the core has given him the call, and he is told that it is over.
         return releasing(call, HangupCause.NORMAL_TEMPORARY_FAILURE, "system", now, env)
     queue_sound.forget(call)
+    if call.dialing is not None:
+        call.timers.pop(PATIENCE, None)
+        call.dialing.connected_utc = env.wall(now)
     told: list[Action] = [events.CallAnswered(call_id=call.call_id, leg_id=leg.leg_id)]
     return _talk(call, leg, told, queue_sound.introductions(call, leg.leg_id, agent_id, env))
 
@@ -266,6 +287,9 @@ def _talk(call: Call, leg: Leg, actions: list[Action], then: Sequence[Action] = 
 
 
 def _due(call: Call, name: str, now: float, env: Environment) -> Outcome:
+    if name == PATIENCE and call.dialing is not None:
+        left = TellCentre(call.call_id, CallLeaves(stay_of(call).entry_id, "abandoned"))
+        return _nobody_came(call, call.dialing, [left])
     if name == queue_sound.PROGRAM:
         return stay(queue_sound.program_due(call, now, env))
     if name == queue_sound.SAID:

@@ -34,6 +34,7 @@ from model.catalogue import our_commands
 from model.declare import Command, command_spec
 from model.media import LegStatistics
 from model.records import CallRecord, LegRecord, RecordingRecord
+from tests.control.campaign_samples import CAMPAIGN_SAMPLES
 from tests.control.centre_samples import CENTRE_SAMPLES
 
 PATIENCE_S = 30.0
@@ -204,6 +205,7 @@ SAMPLES: dict[Any, Any] = {
         storage=views.StorageView(is_failing=True, error="disk full"),
     ),
     **CENTRE_SAMPLES,
+    **CAMPAIGN_SAMPLES,
 }
 
 

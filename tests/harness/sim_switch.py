@@ -23,6 +23,7 @@ from switch.addresses import parse_listen
 from switch.agent_phone import AgentPhones
 from switch.config_file import parse_config
 from switch.core import assemble
+from switch.dialer_desk import DialerDesk
 from switch.directory import Directory, extension_entries
 from switch.extensions_admin import hash_password
 from switch.imports import Imports
@@ -245,6 +246,7 @@ class SimSwitch:
         self.removed: list[str] = []
         """Files that were deleted."""
         self.voicemail = VoicemailDesk(self.core, self.storage, self.events.append, self._own, _verify, self._remove)
+        self.dialer_desk = DialerDesk(self.core.dialer, directory.campaigns, self.storage, self._own, self.wall, 31)
         self.core.trunks.resolve_literals()
         self.transports = net.attach(self.core.runtime, *((one.transport, one.host, one.port) for one in listeners))
         self._phones: list[SimPhone] = []
@@ -322,6 +324,7 @@ class SimSwitch:
         core = self.core
         assert core.calls.calls == {}
         assert core.calls.deadline is None
+        assert not core.dialer.followed
         assert dict(core.stack.sessions) == {}
         assert core.runtime.legs.n_sessions == 0
         assert core.stack.n_transactions == 0
