@@ -14,7 +14,6 @@ from control.gate import Gate
 from control.hub import EventHub
 from control.role_book import RoleBook
 from control.server import ControlServer
-from dialer.dnc import DncBook
 from ivr.constant_texts import constant_texts
 from media.client import MediaClient
 from model import errors, events, media
@@ -268,7 +267,12 @@ class App:
         core, config = self.core, self.config
         clock, env = self.runtime.outside.clock, core.env
         self.lists = Lists(
-            self.storage, core.directory, env.ids, lambda: env.wall(clock()), dnc=DncBook(), tell=lambda told: None
+            self.storage,
+            core.directory,
+            env.ids,
+            lambda: env.wall(clock()),
+            dnc=core.dialer.dnc,
+            tell=core.dialer.answered,
         )
         self.imports = Imports(
             self.lists, config.resolve(config.dialer.imports).absolute(), self.hub.publish, self._own

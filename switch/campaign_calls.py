@@ -10,6 +10,7 @@ from switch.config_trunks import Route
 from switch.dialing import Dialing
 from switch.environment import Environment
 from switch.leg_events import AnswererFound, CallEvent, Release
+from switch.numbers import format_number
 from switch.phases.route import take_decision
 from switch.routing import FLOW, QUEUE, Decision, Origin, Refuse, ToExtension, ToTrunks, by_route, choose_route
 
@@ -64,7 +65,7 @@ def make_call(
         direction="outbound",
         caller=shown,
         caller_name=campaign.caller_name,
-        dialed=campaign.dial_prefix + attempt.number,
+        dialed=as_dialed(campaign, attempt.number, env),
         caller_id=shown,
         ring_timeout_s=ring_timeout_s,
         dialing=Dialing(
@@ -92,7 +93,7 @@ def make_call(
 def way_to(campaign: Campaign, attempt: Attempt, now: float, env: Environment) -> Decision:
     """Where the attempt's number leads: by the campaign's own trunks, or as it would for who dials it. It never is an
     emergency number, an access number of ours or a room."""
-    number = campaign.dial_prefix + attempt.number
+    number = as_dialed(campaign, attempt.number, env)
     origin = Origin(caller=attempt.caller_id, caller_id=attempt.caller_id, seed=attempt.attempt_id)
     directory, wall = env.directory, env.wall(now)
     if attempt.number in directory.emergency or number in directory.emergency:
@@ -106,6 +107,11 @@ def way_to(campaign: Campaign, attempt: Attempt, now: float, env: Environment) -
     ):
         return Refuse(HangupCause.INVALID_NUMBER_FORMAT, f"{number} is no customer's number")
     return decision
+
+
+def as_dialed(campaign: Campaign, number: str, env: Environment) -> str:
+    """A record's number as people here dial it, which is what routes are made for: "+8613800138000" is 13800138000."""
+    return campaign.dial_prefix + format_number(number, env.config.numbering.region, "national")
 
 
 def data_of(record: CampaignRecord, attempt: Attempt) -> dict[str, str]:

@@ -60,11 +60,6 @@ class DialerDesk:
     async def restore(self) -> None:
         """Before the first call: campaigns go on where they were. Who was being called when the switch stopped is not
         called again at once. Raises UnavailableError."""
-        async for batch in self._storage.barred.all():
-            for entry in batch:
-                self._dialer.dnc.add(
-                    entry.number, entry.campaign, is_prefix=entry.is_prefix, expires_utc=entry.expires_utc
-                )
         stored = {row.campaign: row for row in await self._storage.campaigns.load_states()}
         unfinished = await self._storage.attempts.unfinished()
         records = await self._storage.records.get_many([attempt.record_id for attempt in unfinished])
@@ -90,8 +85,6 @@ class DialerDesk:
                 n_gone = _PAGE
                 while n_gone == _PAGE:
                     n_gone = await self._storage.campaigns.forget_pacing(before, _PAGE)
-                for entry in await self._storage.barred.remove_expired(self._wall(), _PAGE):
-                    self._dialer.dnc.remove(entry.number, entry.campaign, is_prefix=entry.is_prefix)
             except UnavailableError as error:
                 log.warning("! old entries of the dialler are not removed: %s", error)
             await asyncio.sleep(SWEEP_S)

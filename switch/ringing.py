@@ -298,7 +298,8 @@ def _answered(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environme
     ways.note_reached(call, leg, env)
     actions = _end_all(call, ringing, HangupCause.ANSWERED_ELSEWHERE, now, env)
     _forget(call, ringing)
-    if leg.auto_answer and leg.is_configured:
+    # Who has answered a campaign speaks already: not a word of his may be lost.
+    if leg.auto_answer and leg.is_configured and call.dialing is None:
         # Its user did nothing, and must know that he is heard now.
         actions.append(media.Play(session=call.call_id, leg=leg.leg_id, play_id="zip", sources=env.zip))
     return Standing(actions, answered=leg)

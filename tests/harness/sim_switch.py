@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from dialer.dnc import DncBook
 from dialer.inputs import DialerInput
 from media.client import PortPool, SharedPortPool
 from model import media
@@ -238,8 +237,8 @@ class SimSwitch:
             self.core.directory,
             self.core.env.ids,
             self.wall,
-            dnc=DncBook(),
-            tell=self.told.append,
+            dnc=self.core.dialer.dnc,
+            tell=self._tell_dialer,
             in_thread=_at_once,
         )
         self.imports = Imports(self.lists, Path("imports"), self.events.append, self._own)
@@ -338,6 +337,10 @@ class SimSwitch:
 
     async def _remove(self, path: str) -> None:
         self.removed.append(path)
+
+    def _tell_dialer(self, told: DialerInput) -> None:
+        self.told.append(told)
+        self.core.dialer.answered(told)
 
     def _keep(self, record: CallRecord | RecordingRecord) -> None:
         self.records.append(record)

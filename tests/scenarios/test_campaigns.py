@@ -22,6 +22,7 @@ from model.commands_campaign import (
     StopCampaign,
     UpdateCampaign,
 )
+from model.commands_lists import AddDnc, AddRecords, NewRecord
 from model.dialing import CampaignRecord, RecordNumber
 from model.errors import AlreadyExists, InvalidValue, NoSuchCampaign, WrongState
 from model.events_campaign import CampaignPaused, CampaignStateChanged
@@ -388,6 +389,10 @@ def test_campaigns_are_made_changed_started_stopped_and_removed_by_api():
     run_virtual(main())
 
 
+def _new(number):
+    return msgspec.convert({"numbers": [number]}, NewRecord)
+
+
 def _given(**settings):
     return msgspec.convert(settings, CampaignSettings)
 
@@ -506,6 +511,23 @@ def test_a_restart_in_the_middle_calls_nobody_twice():
         results = sorted(each.result for each in await again.attempts())
         assert results == ["human", "human", "interrupted"]
         await again.close()
+
+    run_virtual(main())
+
+
+def test_records_that_come_while_it_runs_are_called_and_numbers_that_are_barred_are_not():
+    async def main():
+        centre = Campaigns()
+        await centre.agent("a1", "1001")
+        await centre.begin("13800000001")
+        await centre.public.wait("incoming")
+        await centre.app.do(AddDnc(numbers=("13800138021",)))
+        await centre.app.do(AddRecords(campaign="spring", records=(_new("13800138011"), _new("13800138031"))))
+        await asyncio.sleep(1.0)
+        await centre.app.do(AddDnc(numbers=("13800138031",)))
+        await asyncio.sleep(120.0)
+        assert set(centre.public.dialed) == {"13800000001", "13800138011"}
+        await centre.close()
 
     run_virtual(main())
 
