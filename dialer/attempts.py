@@ -9,6 +9,7 @@ from dialer.actions import PlaceCall, StoreAttempt
 from dialer.events import DialStarted
 from dialer.inputs import AttemptNotStored, AttemptPlaced, AttemptStored
 from dialer.retry import begin_attempt, copy_of
+from dialer.rules import has_promise
 from dialer.shown import choose_shown
 from dialer.state import CampaignRun, Core, Live
 from model.dialing import Attempt, CampaignRecord
@@ -32,6 +33,8 @@ def begin(core: Core, run: CampaignRun, record: CampaignRecord, position: int, w
         position=position,
         caller_id=choose_shown(run.campaign, number, run.turn),
         started_utc=wall,
+        zone=number.zone,
+        is_promised=has_promise(before),
     )
     run.turn += 1
     live = Live(attempt=attempt, record=record, before=before, phase="storing", is_paced=True)
@@ -78,6 +81,7 @@ def placed(core: Core, told: AttemptPlaced, now: float, wall: float) -> None:
         raise WrongState(f"{attempt.number} is being called already", state="dialing")
     run.hopper.pop(record.record_id, None)
     before = copy_of(record)
+    attempt.zone, attempt.is_promised = record.numbers[attempt.position].zone, record.callback_utc > 0
     begin_attempt(record, attempt.position, run.book, wall)
     live = Live(attempt=attempt, record=record, before=before, phase="calling", is_paced=False, placed_at=now)
     flight.add(core, run, live)

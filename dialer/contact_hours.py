@@ -30,6 +30,10 @@ class ContactHours:
         """`at_utc` itself when he may be called then; otherwise the first instant at which he may, inf = never."""
         return self._zone(zone).next_open(at_utc)
 
+    def is_open(self, zone: str, at_utc: float) -> bool:
+        """Whether he may be called then. Cheap when instants are asked in their order, zone by zone."""
+        return self._zone(zone).is_open(at_utc)
+
     def day(self, zone: str, at_utc: float) -> str:
         """The day by the clock there, as "2026-11-28"."""
         almanac = self._zone(zone).almanac
@@ -64,6 +68,9 @@ class _Zone:
         self.almanac = almanac
         self._moment = Moment("open")
         self._from_utc = self._until_utc = 0.0
+
+    def is_open(self, at_utc: float) -> bool:
+        return self._at(at_utc).which == "open"
 
     def next_open(self, at_utc: float) -> float:
         for _ in range(_MAX_CHANGES):

@@ -39,14 +39,15 @@ def _state(core: Core, run: CampaignRun, wall: float) -> list[Blocker]:
         case "suspended":
             _, until_utc = working_time(core, run, wall)
             until = f" until {utc_text(until_utc)}" if until_utc else ""
-            return [Blocker(reason="hours", count=0, text=f"its calendar, {run.campaign.calendar}, is closed{until}")]
+            text = f"its calendar, {run.campaign.calendar}, is closed{until}"
+            return [Blocker(reason="hours", count=0, text=text, until_utc=until_utc)]
         case "completed":
             return [Blocker(reason="state", count=0, text="it is completed: nobody is left who may be called")]
         case "not_started" | "stopped":
             starts_utc = run.campaign.starts_utc
             then = f"; it starts at {utc_text(starts_utc)}" if starts_utc > wall else ""
             text = "it has not been started" if run.state == "not_started" else "it was stopped"
-            return [Blocker(reason="state", count=0, text=text + then)]
+            return [Blocker(reason="state", count=0, text=text + then, until_utc=starts_utc if then else 0.0)]
 
 
 def _database(core: Core, run: CampaignRun, now: float) -> list[Blocker]:
@@ -127,6 +128,9 @@ def _pace(core: Core, run: CampaignRun, now: float, wall: float) -> list[Blocker
             text += "for each free agent"
         case "trunk_trouble":
             text = "most of the last calls failed at once: it pauses, then tries a few"
+        case "pacing" if not n_ringing:
+            # No agent is free, as has been said.
+            return []
         case "pacing":
             reason_text = f"{n_ringing} calls ring already"
             return [

@@ -27,7 +27,7 @@ def ended(core: Core, told: AttemptEnded, now: float, wall: float) -> None:
     run = core.runs[live.attempt.campaign]
     attempt = live.attempt
     attempt.result, attempt.cause, attempt.sip_status = told.result or "failed", told.cause, told.sip_status
-    attempt.talk_s, attempt.ended_utc = told.talk_s, wall
+    attempt.talk_s, attempt.message_utc, attempt.ended_utc = told.talk_s, told.message_utc, wall
     if attempt.is_dropped or told.result == "dropped":
         attempt.result = "dropped"
         if not attempt.is_dropped:

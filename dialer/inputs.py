@@ -159,6 +159,8 @@ class AttemptEnded(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     cause: str = ""
     sip_status: int = 0
     talk_s: float = 0.0
+    message_utc: float = 0.0
+    """When the campaign's message was begun; 0.0 = it was not."""
     is_trunk_trouble: bool = False
     """It failed by ours, not by the customer's: no trunk, congestion."""
 

@@ -10,7 +10,7 @@ import msgspec
 
 from dialer.rules import No, RuleBook, Yes, may_call, status_when_refused, status_when_waiting, zone_of_record
 from model.campaigns import NOT_SAID, AttemptResult, Campaign, Disposition
-from model.dialing import Attempt, CampaignRecord, RecordNumber
+from model.dialing import NOT_DIALLED, Attempt, CampaignRecord, RecordNumber
 from model.errors import InvalidValue
 
 Follow = Literal["spoken", "again", "next_number", "bad_number", "barred", "not_counted"]
@@ -18,8 +18,6 @@ Follow = Literal["spoken", "again", "next_number", "bad_number", "barred", "not_
 and this one is never tried again; barred: never called; not_counted: as though it had not been, but not at once."""
 
 
-NOT_DIALLED = frozenset(("not_running", "no_agents", "hours", "trunk_trouble"))
-"""Causes of attempts that were given up between being stored and being dialled."""
 _NOTHING_SAID = Disposition(code=NOT_SAID)
 
 
@@ -78,6 +76,7 @@ def end_attempt(
         _take_back(record, before, attempt, book, wall)
         return
     record.last_utc, record.last_result = wall, attempt.result
+    record.n_connected += attempt.connected_utc > 0
     number = _number(record, attempt)
     if number is not None:
         number.last_utc, number.last_result = wall, attempt.result

@@ -6,9 +6,19 @@ from msgspec import Meta
 
 from model.settings import Name, Seconds, Section
 
-Measure = Literal["waiting", "longest_wait_s", "abandon_rate", "service_level", "available", "signed_in"]
+Measure = Literal[
+    "waiting",
+    "longest_wait_s",
+    "abandon_rate",
+    "service_level",
+    "available",
+    "signed_in",
+    "campaign_abandon_rate",
+    "campaigns_idle",
+]
 """waiting: callers who wait; longest_wait_s: of them; abandon_rate and service_level (sl3): of the day, 0 to 1;
-available: idle agents; signed_in: agents."""
+available: idle agents; signed_in: agents; campaign_abandon_rate: the highest of any campaign of the queue, of the day,
+24 hours or 30 days; campaigns_idle: running campaigns that call nobody though records are at hand and agents idle."""
 BELOW = frozenset(("service_level", "available", "signed_in"))
 """Measures that are bad when they are small."""
 Severity = Literal["warning", "critical"]

@@ -15,6 +15,8 @@ class Blocker(msgspec.Struct, frozen=True, kw_only=True):
     """How many there are of what it names: agents, records, lines …; 0 where nothing is counted."""
     text: str
     """In plain words."""
+    until_utc: float = 0.0
+    """When that is over, or begins to be; 0 = not known."""
 
 
 class CampaignDiagnosis(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,6 +47,8 @@ class CampaignRecord(msgspec.Struct, kw_only=True):
     day: str = ""
     """Day by his own clock ("2026-11-28") of `n_today`."""
     n_today: int = 0
+    n_connected: int = 0
+    """Attempts at which an agent or flow had him."""
     next_utc: float = 0.0
     """Not dialled by the dialler before."""
     deferred: str = ""
@@ -67,6 +69,10 @@ class CampaignRecord(msgspec.Struct, kw_only=True):
     """Who spoke to him last."""
     created_utc: float = 0.0
     updated_utc: float = 0.0
+
+
+NOT_DIALLED = frozenset(("not_running", "no_agents", "hours", "trunk_trouble", "lines_full"))
+"""Causes of attempts that were cancelled between being stored and being dialled: nobody was called."""
 
 
 class Attempt(msgspec.Struct, kw_only=True):
@@ -99,6 +105,12 @@ class Attempt(msgspec.Struct, kw_only=True):
     is_dropped: bool = False
     """Answered by a person, and no agent within `patience_s`: the legal definition of abandoned."""
     disposition: str = ""
+    zone: str = ""
+    """The time zone by whose clock he might be called; "" = that of the campaign, else the company's."""
+    is_promised: bool = False
+    """The call had been promised him for its time."""
+    message_utc: float = 0.0
+    """When he, or his machine, was played the message of the campaign."""
 
 
 class DncEntry(msgspec.Struct, frozen=True, kw_only=True):

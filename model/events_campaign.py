@@ -101,3 +101,32 @@ class RecordChanged(Event, frozen=True, kw_only=True):
     next_utc: float
     disposition: str
     n_attempts: int
+
+
+@event("campaign.progress_changed")
+class CampaignProgressChanged(Event, frozen=True, kw_only=True):
+    """How a campaign stands, told at most every second and only when something of it has changed (OUT-20)."""
+
+    campaign: str
+    state: str
+    n_records: int | None
+    """null with the next two: the database does not say. They are counted every five seconds."""
+    n_called: int | None
+    n_connected: int | None
+    """A person picked up, at least once."""
+    n_lines: int
+    n_ringing: int
+    n_waiting: int
+    """Answered, and no agent yet."""
+    n_talking: int
+    n_agents: int
+    n_idle: int
+    occupancy: float
+    answer_rate: float
+    """Share of calls that a person is reckoned to answer."""
+    dial_level: float | None
+    """Lines in use for each agent."""
+    abandon_rates: dict[str, float]
+    """By window: day, hours_24, days_30, life."""
+    pacing: str
+    """What decided last."""

@@ -16,6 +16,8 @@ class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     campaign: str = ""
     statuses: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+    """Last ones."""
     owner: str | None = None
     """ "" = nobody's; None = anybody's."""
     list_name: str = ""
@@ -44,7 +46,7 @@ class RecordCounts(msgspec.Struct, kw_only=True):
     by_status: dict[str, int] = {}
     n_attempted: int = 0
     n_answered: int = 0
-    """Somebody or something picked up, at least once."""
+    """A person picked up, at least once."""
     n_connected: int = 0
     """An agent or flow had them, at least once."""
 

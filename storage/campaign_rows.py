@@ -71,6 +71,7 @@ class _Story(msgspec.Struct, omit_defaults=True):
 
     day: str = ""
     n_today: int = 0
+    n_connected: int = 0
     last_number: str = ""
     reason: str = ""
     callback_note: str = ""
@@ -99,12 +100,13 @@ _TOLD = (
     "agent_id",
     "updated_utc",
 )
-_IN_STORY = ("day", "n_today", "last_number", "reason", "callback_note", "note")
+_IN_STORY = ("day", "n_today", "n_connected", "last_number", "reason", "callback_note", "note")
 SAID_COLUMNS = (*_SAID, "numbers", "data", "urgency")
 STORY_COLUMNS = (*_TOLD, "is_answered", "is_connected", "story")
 RECORD_COLUMNS = (*SAID_COLUMNS, *STORY_COLUMNS)
 ATTEMPT_COLUMNS = (*Attempt.__struct_fields__, "number_reversed")
-_ANSWERED = ("human", "machine", "fax", "dropped")
+_ANSWERED = ("human", "dropped")
+"""By a person."""
 
 INSERT_RECORDS = insert(schema.campaign_records, RECORD_COLUMNS)
 UPDATE_RECORD = Update(schema.campaign_records, [name for name in RECORD_COLUMNS if name != "record_id"])
@@ -241,7 +243,7 @@ def is_answered(record: CampaignRecord) -> bool:
 
 
 def is_connected(record: CampaignRecord) -> bool:
-    return any(each.n_by_result.get("human") for each in record.numbers)
+    return record.n_connected > 0
 
 
 def _story_row(record: CampaignRecord) -> Row:

@@ -27,6 +27,7 @@ from storage.directory import (
     Trunk,
 )
 from storage.event_log import EventBook
+from storage.evidence import EvidenceBook
 from storage.filters import AuditFilter, CallFilter, Page, RecordingFilter
 from storage.flows import FlowBook
 from storage.recordings import StoredRecording
@@ -98,6 +99,8 @@ class AnyStorage(Protocol):
     def attempts(self) -> AttemptBook: ...
     @property
     def campaigns(self) -> CampaignBook: ...
+    @property
+    def evidence(self) -> EvidenceBook: ...
     @property
     def barred(self) -> BarredBook: ...
     @property

@@ -43,6 +43,7 @@ from storage.filters import (
 )
 from storage.memory_campaigns import MemoryOutbound
 from storage.memory_customers import MemoryAppointments, MemoryBarred, MemoryCustomers
+from storage.memory_evidence import MemoryEvidence
 from storage.memory_flows import MemoryFlows
 from storage.recordings import StoredRecording
 from storage.rows import RECORD_TYPES, Record
@@ -72,6 +73,7 @@ class MemoryStorage:
         self.records = self._outbound.records
         self.attempts = self._outbound.attempts
         self.campaigns = self._outbound.campaigns
+        self.evidence = MemoryEvidence(self, self._outbound.records)
         self.barred = MemoryBarred()
         self.customers = MemoryCustomers()
         self.appointments = MemoryAppointments()

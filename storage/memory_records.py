@@ -200,6 +200,7 @@ def _matches(row: CampaignRecord, criteria: RecordFilter) -> bool:
         all(getattr(criteria, name) in ("", getattr(row, name)) for name in ("campaign", "list_name", "customer_id"))
         and criteria.owner in (None, row.owner)
         and (not criteria.statuses or row.status in criteria.statuses)
+        and (not criteria.results or row.last_result in criteria.results)
         and (not criteria.number or any(_is(each.number, criteria) for each in row.numbers))
         and any(criteria.text.lower() in text.lower() for text in (row.name, str(row.data)))
     )

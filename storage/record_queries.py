@@ -311,6 +311,8 @@ def _clauses(criteria: RecordFilter) -> list[ColumnElement[bool]]:
         found.append(_r.owner == criteria.owner)
     if criteria.statuses:
         found.append(_r.status.in_(criteria.statuses))
+    if criteria.results:
+        found.append(_r.last_result.in_(criteria.results))
     if criteria.number:
         found.append(_r.record_id.in_(_having(criteria.number, criteria.is_suffix)))
     if criteria.text:

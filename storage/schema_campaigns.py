@@ -56,7 +56,7 @@ campaign_records = Table(
     _text("last_result"),
     _text("disposition"),
     _text("agent_id"),
-    # Of any of its attempts: somebody or something picked up; an agent or flow had him.
+    # Of any of its attempts: a person picked up; an agent or flow had him.
     _flag("is_answered", False),
     _flag("is_connected", False),
     _text("story"),
@@ -125,6 +125,9 @@ attempts = Table(
     _text("evidence"),
     _flag("is_dropped", False),
     _text("disposition"),
+    _text("zone"),
+    _flag("is_promised", False),
+    _float("message_utc"),
     _text("number_reversed"),
     PrimaryKeyConstraint("attempt_id"),
     Index("ix_attempts_started", "started_utc", "attempt_id"),

@@ -27,6 +27,7 @@ from storage.directory import (
 )
 from storage.errors import UnavailableError
 from storage.event_log import EventQueries
+from storage.evidence import EvidenceQueries
 from storage.flows import FlowQueries
 from storage.record_queries import RecordQueries
 from storage.recordings import RecordingQueries
@@ -61,6 +62,7 @@ class Storage:
         self.records = RecordQueries(database, writer)
         self.attempts = AttemptQueries(database, writer)
         self.campaigns = CampaignQueries(database, writer)
+        self.evidence = EvidenceQueries(database, writer)
         self.barred = BarredQueries(database)
         self.customers = CustomerQueries(database)
         self.appointments = AppointmentQueries(database)

@@ -11,6 +11,7 @@ from acd.metrics import Metrics
 from acd.metrics_views import share
 from control.auth import Caller
 from model.alarms import AlarmRule
+from model.campaign_views import CampaignLive
 from model.declare import Command, Event
 from model.errors import NoSuchAlarm
 from model.events_alarm import AcknowledgeAlarm, AlarmList, AlarmView, ListAlarms
@@ -26,9 +27,16 @@ class AlarmWatch:
     """One per switch."""
 
     def __init__(
-        self, rules: Iterable[AlarmRule], floor: Floor, metrics: Metrics, publish: Callable[[Event], None]
+        self,
+        rules: Iterable[AlarmRule],
+        floor: Floor,
+        metrics: Metrics,
+        publish: Callable[[Event], None],
+        campaigns: Callable[[str], list[CampaignLive]],
     ) -> None:
+        """`campaigns`: those of a queue, as they are."""
         self.alarms = Alarms(rules)
+        self._campaigns = campaigns
         self._floor = floor
         self._metrics = metrics
         self._publish = publish
@@ -54,6 +62,7 @@ class AlarmWatch:
     def _values(self, queue: str, n_signed_in: int, now_utc: float) -> Values:
         figures, waiting = self._metrics.queue(queue), self._metrics.waiting.get(queue, {})
         oldest_ms = min(waiting.values(), default=0)
+        campaigns = self._campaigns(queue)
         return {
             "waiting": float(len(waiting)),
             "longest_wait_s": now_utc - oldest_ms / 1000 if waiting else 0.0,
@@ -61,6 +70,8 @@ class AlarmWatch:
             "service_level": share(figures.answered_in_time, figures.offered),
             "available": float(self._floor.centre.engine.n_idle(queue)),
             "signed_in": float(n_signed_in),
+            "campaign_abandon_rate": _highest_rate(campaigns),
+            "campaigns_idle": float(sum(map(_is_idle, campaigns))),
         }
 
     # -- commands ------------------------------------------------------------------------------------------------------
@@ -91,6 +102,18 @@ class AlarmWatch:
             since_s=now - (standing.raised_at or now),
             acknowledged_by=standing.acknowledged_by,
         )
+
+
+def _highest_rate(campaigns: list[CampaignLive]) -> float | None:
+    """Of those of whom anybody has answered, but for the rates of their whole life, which say little of now."""
+    windows = [each for live in campaigns for each in live.abandoned if each.window != "life" and each.n_answered]
+    return max((each.rate for each in windows), default=None)
+
+
+def _is_idle(live: CampaignLive) -> bool:
+    # Lines beyond those are attempts that the database has not taken yet.
+    is_silent = not live.n_ringing + live.n_waiting + live.n_talking
+    return live.state == "running" and is_silent and live.n_idle > 0 and live.n_hopper + live.n_lines > 0
 
 
 def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:

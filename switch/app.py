@@ -34,6 +34,7 @@ from switch.agent_phone import AgentPhones
 from switch.agent_rights import AgentRights
 from switch.alarms import AlarmWatch
 from switch.callers_desk import load_callers
+from switch.campaign_board import make_board
 from switch.centre_store import load_centre
 from switch.commands import make_handlers
 from switch.config import Config
@@ -238,7 +239,7 @@ class App:
         app.roles_changed()
         app.audit = AuditTrail(app.storage.put, app.hub.publish, time.time, await app.storage.audit.head())
         app.vip_check = VipCheck(config.vip, core.floor, app._own)
-        app.alarms = AlarmWatch(config.alarm, core.floor, app.metrics, app.hub.publish)
+        app.alarms = AlarmWatch(config.alarm, core.floor, app.metrics, app.hub.publish, core.dialer.lives_of)
         app.control = ControlServer(
             make_handlers(app),
             token_table(config).authenticate,
@@ -254,6 +255,7 @@ class App:
         app.homes_changed()
         app._own(app.alarms.run())
         app._own(Wallboard(core.floor, app.metrics, app.hub.publish, lambda: app.hub.stats.subscribers > 0).run())
+        app._own(make_board(app).run())
         app._own(keep_event_log(app.storage, config.storage.event_log_days))
         if config.prometheus.listen:
             app._exporter = Exporter(config.prometheus.listen, lambda: samples(app))

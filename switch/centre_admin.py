@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from control.auth import Caller
 from model.declare import Command
-from switch import agents_admin, campaigns_admin, flows_admin, queues_admin
+from switch import agents_admin, campaign_views, campaigns_admin, flows_admin, queues_admin
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -20,4 +20,5 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         **agents_admin.make_handlers(app, lock),
         **flows_admin.make_handlers(app, lock),
         **campaigns_admin.make_handlers(app, lock),
+        **campaign_views.make_handlers(app),
     }

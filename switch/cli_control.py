@@ -15,6 +15,7 @@ from switch.cli_alarms import add_alarms
 from switch.cli_audit import add_audit
 from switch.cli_callers import add_callers
 from switch.cli_campaign import add_campaigns
+from switch.cli_campaign_view import add_campaign_views
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, utc_of
 from switch.cli_conference import add_conferences
 from switch.cli_customers import add_customers
@@ -57,6 +58,7 @@ add_security(app)
 add_access(app)
 add_queues(app)
 add_campaigns(app)
+add_campaign_views()
 add_callers(app)
 add_prompts(app)
 add_alarms(app)

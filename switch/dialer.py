@@ -6,6 +6,7 @@ it decides on, and reads off them what became of each. Holds no policy. What goe
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -39,6 +40,7 @@ from model.campaign_views import CampaignLive
 from model.campaigns import Campaign, CampaignState
 from model.causes import HangupCause
 from model.declare import ApiError, Event
+from model.errors import NoSuchCampaign
 from switch.call import Call, Leg
 from switch.campaign_calls import make_call, result_of, result_of_cause
 from switch.dialer_floor import FloorWatch
@@ -172,6 +174,18 @@ class Dialer:
         self._floor_changed()
         self._do(lambda: self.engine.handle_timeout(now, self._env.wall(now)), now)
         self._runtime.rearm(now)
+
+    def lives_of(self, queue: str) -> list[CampaignLive]:
+        """What the campaigns of a queue do at this moment."""
+        now = self.now()
+        wall = self._env.wall(now)
+        mine = [each.name for each in self._directory.campaigns.values() if each.queue == queue]
+        found = []
+        for name in mine:
+            # One that is being removed is not known any more.
+            with suppress(NoSuchCampaign):
+                found.append(self.engine.progress(name, now, wall))
+        return found
 
     def now(self) -> float:
         return self._runtime.outside.clock()
@@ -329,5 +343,6 @@ def _ended(call: Call) -> AttemptEnded:
         cause=call.hangup_cause.value if call.hangup_cause else "",
         sip_status=customers[-1].sip_status if customers else 0,
         talk_s=max(0.0, call.ended_utc - dialing.connected_utc) if dialing.connected_utc else 0.0,
+        message_utc=dialing.message_utc,
         is_trunk_trouble=is_ours,
     )

@@ -37,5 +37,7 @@ class Dialing(msgspec.Struct, gc=False, kw_only=True):
     connected_utc: float = 0.0
     """An agent or flow had him."""
     is_dropped: bool = False
+    message_utc: float = 0.0
+    """When he, or a machine, began to hear what is left for him."""
     is_given_up: bool = False
     """Nobody would have been there for him."""

@@ -12,6 +12,7 @@ import prometheus_client
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from model.errors import NoSuchCampaign
 from model.events_alarm import ListAlarms
 from switch.listening import UnusableError
 
@@ -68,7 +69,7 @@ class _Reader(Collector):
 
 def samples(app: "App") -> list[Metric]:
     """All there are, as they are now."""
-    return [*_of_switch(app), *_of_trunks(app), *_of_centre(app)]
+    return [*_of_switch(app), *_of_trunks(app), *_of_centre(app), *campaign_samples(app)]
 
 
 def _of_switch(app: "App") -> Iterator[Metric]:
@@ -132,6 +133,40 @@ def _of_centre(app: "App") -> Iterator[Metric]:
     for each in app.alarms.list(ListAlarms(), None).alarms:
         alarms.add_metric([each.alarm, each.queue, each.severity], 1.0)
     yield alarms
+
+
+def campaign_samples(app: "App") -> Iterator[Metric]:
+    """What campaigns do, of those that the dialler knows."""
+    labels = ["campaign"]
+    running = GaugeMetricFamily("ringback_campaign_running", "1 while it may call.", labels=labels)
+    calls = GaugeMetricFamily(
+        "ringback_campaign_calls", "Its calls, by how far they are.", labels=["campaign", "phase"]
+    )
+    agents = GaugeMetricFamily(
+        "ringback_campaign_agents", "Agents for them, as they are.", labels=["campaign", "state"]
+    )
+    rates = GaugeMetricFamily(
+        "ringback_campaign_abandon_rate", "Share of persons who found no agent.", labels=["campaign", "window"]
+    )
+    answered = CounterMetricFamily("ringback_campaign_answered", "Persons who answered, ever.", labels=labels)
+    dialer = app.core.dialer
+    now = dialer.now()
+    for name in app.core.directory.campaigns:
+        try:
+            live = dialer.engine.progress(name, now, app.core.env.wall(now))
+        except NoSuchCampaign:
+            # It is being removed.
+            continue
+        running.add_metric([name], float(live.state == "running"))
+        for phase, n in (("ringing", live.n_ringing), ("waiting", live.n_waiting), ("talking", live.n_talking)):
+            calls.add_metric([name, phase], n)
+        for state, n in (("idle", live.n_idle), ("busy", live.n_busy)):
+            agents.add_metric([name, state], n)
+        for each in live.abandoned:
+            rates.add_metric([name, each.window], each.rate)
+            if each.window == "life":
+                answered.add_metric([name], each.n_answered)
+    yield from (running, calls, agents, rates, answered)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

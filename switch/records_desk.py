@@ -188,6 +188,7 @@ def as_new(record: CampaignRecord, wall: float) -> CampaignRecord:
         status="new",
         numbers=numbers,
         n_attempts=0,
+        n_connected=0,
         next_utc=0.0,
         deferred="",
         reason="",

@@ -195,6 +195,7 @@ def _message(call: Call, stage: str, now: float, env: Environment) -> Outcome:
     if not sources or not call.legs[call.a].is_up:
         return releasing(call, HangupCause.NORMAL_CLEARING, "system", now, env)
     call.deadline = now + LONGEST_MESSAGE_S
+    dialing.message_utc = env.wall(now)
     return stay([media.Play(session=call.call_id, leg=call.a, play_id=MESSAGE, sources=[_PAUSE, *sources])])
 
 

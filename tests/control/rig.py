@@ -35,6 +35,7 @@ from model.declare import Command, command_spec
 from model.media import LegStatistics
 from model.records import CallRecord, LegRecord, RecordingRecord
 from tests.control.campaign_samples import CAMPAIGN_SAMPLES
+from tests.control.campaign_view_samples import CAMPAIGN_VIEW_SAMPLES
 from tests.control.centre_samples import CENTRE_SAMPLES
 
 PATIENCE_S = 30.0
@@ -206,6 +207,7 @@ SAMPLES: dict[Any, Any] = {
     ),
     **CENTRE_SAMPLES,
     **CAMPAIGN_SAMPLES,
+    **CAMPAIGN_VIEW_SAMPLES,
 }
 
 

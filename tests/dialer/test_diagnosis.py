@@ -103,7 +103,6 @@ def unsaid() -> Bench:
             [
                 ("agents_busy", 3, "no agent is free: 3 talk or wrap up, 0 are kept for callers"),
                 ("inbound_first", 4, "4 callers wait for the same agents and come first"),
-                ("enough", 0, "0 calls ring already, which is enough for the agents there are"),
             ],
         ),
         (started, [("enough", 2, "2 calls ring already, which is enough for the agents there are")]),

@@ -67,6 +67,7 @@ def test_hours_are_those_of_the_customers_own_clock_also_when_it_is_changed(
 ) -> None:
     contact = ContactHours(campaign_of(contact_hours=hours), (), "Asia/Shanghai")
     opens = contact.next_open(zone, at_utc)
+    assert contact.is_open(zone, at_utc) == (opens == at_utc)
     assert is_open(hours, opens, zone)
     if opens == at_utc:
         return

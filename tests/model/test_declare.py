@@ -162,6 +162,7 @@ def test_event_survives_json(spec) -> None:
         float: 1.5,
         bool: True,
         float | None: None,
+        int | None: None,
         dict[str, float]: {"ms": 1.5},
         dict[str, int]: {"on_call": 7},
         dict[str, str]: {"name": "x"},

@@ -41,7 +41,8 @@ class SimApp:
         AgentRights(self.roles, reaches, self.core.directory, self.core.floor)
         self.published: list[object] = []
         self.metrics = make_metrics(self.core.directory)
-        self.alarms = AlarmWatch(switch.config.alarm, self.core.floor, self.metrics, self.publish)
+        lives_of = self.core.dialer.lives_of
+        self.alarms = AlarmWatch(switch.config.alarm, self.core.floor, self.metrics, self.publish, lives_of)
         self.audit = AuditTrail(self.storage.put, self.publish, switch.wall)
         self.members = switch.members
         self.lists = switch.lists

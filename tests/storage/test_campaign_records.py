@@ -244,9 +244,11 @@ def test_records_are_counted_distributed_and_removed(run: Callable[[Scenario], N
         rows = [make(f"r{k}", list_name="may" if k < 4 else "june", created_utc=float(k)) for k in range(8)]
         rows[0].status, rows[0].n_attempts = "done", 2
         rows[0].numbers[1] = replace(rows[0].numbers[1], n_attempts=2, n_by_result={"human": 1, "busy": 1})
+        rows[0].n_connected = 1
         rows[1].status, rows[1].n_attempts = "retry_wait", 1
-        rows[1].numbers[0] = replace(rows[1].numbers[0], n_attempts=1, n_by_result={"machine": 1})
+        rows[1].numbers[0] = replace(rows[1].numbers[0], n_attempts=1, n_by_result={"dropped": 1})
         rows[2].status, rows[2].n_attempts = "dialing", 1
+        rows[2].numbers[0] = replace(rows[2].numbers[0], n_attempts=1, n_by_result={"machine": 1})
         await book.add(rows)
         counts = await book.counts("spring")
         assert counts.by_status == {"done": 1, "retry_wait": 1, "dialing": 1, "new": 5}
