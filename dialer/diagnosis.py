@@ -82,7 +82,7 @@ def _agents(core: Core, run: CampaignRun) -> list[Blocker]:
 
 
 def _records(run: CampaignRun, deferred: Counter[str]) -> list[Blocker]:
-    if run.awaiting and not run.n_open:
+    if run.awaiting and run.n_open == 0:
         text = f"an agent has to say how {len(run.awaiting)} conversations went, then it is completed"
         return [Blocker(reason="awaiting", count=len(run.awaiting), text=text)]
     found = []

@@ -5,7 +5,7 @@ import msgspec
 from dialer import answers, flight, hopper
 from dialer.actions import BarNumber, StoreDisposition, StoreOutcome
 from dialer.inputs import AttemptEnded, AttemptFound, RecordDisposed
-from dialer.retry import copy_of, dispose, end_attempt, find_disposition
+from dialer.retry import begin_attempt, copy_of, dispose, end_attempt, find_disposition
 from dialer.state import CampaignRun, Core, Live
 from dialer.trunk_guard import AT_ONCE_S
 from model.campaigns import AttemptResult, Disposition
@@ -48,11 +48,14 @@ def end_undialled(core: Core, run: CampaignRun, live: Live, result: str, cause: 
 
 
 def found(core: Core, told: AttemptFound, wall: float) -> None:
-    """The switch ended in the middle of it. It was counted when it began, so nobody is called once more for it. Raises
-    NoSuchCampaign."""
+    """The switch ended in the middle of it. It counts, so nobody is called once more for it. Raises NoSuchCampaign."""
     attempt, record = msgspec.structs.replace(told.attempt), copy_of(told.record)
     run = core.run_of(attempt.campaign)
     attempt.result, attempt.ended_utc = "interrupted", wall
+    position = next((i for i, each in enumerate(record.numbers) if each.number == attempt.number), None)
+    if record.last_utc < attempt.started_utc and position is not None:
+        # An agent's own call: the record was stored before it was counted.
+        begin_attempt(record, position, run.book, attempt.started_utc)
     end_attempt(record, record, attempt, run.book, wall, is_ours=False)
     _tell_end(core, run, attempt, record)
 

@@ -107,7 +107,8 @@ class DialerEngine:
         for run in runs:
             states.look(core, run, now, wall)
         attempts.place_ready(core, now, wall)
-        pacing.give_up(core, now)
+        if now == core.ticked_at:
+            pacing.give_up(core, now)
         pacing.pace(core, runs, now, wall)
         for run in runs:
             hopper.ask(core, run, now, wall)
@@ -117,6 +118,7 @@ class DialerEngine:
     def _rearm(self, now: float, wall: float) -> None:
         core = self._core
         found = [at for run in core.runs.values() for at in _instants(core, run, now, wall)]
+        found += [pacing.rested_at(core, queue) for queue in core.unpaced]
         self.deadline = min(found, default=None)
 
 

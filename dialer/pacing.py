@@ -14,15 +14,28 @@ from model.dialing import CampaignRecord
 from model.events_campaign import CampaignLimitReached
 
 _LOG_EVERY_S = 60.0
+_BIG = 200
+_REST_S = 0.05
 _LIMIT_TOLD_EVERY_S = 3600.0
 
 
 def pace(core: Core, runs: Iterable[CampaignRun], now: float, wall: float) -> None:
     """Of these campaigns, and of those with the same agents; of those that need none all together."""
-    keys = {run.campaign.queue if run.needs_agents else "" for run in runs if run.is_dialling}
+    keys = core.unpaced | {run.campaign.queue if run.needs_agents else "" for run in runs if run.is_dialling}
+    core.unpaced = set()
     for key in sorted(keys):
+        if now < rested_at(core, key):
+            core.unpaced.add(key)
+            continue
+        core.paced_at[key] = now
         found = core.with_queue(key) if key else [run for run in core.runs.values() if not run.needs_agents]
         _share_out(core, key, [run for run in found if run.is_dialling], now, wall)
+
+
+def rested_at(core: Core, queue: str) -> float:
+    """When the agents of a queue are looked at again: a big floor changes hundreds of times a second, and each look
+    goes through all of it."""
+    return core.paced_at.get(queue, -1e9) + (_REST_S if len(core.live) > _BIG else 0.0)
 
 
 def give_up(core: Core, now: float) -> None:

@@ -175,6 +175,9 @@ class Core:
         """Number -> when somebody there found no agent (wall)."""
         self.turns: dict[str, float] = {}
         """By queue: the `share` that was served last."""
+        self.paced_at: dict[str, float] = {}
+        self.unpaced: set[str] = set()
+        """By queue: when it was decided last, and which wait for the next time."""
         self.ready: deque[str] = deque()
         """Attempts that are stored, in order."""
         self.database_until = -1e9

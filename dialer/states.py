@@ -59,7 +59,9 @@ def look(core: Core, run: CampaignRun, now: float, wall: float) -> None:
     if run.state in ("running", "suspended"):
         is_open, run.open_again_utc = working_time(core, run, wall)
         _change(core, run, "hours_begin" if is_open else "hours_end", "", now, wall)
-        if is_exhausted(run, now):
+        if not run.n_open:
+            run.awaiting = {record_id: until for record_id, until in run.awaiting.items() if until > now}
+        if is_exhausted(run):
             _change(core, run, "exhausted", "", now, wall)
 
 
@@ -80,9 +82,8 @@ def working_time(core: Core, run: CampaignRun, wall: float) -> tuple[bool, float
     return moment.which == "open", moment.until_utc
 
 
-def is_exhausted(run: CampaignRun, now: float) -> bool:
-    is_awaiting = any(until > now for until in run.awaiting.values())
-    return run.is_known_empty and not run.hopper and not run.live and not is_awaiting
+def is_exhausted(run: CampaignRun) -> bool:
+    return run.is_known_empty and not run.hopper and not run.live and not run.awaiting
 
 
 def _change(core: Core, run: CampaignRun, told: StateInput, by: str, now: float, wall: float) -> None:

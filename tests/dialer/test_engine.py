@@ -332,10 +332,13 @@ def test_a_call_that_an_agent_places_himself_is_counted_and_teaches_nothing() ->
     assert (outcome.record.n_attempts, outcome.record.n_today, outcome.record.status) == (0, 0, "new")
 
 
-def test_what_a_restart_cut_off_is_not_dialled_again_at_once() -> None:
+@pytest.mark.parametrize("is_own", [False, True])
+def test_what_a_restart_cut_off_is_not_dialled_again_at_once(is_own: bool) -> None:
     bench = Bench(campaign_of(), n_idle=2)
     attempt, record = placed()
-    record.n_attempts = record.numbers[0].n_attempts = 1
+    # As the dialler stores it; an agent's own call is counted now.
+    record.n_attempts = record.numbers[0].n_attempts = 0 if is_own else 1
+    record.last_utc = 0.0 if is_own else NOON
     (outcome,) = of(StoreOutcome, bench.tell(inputs.AttemptFound(attempt, record)))
     assert (outcome.attempt.result, outcome.record.n_attempts, outcome.record.status) == (
         "interrupted",

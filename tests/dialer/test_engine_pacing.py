@@ -248,3 +248,16 @@ def test_over_the_legal_cap_it_says_so_once_and_calls_one_for_each_free_agent() 
     assert told[0].limit == 0.03
     assert len(bench.engine._core.live) == 2
     assert bench.engine.progress("spring", bench.now, bench.wall).pacing == "abandon_limit"
+
+
+def test_a_big_floor_that_changes_all_the_time_is_looked_at_twenty_times_a_second() -> None:
+    bench = Bench(campaign_of(max_lines=1000, max_calls_per_s=1000.0), n_idle=0)
+    bench.tell(inputs.RulesChange(DialerRules(hopper=1000, max_calls_per_s=1000.0)))
+    bench.load(*many(900), n_open=900)
+    assert len(of(StoreAttempt, bench.floor("sales", 250))) == 250
+    begun = []
+    for n in range(100):
+        found = [*bench.floor("sales", 250 + n), *bench.pass_(0.01)]
+        begun.append(len(of(StoreAttempt, found)))
+    assert sum(begun) >= 94, "no agent waits for longer than that"
+    assert sum(map(bool, begun)) <= 21
