@@ -22,6 +22,12 @@ class ReturnRecords(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     records: list[CampaignRecord]
 
 
+class ReviewRecords(msgspec.Struct, frozen=True, gc=False):
+    """The rules of the campaign have changed: whom they put aside is to be looked at anew. `RecordsChange` follows."""
+
+    campaign: str
+
+
 class StoreAttempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Both are to be durable before `AttemptStored`; the record is dialing."""
 
@@ -86,6 +92,7 @@ class BarNumber(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 DialerAction = (
     LoadRecords
     | ReturnRecords
+    | ReviewRecords
     | StoreAttempt
     | PlaceCall
     | GiveUp

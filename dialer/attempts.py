@@ -130,6 +130,8 @@ def _problem(core: Core, run: CampaignRun, live: Live, now: float, wall: float) 
         return "cancelled", "hours"
     if run.model.guard.allowed(now, 0) == 0:
         return "cancelled", "trunk_trouble"
+    if len(run.live) - run.n_pending() >= run.campaign.max_lines:
+        return "cancelled", "lines_full"
     if run.needs_agents and not _has_agents(core, run, live, now):
         return "cancelled", "no_agents"
     return "", ""

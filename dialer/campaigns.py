@@ -1,8 +1,11 @@
 """Campaigns as they come, change and go, and the rules of all of them."""
 
+from typing import Any
+
 import msgspec
 
 from dialer import hopper, kept
+from dialer.actions import ReviewRecords
 from dialer.contact_hours import ContactHours, closed_days
 from dialer.inputs import CampaignRemoved, RulesChange
 from dialer.ledger import Ledger
@@ -10,25 +13,30 @@ from dialer.limiter import CallLimiter
 from dialer.rules import RuleBook
 from dialer.snapshot import PacingConfig
 from dialer.state import CampaignRun, Core
+from model.calendars import Calendar
 from model.campaigns import Campaign, CampaignState, DialerRules
 from model.errors import InvalidValue, WrongState
 
 
 def put(core: Core, campaign: Campaign, now: float) -> CampaignRun:
     """It is new, or has other settings. Raises InvalidValue, and then nothing has changed."""
-    book = _book(core, campaign)
+    calendar = _calendar(core, campaign)
+    book = _book(core, campaign, calendar)
     pacing = _pacing(campaign, core.rules)
     run = core.runs.get(campaign.name)
     if run is None:
         run = core.runs[campaign.name] = CampaignRun(
             campaign=campaign,
             book=book,
+            closed_by=calendar,
             pacing=pacing,
             ledger=_ledger(core, campaign),
             limiter=CallLimiter(campaign.max_calls_per_s),
         )
     else:
-        run.campaign, run.book, run.pacing = campaign, book, pacing
+        if _rules_of(run.campaign) != _rules_of(campaign):
+            _review(core, run)
+        run.campaign, run.book, run.pacing, run.closed_by = campaign, book, pacing, calendar
         run.limiter.set_rate(campaign.max_calls_per_s)
         if campaign.mode == "preview":
             # Its agents take the records.
@@ -36,6 +44,19 @@ def put(core: Core, campaign: Campaign, now: float) -> CampaignRun:
         run.load_at = min(run.load_at, now)
     core.touch(run)
     return run
+
+
+def look_at_calendar(core: Core, run: CampaignRun) -> None:
+    """Its holidays may have been changed; those of a calendar that is gone are kept."""
+    try:
+        calendar = _calendar(core, run.campaign)
+    except InvalidValue:
+        return
+    if calendar is not run.closed_by:
+        if calendar != run.closed_by:
+            run.book = _book(core, run.campaign, calendar)
+            _review(core, run)
+        run.closed_by = calendar
 
 
 def restore(core: Core, campaign: Campaign, state: CampaignState, document: bytes, now: float) -> bool:
@@ -62,14 +83,36 @@ def rules_change(core: Core, told: RulesChange) -> None:
         core.touch(run)
 
 
-def _book(core: Core, campaign: Campaign) -> RuleBook:
-    calendar = None
-    if campaign.contact_calendar:
-        try:
-            calendar = core.office.almanac(campaign.contact_calendar).calendar
-        except KeyError:
-            text = f'there is no calendar "{campaign.contact_calendar}"'
-            raise InvalidValue(text, field="contact_calendar") from None
+def _review(core: Core, run: CampaignRun) -> None:
+    run.deferred.clear()
+    core.out.append(ReviewRecords(run.name))
+
+
+def _rules_of(campaign: Campaign) -> tuple[Any, ...]:
+    """By what records are put aside."""
+    return (
+        campaign.contact_hours,
+        campaign.contact_calendar,
+        campaign.time_zone,
+        campaign.retries,
+        campaign.retry_min_s,
+        campaign.max_attempts_per_day,
+        campaign.no_redial_after_drop_s,
+    )
+
+
+def _calendar(core: Core, campaign: Campaign) -> Calendar | None:
+    """Raises InvalidValue."""
+    if not campaign.contact_calendar:
+        return None
+    try:
+        return core.office.almanac(campaign.contact_calendar).calendar
+    except KeyError:
+        raise InvalidValue(f'there is no calendar "{campaign.contact_calendar}"', field="contact_calendar") from None
+
+
+def _book(core: Core, campaign: Campaign, calendar: Calendar | None) -> RuleBook:
+    """Raises InvalidValue."""
     try:
         hours = ContactHours(campaign, closed_days(calendar), core.time_zone)
     except ValueError as error:

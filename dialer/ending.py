@@ -143,30 +143,35 @@ def _finish(core: Core, run: CampaignRun, live: Live, wall: float, *, is_ours: b
         _apply(core, run, record, *live.said, wall)
     elif record.status == "connected" and len(run.awaiting) < _MAX_AWAITED:
         run.awaiting[record.record_id] = core.now + _AWAIT_S
-    _tell_end(core, run, attempt, record)
+    _tell_end(core, run, attempt, record, was_dialled=live.placed_at > 0)
     core.touch(run)
 
 
-def _tell_end(core: Core, run: CampaignRun, attempt: Attempt, record: CampaignRecord) -> None:
+def _ended(attempt: Attempt) -> Ended:
+    return Ended(
+        attempt_id=attempt.attempt_id,
+        call_id=attempt.attempt_id,
+        campaign=attempt.campaign,
+        record_id=attempt.record_id,
+        number=attempt.number,
+        agent_id=attempt.agent_id,
+        result=attempt.result,
+        cause=attempt.cause,
+        sip_status=attempt.sip_status,
+        talk_s=attempt.talk_s,
+        is_dropped=attempt.is_dropped,
+    )
+
+
+def _tell_end(
+    core: Core, run: CampaignRun, attempt: Attempt, record: CampaignRecord, *, was_dialled: bool = True
+) -> None:
     hopper.note_written(core, run)
     if record.status in hopper.OPEN:
         hopper.note_deferred(run, record)
     else:
         hopper.count_closed(core, run, record)
     core.out.append(StoreOutcome(attempt=attempt, record=record))
-    core.out.append(
-        Ended(
-            attempt_id=attempt.attempt_id,
-            call_id=attempt.attempt_id,
-            campaign=run.name,
-            record_id=attempt.record_id,
-            number=attempt.number,
-            agent_id=attempt.agent_id,
-            result=attempt.result,
-            cause=attempt.cause,
-            sip_status=attempt.sip_status,
-            talk_s=attempt.talk_s,
-            is_dropped=attempt.is_dropped,
-        )
-    )
+    if was_dialled:
+        core.out.append(_ended(attempt))
     hopper.tell_changed(core, run, record)

@@ -55,6 +55,8 @@ class DialerEngine:
         core = self._core
         core.out, core.touched, core.now, core.ticked_at = [], set(), now, now
         kept.forget_drops(core, now, wall)
+        for run in core.runs.values():
+            campaigns.look_at_calendar(core, run)
         self._settle(list(core.runs.values()), now, wall)
         return core.out
 

@@ -14,6 +14,7 @@ from dialer.pacing_model import PacingModel
 from dialer.rules import RuleBook
 from dialer.snapshot import Decision, PacingConfig
 from model.almanac import Almanac, Moment
+from model.calendars import Calendar
 from model.campaigns import Campaign, CampaignState, DialerRules, Disposition
 from model.dialing import Attempt, CampaignRecord
 from model.errors import NoSuchCampaign
@@ -84,6 +85,8 @@ class CampaignRun:
 
     campaign: Campaign
     book: RuleBook
+    closed_by: Calendar | None = None
+    """Whose holidays are in the book."""
     pacing: PacingConfig
     ledger: Ledger
     limiter: CallLimiter

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, text, tuple_
 
 from model.campaigns import LEAST_RING_S
-from model.dialing import Attempt, CampaignRecord
+from model.dialing import NOT_DIALLED, Attempt, CampaignRecord
 from storage import schema_campaigns as schema
 from storage.backlog import Backlog, settle
 from storage.campaign_rows import AttemptEntry, AttemptWithdrawn, DispositionEntry, attempt_of, copy_record
@@ -170,7 +170,7 @@ class AttemptQueries:
             for start_utc, end_utc in itertools.pairwise(boundaries):
                 wanted = (
                     select(_a.campaign.label("campaign"), *_TOTALS)
-                    .where(_a.started_utc >= start_utc, _a.started_utc < end_utc)
+                    .where(_a.started_utc >= start_utc, _a.started_utc < end_utc, _a.cause.not_in(NOT_DIALLED))
                     .group_by(_a.campaign)
                 )
                 if campaign:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from model.campaigns import LEAST_RING_S
-from model.dialing import Attempt, CampaignRecord, PacingEntry
+from model.dialing import NOT_DIALLED, Attempt, CampaignRecord, PacingEntry
 from storage.attempts import (
     LIVE,
     AgentAttempts,
@@ -74,7 +74,8 @@ class MemoryAttempts:
         for start_utc, end_utc in itertools.pairwise(boundaries):
             groups: dict[str, list[Attempt]] = {}
             for row in self.rows.values():
-                if start_utc <= row.started_utc < end_utc and campaign in ("", row.campaign):
+                is_meant = start_utc <= row.started_utc < end_utc and campaign in ("", row.campaign)
+                if is_meant and row.cause not in NOT_DIALLED:
                     groups.setdefault(row.campaign, []).append(row)
             found += [_totals(name, start_utc, rows) for name, rows in groups.items()]
         return sorted(found, key=lambda each: (each.campaign, each.start_utc))

@@ -8,6 +8,7 @@ from model.campaigns import RecordStatus
 from model.dialing import Attempt, CampaignRecord
 from storage.backlog import Backlog, settle
 from storage.campaign_records import (
+    BY_RULES,
     Due,
     ListTotals,
     RecordCounts,
@@ -78,6 +79,16 @@ class MemoryRecords:
                 continue
             n += 1
         return n
+
+    async def review(self, campaign: str) -> int:
+        await settle(self._backlog)
+        mine = [row for row in self.rows.values() if row.campaign == campaign and row.status in WAITING]
+        aside = [row for row in mine if row.deferred in BY_RULES]
+        for row in aside:
+            is_promised = row.status == "callback"
+            row.next_utc = row.callback_utc if is_promised else 0.0
+            row.deferred = "callback" if is_promised else ""
+        return len(aside)
 
     async def get(self, record_id: str) -> CampaignRecord:
         await settle(self._backlog)

@@ -10,6 +10,7 @@ from model.dialing import CampaignRecord
 from storage import schema_campaigns as schema
 from storage.backlog import Backlog, settle
 from storage.campaign_records import (
+    BY_RULES,
     Due,
     ListTotals,
     RecordCounts,
@@ -124,6 +125,20 @@ class RecordQueries:
             n = (await connection.execute(queued)).rowcount
             lost = update(schema.campaign_records).where(_r.status == "dialing", _r.record_id.not_in(unfinished))
             return n + (await connection.execute(lost.values(status=again))).rowcount
+
+    async def review(self, campaign: str) -> int:
+        """Its rules have changed: whom they put aside is due, to be looked at anew. Promised calls keep their time."""
+        await settle(self._backlog)
+        is_promised = _r.status == "callback"
+        aside = update(schema.campaign_records).where(
+            _r.campaign == campaign, _WAITING, _r.deferred.in_(sorted(BY_RULES))
+        )
+        async with self._database.write() as connection:
+            again = aside.values(
+                next_utc=case((is_promised, _r.callback_utc), else_=0.0),
+                deferred=case((is_promised, "callback"), else_=""),
+            )
+            return (await connection.execute(again)).rowcount
 
     async def get(self, record_id: str) -> CampaignRecord:
         """NotFoundError when there is none."""

@@ -42,7 +42,7 @@ def planned() -> Bench:
 def out_of_hours() -> Bench:
     bench = started(calendar="office")
     office = Calendar(name="office", hours="mon-sun 14:00-18:00")
-    bench.engine._core.office.almanacs["office"] = Almanac(office, SHANGHAI)  # type: ignore[attr-defined]
+    bench.office.almanacs["office"] = Almanac(office, SHANGHAI)
     bench.pass_(2.0)
     return bench
 

@@ -15,6 +15,7 @@ from dialer.actions import (
     LoadRecords,
     PlaceCall,
     ReturnRecords,
+    ReviewRecords,
     StoreAttempt,
     StoreCampaign,
     StoreDisposition,
@@ -22,7 +23,9 @@ from dialer.actions import (
 )
 from dialer.dnc import DncBook
 from dialer.engine import DialerEngine
-from model.calendars import Calendar
+from dialer.rules import Yes
+from model.almanac import Almanac
+from model.calendars import Calendar, Holiday
 from model.campaigns import Campaign, Disposition, ShownNumber
 from model.dialing import Attempt, CampaignRecord, RecordNumber
 from model.errors import InvalidValue, NoSuchCampaign, WrongState
@@ -42,11 +45,9 @@ class Bench:
     """One engine, told step by step; `now` and `wall` move together."""
 
     def __init__(self, *campaigns: Campaign, n_idle: int = 3, hopper: int = 10, wall: float = NOON) -> None:
-        self.dnc = DncBook()
+        self.dnc, self.office = DncBook(), Calendars(Calendar(name="office"))
         self.ids = iter(f"a{n}" for n in range(1, 10_000))
-        self.engine = DialerEngine(
-            office=Calendars(Calendar(name="office")), time_zone=SHANGHAI, dnc=self.dnc, new_id=lambda: next(self.ids)
-        )
+        self.engine = DialerEngine(office=self.office, time_zone=SHANGHAI, dnc=self.dnc, new_id=lambda: next(self.ids))
         self.now, self.wall = 100.0, wall
         for campaign in campaigns:
             self.tell(inputs.CampaignChanges(campaign))
@@ -127,6 +128,12 @@ def test_an_attempt_is_durable_before_it_is_dialled_and_ends_once() -> None:
         assert not of(StoreOutcome, bench.tell(late))
 
 
+def full(bench: Bench) -> None:
+    """An agent calls by himself meanwhile, and the campaign has fewer lines."""
+    bench.tell(inputs.AttemptPlaced(*placed("9")))
+    bench.tell(inputs.CampaignChanges(campaign_of(max_lines=1)))
+
+
 @pytest.mark.parametrize(
     ("between", "result", "cause", "status"),
     [
@@ -137,8 +144,9 @@ def test_an_attempt_is_durable_before_it_is_dialled_and_ends_once() -> None:
         (lambda bench: bench.floor("sales", 0, 2), "cancelled", "no_agents", "new"),
         (lambda bench: bench.floor("sales", 1, n_inbound_waiting=1), "cancelled", "no_agents", "new"),
         (lambda bench: setattr(bench, "wall", NOON + 10 * 3600), "cancelled", "hours", "new"),
+        (full, "cancelled", "lines_full", "new"),
     ],
-    ids=["barred", "prefix_barred", "stopped", "agents_gone", "agents_busy", "callers_first", "night"],
+    ids=["barred", "prefix_barred", "stopped", "agents_gone", "agents_busy", "callers_first", "night", "lines"],
 )
 def test_everything_is_asked_once_more_when_it_is_dialled(between: Any, result: str, cause: str, status: str) -> None:
     bench = Bench(campaign_of(), n_idle=1)
@@ -146,6 +154,7 @@ def test_everything_is_asked_once_more_when_it_is_dialled(between: Any, result: 
     between(bench)
     found = bench.tell(inputs.AttemptStored(store.attempt.attempt_id))
     assert not of(PlaceCall, found)
+    assert not of(AttemptEnded, found), "it has not begun"
     (outcome,) = of(StoreOutcome, found)
     assert (outcome.attempt.result, outcome.attempt.cause, outcome.record.status) == (result, cause, status)
     if result == "cancelled":
@@ -255,6 +264,26 @@ def test_changed_records_are_loaded_anew_and_an_answer_from_before_goes_back() -
     assert len(of(ReturnRecords, found)[0].records) == 2
     assert len(of(LoadRecords, found)) == 1
     assert bench.engine.progress("spring", bench.now, bench.wall).n_hopper == 0
+
+
+def test_rules_that_change_are_asked_anew_of_those_whom_they_had_put_aside() -> None:
+    campaign = campaign_of(contact_hours="mon-fri 09:00-18:00", contact_calendar="office")
+    bench = Bench(campaign)
+    (back,) = of(ReturnRecords, bench.load(*many(2)))
+    assert {each.deferred for each in back.records} == {"hours"}, "it is Saturday"
+    assert not of(ReviewRecords, bench.tell(inputs.CampaignChanges(msgspec.structs.replace(campaign, max_lines=3))))
+    campaign = msgspec.structs.replace(campaign, contact_hours="mon-sun 09:00-18:00")
+    assert of(ReviewRecords, bench.tell(inputs.CampaignChanges(campaign))) == [ReviewRecords("spring")]
+    assert bench.engine.diagnose("spring", bench.now, bench.wall).deferred == {}
+    # A holiday that is declared while it runs.
+    bench.load(*many(3))
+    assert len(bench.engine._core.live) == 3
+    calendar = Calendar(name="office", holidays=(Holiday(first="11-28"),))
+    bench.office.almanacs["office"] = Almanac(calendar, SHANGHAI)
+    assert of(ReviewRecords, bench.pass_(1.1)) == [ReviewRecords("spring")]
+    assert bench.engine.may_call(record_of("7"), bench.wall) != Yes(0)
+    del bench.office.almanacs["office"]
+    assert not of(ReviewRecords, bench.pass_(2.0)), "what is gone is kept as it was"
 
 
 def test_an_agents_word_decides_what_becomes_of_him() -> None:

@@ -85,7 +85,10 @@ def happen(world: World, what: str, lot: int, names: list[str]) -> None:
             ids = tuple(each for i, each in enumerate(world.database) if i % 3 == lot % 3) if lot % 2 else ()
             world.tell(inputs.RecordsChange(campaign=name, record_ids=ids))
         case "edit":
-            world.tell(inputs.CampaignChanges(world.settings[name]))
+            hours = "mon-sun 08:00-21:00" if lot % 2 else "mon-sun 11:00-13:00"
+            changed = msgspec.structs.replace(world.settings[name], contact_hours=hours, max_lines=1 + lot % 12)
+            world.settings[name] = changed
+            world.tell(inputs.CampaignChanges(changed))
         case "trunk":
             world.customers.trunk_is_down = True
         case "database":

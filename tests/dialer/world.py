@@ -202,6 +202,13 @@ class World:
             self.loaded.discard(record.record_id)
             self.database[record.record_id] = copy_of(record)
 
+    def _ReviewRecords(self, told: actions.ReviewRecords) -> None:
+        for record in self.database.values():
+            if record.campaign == told.campaign and record.deferred in ("hours", "retry", "day_limit", "redial_ban"):
+                is_promised = record.status == "callback"
+                record.next_utc, record.deferred = (record.callback_utc, "callback") if is_promised else (0.0, "")
+        self.at(0.01, lambda: self.tell(inputs.RecordsChange(campaign=told.campaign)))
+
     def _StoreAttempt(self, told: actions.StoreAttempt) -> None:
         attempt, record = told.attempt, told.record
         assert record.status == "dialing"

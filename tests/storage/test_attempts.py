@@ -142,6 +142,8 @@ def test_totals_by_campaign_and_interval(run: Callable[[Scenario], None]) -> Non
             attempt_at(record, "a6", result="no_answer", sip_status=487, rang_utc=103.0, ended_utc=104.0),
             attempt_at(record, "a7", result="no_answer", sip_status=480, rang_utc=103.0, ended_utc=104.0),
             attempt_at(record, "a8", result="busy", ended_utc=104.0),
+            # Not even dialled: no attempt in any figure.
+            attempt_at(record, "c1", result="cancelled", cause="no_agents", ended_utc=101.0),
             attempt_at(record, "a9", result="invalid", ended_utc=104.0, started_utc=200.0),
             attempt_at(record, "b1", result="failed", ended_utc=304.0, started_utc=300.0),
             attempt_at(make("r2", campaign="fall"), "b2", result="congestion", ended_utc=104.0),

@@ -136,6 +136,33 @@ def test_due_records_are_taken_best_first_and_once(run: Callable[[Scenario], Non
     run(scenario)
 
 
+def test_whom_rules_put_aside_is_due_again_when_they_have_changed(run: Callable[[Scenario], None]) -> None:
+    async def scenario(storage: AnyStorage) -> None:
+        book = storage.records
+        later = {"next_utc": 500.0}
+        await book.add(
+            [
+                make("r1", deferred="hours", **later),
+                make("r2", status="retry_wait", n_attempts=1, deferred="retry", **later),
+                make("r3", status="callback", callback_utc=200.0, deferred="hours", **later),
+                make("r4", status="callback", callback_utc=500.0, deferred="callback", **later),
+                make("r5", deferred="", **later),
+                make("r6", status="done", deferred="retry", **later),
+                make("r7", campaign="other", deferred="hours", **later),
+            ]
+        )
+        assert await book.review("spring") == 3
+        found = {each.record_id: (each.next_utc, each.deferred) for each in (await book.find(RecordFilter())).items}
+        assert {key: found[key] for key in ("r1", "r2", "r3")} == {
+            "r1": (0.0, ""),
+            "r2": (0.0, ""),
+            "r3": (200.0, "callback"),
+        }
+        assert {found[key][0] for key in ("r4", "r5", "r6", "r7")} == {500.0}
+
+    run(scenario)
+
+
 def test_a_record_dialled_at_the_stop_is_free_when_its_attempt_is_closed(run: Callable[[Scenario], None]) -> None:
     async def scenario(storage: AnyStorage) -> None:
         await storage.records.add([make("r1")])
