@@ -159,7 +159,8 @@ class PacingModel:
         dial.is_answered = isinstance(event, DialAnswered)
         dial.is_void = isinstance(event, DialWithdrawn) or (isinstance(event, DialFailed) and event.is_trunk_failure)
         if not isinstance(event, DialWithdrawn):
-            failed_at_once = dial.rang_s < AT_ONCE_S and not dial.is_answered
+            is_trunk = isinstance(event, DialFailed) and event.is_trunk_failure
+            failed_at_once = is_trunk or (dial.rang_s < AT_ONCE_S and not dial.is_answered)
             if self.guard.ended(event.at, failed_at_once=failed_at_once):
                 self._doubtful.clear()
                 for each in self._order:

@@ -160,15 +160,18 @@ def test_calls_of_all_campaigns_together_have_their_rate_too() -> None:
     assert abs(placed.count("spring") - placed.count("autumn")) <= 6, "neither is called for alone"
 
 
-def test_a_trunk_in_trouble_pauses_dialling_is_not_learnt_from_and_not_counted() -> None:
+@pytest.mark.parametrize("after_s", [0.2, 4.0])
+def test_a_trunk_in_trouble_pauses_dialling_is_not_learnt_from_and_not_counted(after_s: float) -> None:
     bench = Bench(campaign_of(), n_idle=3)
     rate = bench.engine.progress("spring", bench.now, bench.wall).answer_rate
     bench.load(*many(40))
     told: list[Any] = []
     for _ in range(20):
-        for attempt_id in list(bench.engine._core.live):
+        under_way = list(bench.engine._core.live)
+        for attempt_id in under_way:
             bench.tell(inputs.AttemptStored(attempt_id))
-            bench.pass_(0.2)
+        bench.pass_(after_s)
+        for attempt_id in under_way:
             found = bench.tell(inputs.AttemptEnded(attempt_id=attempt_id, result="failed", is_trunk_trouble=True))
             told += of(CampaignPaused, found)
             for outcome in of(StoreOutcome, found):
