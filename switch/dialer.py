@@ -19,6 +19,7 @@ from dialer.actions import (
     LogPacing,
     PlaceCall,
     ReturnRecords,
+    ReviewRecords,
     StoreAttempt,
     StoreCampaign,
     StoreDisposition,
@@ -63,6 +64,7 @@ class Store(Protocol):
 
     def load(self, action: LoadRecords) -> None: ...
     def put_back(self, action: ReturnRecords) -> None: ...
+    def review(self, action: ReviewRecords) -> None: ...
     def store_attempt(self, action: StoreAttempt) -> None: ...
     def keep_outcome(self, action: StoreOutcome) -> None: ...
     def keep_disposition(self, action: StoreDisposition) -> None: ...
@@ -223,6 +225,8 @@ class Dialer:
                 store.load(action)
             case ReturnRecords():
                 store.put_back(action)
+            case ReviewRecords():
+                store.review(action)
             case StoreAttempt():
                 store.store_attempt(action)
             case StoreOutcome():

@@ -14,12 +14,13 @@ from dialer.actions import (
     LoadRecords,
     LogPacing,
     ReturnRecords,
+    ReviewRecords,
     StoreAttempt,
     StoreCampaign,
     StoreDisposition,
     StoreOutcome,
 )
-from dialer.inputs import AttemptFound, AttemptNotStored, AttemptStored, CampaignChanges, RecordsLoaded
+from dialer.inputs import AttemptFound, AttemptNotStored, AttemptStored, CampaignChanges, RecordsChange, RecordsLoaded
 from model.campaigns import Campaign, CampaignState
 from model.dialing import DncEntry, PacingEntry
 from storage.campaign_rows import CampaignRow
@@ -99,6 +100,9 @@ class DialerDesk:
     def put_back(self, action: ReturnRecords) -> None:
         self._storage.records.put_back(action.records)
 
+    def review(self, action: ReviewRecords) -> None:
+        self._own(self._review(action.campaign))
+
     def store_attempt(self, action: StoreAttempt) -> None:
         self._own(self._store_attempt(action))
 
@@ -153,6 +157,13 @@ class DialerDesk:
                 campaign=action.campaign, records=due.records, n_open=due.n_open, next_due_utc=due.next_due_utc
             )
         )
+
+    async def _review(self, campaign: str) -> None:
+        try:
+            await self._storage.records.review(campaign)
+        except UnavailableError as error:
+            log.warning("! campaign %s: whom its old rules put aside waits until then: %s", campaign, error)
+        self._dialer.answered(RecordsChange(campaign=campaign))
 
     async def _store_attempt(self, action: StoreAttempt) -> None:
         attempt_id = action.attempt.attempt_id

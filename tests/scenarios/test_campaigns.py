@@ -424,6 +424,28 @@ def test_outside_its_hours_a_campaign_rests_and_goes_on_by_itself():
     run_virtual(main())
 
 
+def test_hours_that_are_changed_while_it_runs_count_for_those_who_were_put_aside():
+    async def main():
+        centre = Campaigns("")
+        phone = await centre.agent("a1", "1001")
+        await centre.begin(campaign="")
+        settings = {"mode": "progressive", "queue": "sales", "contact_hours": "mon 09:00-10:00", "time_zone": "UTC"}
+        await centre.app.do(CreateCampaign(campaign="autumn", settings=_given(**settings)))
+        await centre.add("13800000001", campaign="autumn")
+        await centre.app.do(StartCampaign(campaign="autumn"))
+        await asyncio.sleep(5.0)
+        assert not centre.public.dialed
+        record = await centre.record("13800000001")
+        assert (record.status, record.deferred) == ("new", "hours")
+        await centre.app.do(UpdateCampaign(campaign="autumn", settings=_given(contact_hours="mon-sun 00:00-24:00")))
+        await asyncio.sleep(5.0)
+        assert centre.public.dialed.total() == 1
+        await phone.wait("ended", within_s=90.0)
+        await centre.close()
+
+    run_virtual(main())
+
+
 def test_callers_come_first_and_the_reserve_is_kept_for_them():
     async def main():
         inbound = '[[access_number]]\nnumber = "4001"\nto = "queue:sales"\n'
