@@ -61,7 +61,6 @@ class CustomerBook(Protocol):
     async def update(self, customer: Customer) -> Customer: ...
     async def delete(self, customer_ids: Sequence[str]) -> int: ...
     async def find(self, criteria: CustomerFilter, *, after: str = "", limit: int = 50) -> Page[Customer]: ...
-    async def with_number(self, number: str, limit: int = 20) -> list[Customer]: ...
     async def known_numbers(self, numbers: Sequence[str]) -> set[str]: ...
 
 
@@ -129,13 +128,6 @@ class CustomerQueries:
             wanted = wanted.where(_c.customer_id > after)
         async with self._database.read() as connection:
             return page_of_customers([_customer(row) for row in await connection.execute(wanted)], limit)
-
-    async def with_number(self, number: str, limit: int = 20) -> list[Customer]:
-        """The latest first."""
-        wanted = select(*_COLUMNS).where(_c.customer_id.in_(_having(number, is_suffix=False)))
-        async with self._database.read() as connection:
-            found = await connection.execute(wanted.order_by(_c.customer_id.desc()).limit(limit))
-            return [_customer(row) for row in found]
 
     async def known_numbers(self, numbers: Sequence[str]) -> set[str]:
         """Those of `numbers` that customers have."""

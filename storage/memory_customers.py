@@ -77,10 +77,6 @@ class MemoryCustomers:
         found = [self.rows[key] for key in sorted(self.rows) if key > after and _is_so(self.rows[key], criteria)]
         return page_of_customers(found[: limit + 1], limit)
 
-    async def with_number(self, number: str, limit: int = 20) -> list[Customer]:
-        newest_first = [self.rows[key] for key in sorted(self.rows, reverse=True)]
-        return [row for row in newest_first if any(each.number == number for each in row.numbers)][:limit]
-
     async def known_numbers(self, numbers: Sequence[str]) -> set[str]:
         return {*numbers} & {each.number for row in self.rows.values() for each in row.numbers}
 

@@ -185,11 +185,6 @@ class MemoryRecords:
         known = {each.number for row in self.rows.values() if row.campaign == campaign for each in row.numbers}
         return known & {*numbers}
 
-    async def with_number(self, number: str, limit: int = 20) -> list[CampaignRecord]:
-        await settle(self._backlog)
-        found = [row for row in self._sorted() if any(each.number == number for each in row.numbers)]
-        return [copy_record(row) for row in reversed(found[-limit:])]
-
     def tell(self, record: CampaignRecord) -> None:
         """The dialler's part of a record."""
         row = self.rows.get(record.record_id)

@@ -280,14 +280,6 @@ class RecordQueries:
                 found |= {row[0][::-1] for row in await connection.execute(wanted)}
         return found
 
-    async def with_number(self, number: str, limit: int = 20) -> list[CampaignRecord]:
-        """Of all campaigns, the latest first."""
-        await settle(self._backlog)
-        wanted = select(*_COLUMNS).where(_r.record_id.in_(_having(number, is_suffix=False)))
-        async with self._database.read() as connection:
-            found = await connection.execute(wanted.order_by(_r.record_id.desc()).limit(limit))
-            return [record_of(row) for row in found]
-
     async def _ids(self, *clauses: Any, n: int) -> list[str]:
         await settle(self._backlog)
         async with self._database.read() as connection:

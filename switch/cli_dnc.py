@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
-from model.commands_lists import DncAdded, DncPage
+from model.commands_dnc import DncAdded, DncPage
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, utc_of
 from switch.cli_tables import instant_text, next_page, rows_table
 

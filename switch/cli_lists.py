@@ -12,16 +12,8 @@ import typer
 from rich.console import RenderableType
 
 from control.client import BlockingControlClient
-from model.commands_lists import (
-    MAX_LIST,
-    ImportList,
-    ListImport,
-    Lists,
-    ListUploaded,
-    RecordsTouched,
-    Rejection,
-    RejectionPage,
-)
+from model.commands_imports import MAX_LIST, ImportList, ListImport, ListUploaded, RejectionPage
+from model.commands_lists import Lists, RecordsTouched, Rejection
 from model.commands_prompts import MAX_PIECE
 from switch.cells_out import guarded
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, fail

@@ -10,7 +10,7 @@ import typer
 from rich.console import RenderableType
 
 from control.client import BlockingControlClient
-from model.commands_lists import ListUploaded
+from model.commands_imports import ListUploaded
 from model.commands_prompts import MAX_PIECE, MAX_UPLOAD, PromptList, PromptPiece, PromptUploaded, PromptView
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, fail
 from switch.cli_tables import instant_text, next_page, rows_table

@@ -14,6 +14,7 @@ from model.customers import Customer, CustomerNumber
 from model.declare import Command
 from storage.customers import CustomerFilter
 from storage.errors import NotFoundError
+from switch.hidden_numbers import HiddenNumbers
 from switch.list_rows import MAX_TAGS
 from switch.list_takers import row_id
 from switch.lists import Lists, stored
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:
-    desk = CustomersDesk(app.lists)
+    desk = CustomersDesk(app.lists, HiddenNumbers(app.gate))
     return {
         customers.CreateCustomer: desk.create,
         customers.UpdateCustomer: desk.update,
@@ -36,8 +37,9 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
 
 
 class CustomersDesk:
-    def __init__(self, kept: Lists) -> None:
+    def __init__(self, kept: Lists, hidden: HiddenNumbers) -> None:
         self._lists = kept
+        self._hidden = hidden
         self._customers = kept.storage.customers
 
     async def create(self, command: customers.CreateCustomer, caller: Caller) -> Customer:
@@ -64,7 +66,7 @@ class CustomersDesk:
             updated_utc=wall,
         )
         await stored(self._customers.add([customer]))
-        return customer
+        return self._shown(customer, caller)
 
     async def update(self, command: customers.UpdateCustomer, caller: Caller) -> Customer:
         customer = await self._customer(command.customer_id)
@@ -83,16 +85,17 @@ class CustomersDesk:
             numbers = await self._numbers(command.numbers, is_internal=command.may_be_internal)
             await self._check_unknown([each.number for each in numbers if each.number not in there])
             changes["numbers"] = [there.get(each.number, each) for each in numbers]
-        return await self._store(replace(customer, **changes, updated_utc=self._lists.wall()))
+        changed = await self._store(replace(customer, **changes, updated_utc=self._lists.wall()))
+        return self._shown(changed, caller)
 
     async def get(self, command: customers.GetCustomer, caller: Caller) -> Customer:
-        return await self._customer(command.customer_id)
+        return self._shown(await self._customer(command.customer_id), caller)
 
     async def find(self, command: customers.FindCustomers, caller: Caller) -> customers.CustomerPage:
         names = ("number", "is_suffix", "text", "tag", "owner", "area", "level", "source")
         criteria = CustomerFilter(**{name: getattr(command, name) for name in names})
         page = await stored(self._customers.find(criteria, after=command.cursor, limit=command.limit))
-        return customers.CustomerPage(customers=page.items, cursor=page.after)
+        return customers.CustomerPage(customers=self._hidden.customers(page.items, caller), cursor=page.after)
 
     async def delete(self, command: customers.DeleteCustomers, caller: Caller) -> RecordsTouched:
         return RecordsTouched(n_records=await stored(self._customers.delete(command.customer_ids)))
@@ -110,6 +113,10 @@ class CustomersDesk:
                 await self._store(replace(customer, tags=tags, updated_utc=wall))
                 n += 1
         return RecordsTouched(n_records=n)
+
+    def _shown(self, customer: Customer, caller: Caller) -> Customer:
+        (shown,) = self._hidden.customers([customer], caller)
+        return shown
 
     async def _customer(self, customer_id: str) -> Customer:
         try:

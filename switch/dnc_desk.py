@@ -4,12 +4,13 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from control.auth import Caller
-from model import commands_lists as lists
+from model import commands_dnc as dnc
 from model import errors, views
 from model.declare import Command
 from model.dialing import DncEntry
 from storage.barred import DncFilter
 from storage.errors import NotFoundError
+from switch.hidden_numbers import HiddenNumbers
 from switch.imports import rejections_of
 from switch.list_cells import CellError, number_of
 from switch.list_rows import ListOptions, RejectedRow
@@ -21,15 +22,16 @@ if TYPE_CHECKING:
 
 
 def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:
-    desk = DncDesk(app.lists)
-    return {lists.AddDnc: desk.add, lists.RemoveDnc: desk.remove, lists.FindDnc: desk.find}
+    desk = DncDesk(app.lists, HiddenNumbers(app.gate))
+    return {dnc.AddDnc: desk.add, dnc.RemoveDnc: desk.remove, dnc.FindDnc: desk.find}
 
 
 class DncDesk:
-    def __init__(self, kept: Lists) -> None:
+    def __init__(self, kept: Lists, hidden: HiddenNumbers) -> None:
         self._lists = kept
+        self._hidden = hidden
 
-    async def add(self, command: lists.AddDnc, caller: Caller) -> lists.DncAdded:
+    async def add(self, command: dnc.AddDnc, caller: Caller) -> dnc.DncAdded:
         if command.campaign:
             self._lists.campaign(command.campaign)
         wall = self._lists.wall()
@@ -51,9 +53,9 @@ class DncDesk:
         ]
         n_added = await stored(self._lists.storage.barred.add(entries))
         self._lists.bar(entries)
-        return lists.DncAdded(n_added=n_added, rejections=rejections_of(rejected))
+        return dnc.DncAdded(n_added=n_added, rejections=self._hidden.rejections(rejections_of(rejected), caller))
 
-    async def remove(self, command: lists.RemoveDnc, caller: Caller) -> views.Done:
+    async def remove(self, command: dnc.RemoveDnc, caller: Caller) -> views.Done:
         for number in _written(command.number, self._lists.options("dnc"), is_prefix=command.is_prefix):
             try:
                 await stored(self._lists.storage.barred.remove(number, command.campaign, is_prefix=command.is_prefix))
@@ -63,13 +65,15 @@ class DncDesk:
             return views.Done()
         raise errors.InvalidValue(f"{command.number} is not on that list", field="number")
 
-    async def find(self, command: lists.FindDnc, caller: Caller) -> lists.DncPage:
+    async def find(self, command: dnc.FindDnc, caller: Caller) -> dnc.DncPage:
+        if not self._hidden.are_shown_to(caller):
+            raise errors.PermissionDenied("who may not see whole telephone numbers may not see lists of them")
         criteria = DncFilter(number=command.number, campaign=command.campaign, text=command.text, source=command.source)
         page = await stored(self._lists.storage.barred.find(criteria, after=command.cursor, limit=command.limit))
-        return lists.DncPage(entries=page.items, cursor=page.after)
+        return dnc.DncPage(entries=page.items, cursor=page.after)
 
 
-def _read(command: lists.AddDnc, options: ListOptions) -> tuple[list[str], list[RejectedRow]]:
+def _read(command: dnc.AddDnc, options: ListOptions) -> tuple[list[str], list[RejectedRow]]:
     found: dict[str, None] = {}
     rejected = []
     for row, text in enumerate(command.numbers, 1):

@@ -17,7 +17,8 @@ import msgspec
 
 from dialer.inputs import RecordsChange
 from model import errors
-from model.commands_lists import ImportFinished, ImportState, ListImport, Rejection, Target
+from model.commands_imports import ImportFinished, ImportState, ListImport, Target
+from model.commands_lists import Rejection
 from model.declare import Event
 from storage.errors import StorageError, UnavailableError
 from switch.import_sources import FileSource, Source
@@ -201,9 +202,6 @@ class Imports:
             made.state = "failed" if made.problem else "finished"
         made.ended_utc = self._lists.wall()
         log.info("= import %s %s: %d of %d rows taken", made.import_id, made.state, made.n_added, made.n_rows)
-        self._publish(
-            ImportFinished(**{name: getattr(made, name) for name in ImportFinished.__struct_fields__}),
-        )
         old = [each.import_id for each in self.all()[MAX_REMEMBERED:] if each.is_over]
         for import_id in old:
             del self._imports[import_id]
@@ -213,6 +211,7 @@ class Imports:
             log.error("x import %s cannot be noted: %s", made.import_id, error.strerror)
         names = [self.folder / f"{import_id}.{kind}" for import_id in old for kind in ("json", "rejected")]
         await asyncio.to_thread(delete_files, *names)
+        self._publish(ImportFinished(**{name: getattr(made, name) for name in ImportFinished.__struct_fields__}))
 
 
 def _load(folder: Path) -> list[Import]:

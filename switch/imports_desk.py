@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from control.auth import Caller
-from model import commands_lists as lists
+from model import commands_imports as commands
 from model import errors
 from model.declare import Command
 from storage.customers import CustomerFilter
+from switch.hidden_numbers import HiddenNumbers
 from switch.import_sources import CustomerSource, FileSource
 from switch.imports import Import, Imports
 from switch.list_columns import FIELDS
@@ -23,32 +24,33 @@ if TYPE_CHECKING:
 
 
 def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:
-    desk = ImportsDesk(app.lists, app.imports)
+    desk = ImportsDesk(app.lists, app.imports, HiddenNumbers(app.gate))
     return {
-        lists.UploadList: desk.upload,
-        lists.StartImport: desk.start,
-        lists.AddCustomers: desk.add_customers,
-        lists.ListImports: desk.list_imports,
-        lists.GetImport: desk.get,
-        lists.FindRejected: desk.rejected,
-        lists.CancelImport: desk.cancel,
+        commands.UploadList: desk.upload,
+        commands.StartImport: desk.start,
+        commands.AddCustomers: desk.add_customers,
+        commands.ListImports: desk.list_imports,
+        commands.GetImport: desk.get,
+        commands.FindRejected: desk.rejected,
+        commands.CancelImport: desk.cancel,
     }
 
 
 class ImportsDesk:
-    def __init__(self, kept: Lists, imports: Imports) -> None:
+    def __init__(self, kept: Lists, imports: Imports, hidden: HiddenNumbers) -> None:
+        self._hidden = hidden
         self._lists = kept
         self._imports = imports
-        self._uploads: Uploads[Upload] = Uploads(Upload, imports.folder, kept.ids.token, lists.MAX_LIST)
+        self._uploads: Uploads[Upload] = Uploads(Upload, imports.folder, kept.ids.token, commands.MAX_LIST)
 
-    async def upload(self, command: lists.UploadList, caller: Caller) -> lists.ListUploaded:
+    async def upload(self, command: commands.UploadList, caller: Caller) -> commands.ListUploaded:
         piece = piece_of(command.data)
         upload = await self._uploads.take(
             caller.user, command.upload_id, command.offset, piece, is_last=command.is_last
         )
-        return lists.ListUploaded(upload_id=upload.upload_id, size=upload.size)
+        return commands.ListUploaded(upload_id=upload.upload_id, size=upload.size)
 
-    def start(self, command: lists.StartImport, caller: Caller) -> lists.ListImport:
+    def start(self, command: commands.StartImport, caller: Caller) -> commands.ListImport:
         upload = self._uploads.finished(caller.user, command.upload_id)
         if command.target == "customers" and command.campaign:
             raise errors.InvalidValue("customers belong to no campaign", field="campaign")
@@ -81,7 +83,7 @@ class ImportsDesk:
         self._imports.start(made, FileSource(upload.path, options), self._taker(command.target, origin))
         return made.view()
 
-    def add_customers(self, command: lists.AddCustomers, caller: Caller) -> lists.ListImport:
+    def add_customers(self, command: commands.AddCustomers, caller: Caller) -> commands.ListImport:
         self._lists.campaign(command.campaign)
         criteria = CustomerFilter(
             text=command.text, tag=command.tag, owner=command.owner, area=command.area, level=command.level
@@ -99,23 +101,23 @@ class ImportsDesk:
         self._imports.start(made, source, CampaignTaker(self._lists, origin))
         return made.view()
 
-    def list_imports(self, command: lists.ListImports, caller: Caller) -> lists.ImportList:
-        return lists.ImportList(imports=[each.view() for each in self._imports.all()])
+    def list_imports(self, command: commands.ListImports, caller: Caller) -> commands.ImportList:
+        return commands.ImportList(imports=[each.view() for each in self._imports.all()])
 
-    def get(self, command: lists.GetImport, caller: Caller) -> lists.ListImport:
+    def get(self, command: commands.GetImport, caller: Caller) -> commands.ListImport:
         return self._imports.get(command.import_id).view()
 
-    async def rejected(self, command: lists.FindRejected, caller: Caller) -> lists.RejectionPage:
+    async def rejected(self, command: commands.FindRejected, caller: Caller) -> commands.RejectionPage:
         try:
             found, cursor = await self._imports.rejections(command.import_id, command.cursor, command.limit)
         except OSError as error:
             raise errors.StorageUnavailable(f"{self._imports.folder}: {error.strerror}") from None
-        return lists.RejectionPage(rejections=found, cursor=cursor)
+        return commands.RejectionPage(rejections=self._hidden.rejections(found, caller), cursor=cursor)
 
-    def cancel(self, command: lists.CancelImport, caller: Caller) -> lists.ListImport:
+    def cancel(self, command: commands.CancelImport, caller: Caller) -> commands.ListImport:
         return self._imports.cancel(command.import_id).view()
 
-    def _made(self, target: lists.Target, campaign: str, list_name: str, caller: Caller) -> Import:
+    def _made(self, target: commands.Target, campaign: str, list_name: str, caller: Caller) -> Import:
         import_id = self._lists.ids.new()
         return Import(
             import_id=import_id,
@@ -126,7 +128,7 @@ class ImportsDesk:
             created_utc=self._lists.wall(),
         )
 
-    def _taker(self, target: lists.Target, origin: Origin) -> Taker:
+    def _taker(self, target: commands.Target, origin: Origin) -> Taker:
         match target:
             case "campaign":
                 return CampaignTaker(self._lists, origin)

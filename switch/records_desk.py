@@ -15,6 +15,7 @@ from model.dialing import CampaignRecord, RecordNumber
 from storage.campaign_records import RecordFilter
 from storage.campaign_rows import status_out_of_hopper
 from storage.errors import InUseError, NotFoundError
+from switch.hidden_numbers import HiddenNumbers
 from switch.imports import rejections_of
 from switch.list_cells import CellError, number_of, zone_of_cell
 from switch.list_rows import ListOptions, ReadyRow, RejectedRow, RowNumber, zone_of_number
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awaitable[Any] | Any]]:
-    desk = RecordsDesk(app.lists)
+    desk = RecordsDesk(app.lists, HiddenNumbers(app.gate))
     return {
         lists.AddRecords: desk.add,
         lists.FindRecords: desk.find,
@@ -40,8 +41,9 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
 
 
 class RecordsDesk:
-    def __init__(self, kept: Lists) -> None:
+    def __init__(self, kept: Lists, hidden: HiddenNumbers) -> None:
         self._lists = kept
+        self._hidden = hidden
         self._records = kept.storage.records
 
     async def add(self, command: lists.AddRecords, caller: Caller) -> lists.RecordsAdded:
@@ -61,7 +63,7 @@ class RecordsDesk:
         if taken.ids:
             self._lists.tell(RecordsChange(campaign=command.campaign))
         told = sorted([*rejected, *taken.rejected], key=lambda each: each.row)
-        return lists.RecordsAdded(record_ids=taken.ids, rejections=rejections_of(told))
+        return lists.RecordsAdded(record_ids=taken.ids, rejections=self._hidden.rejections(rejections_of(told), caller))
 
     async def find(self, command: lists.FindRecords, caller: Caller) -> lists.RecordPage:
         criteria = RecordFilter(
@@ -75,13 +77,13 @@ class RecordsDesk:
             text=command.text,
         )
         page = await stored(self._records.find(criteria, after=command.cursor, limit=command.limit))
-        return lists.RecordPage(records=page.items, cursor=page.after)
+        return lists.RecordPage(records=self._hidden.records(page.items, caller), cursor=page.after)
 
     async def get(self, command: lists.GetRecord, caller: Caller) -> lists.RecordDetail:
         record = await self._record(command.record_id)
-        return lists.RecordDetail(
-            record=record, attempts=await stored(self._lists.storage.attempts.of_record(record.record_id))
-        )
+        attempts = await stored(self._lists.storage.attempts.of_record(record.record_id))
+        (shown,) = self._hidden.records([record], caller)
+        return lists.RecordDetail(record=shown, attempts=self._hidden.attempts(attempts, caller))
 
     async def update(self, command: lists.UpdateRecord, caller: Caller) -> CampaignRecord:
         record = await self._record(command.record_id)
@@ -110,7 +112,8 @@ class RecordsDesk:
         except InUseError:
             raise _being_called(record) from None
         self._tell({record.campaign: [record.record_id]})
-        return changed
+        (shown,) = self._hidden.records([changed], caller)
+        return shown
 
     async def reset(self, command: lists.ResetRecords, caller: Caller) -> lists.RecordsTouched:
         found = await stored(self._records.get_many(command.record_ids))

@@ -10,6 +10,8 @@ from model import (
     commands_callers,
     commands_centre,
     commands_customers,
+    commands_dnc,
+    commands_imports,
     commands_lists,
     commands_members,
     commands_metrics,
@@ -133,7 +135,7 @@ ATTEMPT = Attempt(
     result="busy",
 )
 REJECTION = commands_lists.Rejection(row=3, column="手机", value="12345", reason="impossible_number", is_kept=False)
-LIST_IMPORT = commands_lists.ListImport(
+LIST_IMPORT = commands_imports.ListImport(
     import_id="i1",
     target="campaign",
     campaign="spring",
@@ -191,12 +193,12 @@ CENTRE_SAMPLES: dict[Any, Any] = {
             )
         ]
     ),
-    commands_lists.ListUploaded: commands_lists.ListUploaded(upload_id="u1", size=3),
-    commands_lists.ListImport: LIST_IMPORT,
-    commands_lists.ImportList: commands_lists.ImportList(imports=[LIST_IMPORT]),
-    commands_lists.RejectionPage: commands_lists.RejectionPage(rejections=[REJECTION], cursor=""),
-    commands_lists.DncAdded: commands_lists.DncAdded(n_added=1, rejections=[REJECTION]),
-    commands_lists.DncPage: commands_lists.DncPage(entries=[DNC_ENTRY], cursor=""),
+    commands_imports.ListUploaded: commands_imports.ListUploaded(upload_id="u1", size=3),
+    commands_imports.ListImport: LIST_IMPORT,
+    commands_imports.ImportList: commands_imports.ImportList(imports=[LIST_IMPORT]),
+    commands_imports.RejectionPage: commands_imports.RejectionPage(rejections=[REJECTION], cursor=""),
+    commands_dnc.DncAdded: commands_dnc.DncAdded(n_added=1, rejections=[REJECTION]),
+    commands_dnc.DncPage: commands_dnc.DncPage(entries=[DNC_ENTRY], cursor=""),
     Customer: CUSTOMER,
     commands_customers.CustomerPage: commands_customers.CustomerPage(customers=[CUSTOMER], cursor="c1"),
     commands_prompts.PromptView: PROMPT,

@@ -22,7 +22,8 @@ from model.commands_campaign import (
     StopCampaign,
     UpdateCampaign,
 )
-from model.commands_lists import AddDnc, AddRecords, NewRecord
+from model.commands_dnc import AddDnc
+from model.commands_lists import AddRecords, NewRecord
 from model.dialing import CampaignRecord, RecordNumber
 from model.errors import AlreadyExists, InvalidValue, NoSuchCampaign, WrongState
 from model.events_campaign import CampaignPaused, CampaignStateChanged

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from control.auth import Caller
 from dialer.dnc import DncBook
-from model.commands_lists import ImportFinished, ListImport, StartImport, UploadList
+from model.commands_imports import ImportFinished, ListImport, StartImport, UploadList
 from model.commands_prompts import MAX_PIECE
 from model.declare import Command
 from model.ids import IdSource
@@ -26,6 +26,8 @@ from switch.lists import Lists
 from tests.harness.sim_switch import EXTENSIONS
 
 ANN = Caller("ann", "administrator")
+BLIND = Caller("bea", "back office")
+"""May not see whole numbers."""
 CONFIG = f"""
 {EXTENSIONS}
 [numbering]
@@ -55,7 +57,8 @@ class Rig:
             self.storage, self.directory, IdSource(), lambda: self.now, dnc=DncBook(), tell=self.told.append
         )
         self.imports = Imports(self.lists, folder, self.events.append, self._own)
-        app: Any = SimpleNamespace(lists=self.lists, imports=self.imports)
+        gate = SimpleNamespace(may=lambda caller, permission: permission != "phone.view_full" or caller is not BLIND)
+        app: Any = SimpleNamespace(lists=self.lists, imports=self.imports, gate=gate)
         desks = (records_desk, imports_desk, dnc_desk, customers_desk)
         self._handlers = {kind: handler for desk in desks for kind, handler in desk.make_handlers(app).items()}
 

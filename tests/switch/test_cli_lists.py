@@ -5,6 +5,8 @@ import csv
 import pytest
 
 from model import commands_customers as customers
+from model import commands_dnc as dnc
+from model import commands_imports as imports
 from model import commands_lists as lists
 from tests.switch.test_cli_control import ringback, server
 
@@ -20,9 +22,9 @@ def seen(server):
     [
         ("list list spring", lists.ListLists(campaign="spring")),
         ("list remove spring may", lists.RemoveList(campaign="spring", list_name="may")),
-        ("list imports", lists.ListImports()),
-        ("list rejected i1 --limit 5", lists.FindRejected(import_id="i1", limit=5)),
-        ("list cancel i1", lists.CancelImport(import_id="i1")),
+        ("list imports", imports.ListImports()),
+        ("list rejected i1 --limit 5", imports.FindRejected(import_id="i1", limit=5)),
+        ("list cancel i1", imports.CancelImport(import_id="i1")),
         (
             "record add spring 13800138000 021-88886666 --name 王 --data k=v --priority 3 --consent --owner 8001",
             lists.AddRecords(
@@ -48,11 +50,11 @@ def seen(server):
         ("record remove r1", lists.RemoveRecords(record_ids=("r1",))),
         (
             "record add-customers spring --tag vip --owner 8001 --keep-owner",
-            lists.AddCustomers(campaign="spring", tag="vip", owner="8001", keeps_owner=True),
+            imports.AddCustomers(campaign="spring", tag="vip", owner="8001", keeps_owner=True),
         ),
-        ("dnc add 13800138000 --reason asked", lists.AddDnc(numbers=("13800138000",), reason="asked")),
-        ("dnc remove +86571 --prefix", lists.RemoveDnc(number="+86571", is_prefix=True)),
-        ("dnc find +86138 --campaign spring", lists.FindDnc(number="+86138", campaign="spring")),
+        ("dnc add 13800138000 --reason asked", dnc.AddDnc(numbers=("13800138000",), reason="asked")),
+        ("dnc remove +86571 --prefix", dnc.RemoveDnc(number="+86571", is_prefix=True)),
+        ("dnc find +86138 --campaign spring", dnc.FindDnc(number="+86138", campaign="spring")),
         (
             "customer create --name 王 --number 13800138000 --tag vip --data a=b",
             customers.CreateCustomer(name="王", numbers=("13800138000",), tags=("vip",), data={"a": "b"}),
@@ -82,10 +84,10 @@ def test_a_list_is_uploaded_read_and_what_is_wrong_of_it_written(ringback, serve
     assert result.exit_code == 1, result.stderr
     *uploads, start, page = seen(server)
     assert len(uploads) == 2 and uploads[-1].is_last and not uploads[0].is_last
-    assert start == lists.StartImport(
+    assert start == imports.StartImport(
         upload_id="u1", target="campaign", campaign="spring", list_name="may.csv", mapping={"C": "name"}
     )
-    assert page == lists.FindRejected(import_id="i1", limit=1000)
+    assert page == imports.FindRejected(import_id="i1", limit=1000)
     assert "may.csv:3: 手机 '12345': impossible_number" in result.stdout
     assert "97 of 100 rows taken, 3 refused" in result.stdout
     rows = list(csv.reader(rejected.read_text("utf-8-sig").splitlines()))

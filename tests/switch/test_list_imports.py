@@ -14,17 +14,17 @@ import pytest
 
 from dialer.inputs import NumberBarred, RecordsChange
 from model import errors
-from model.commands_lists import (
+from model.commands_imports import (
     MAX_LIST,
     AddCustomers,
     CancelImport,
     FindRejected,
     GetImport,
     ListImports,
-    ListLists,
     StartImport,
     UploadList,
 )
+from model.commands_lists import ListLists
 from storage.barred import DncFilter
 from storage.campaign_records import RecordFilter
 from storage.customers import CustomerFilter
@@ -32,7 +32,6 @@ from storage.errors import UnavailableError
 from storage.storage import Storage
 from switch import import_sources, list_files
 from switch.list_files import ListFault, rows_of
-from switch.lists import Lists
 from tests.switch.list_rig import Raw, Rig, until, write_xlsx
 
 CSV = """姓名,手机,家庭电话,城市,优先级,同意,回拨时间
@@ -554,7 +553,7 @@ def test_what_expires_goes_off_the_lists(tmp_path: Path) -> None:
     async def main() -> None:
         rig = Rig(tmp_path)
         await rig.bring_in(b"tel,until\n13900139000,2027-06-01\n13800138000,\n", target="dnc", campaign="")
-        lists: Lists = rig.lists
+        lists = rig.lists
         rig.now = 1_811_779_200.0
         sweeping = asyncio.create_task(lists.sweep(every_s=0.01))
         await until(lambda: len(lists.dnc) == 1)

@@ -5,23 +5,26 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from dialer.inputs import NumberAllowed, NumberBarred, RecordsChange
 from model import commands_customers as customers
+from model import commands_dnc as dnc
+from model import commands_imports as imports
 from model import commands_lists as lists
 from model import errors
 from model.commands_lists import NewRecord
 from model.dialing import Attempt
 from storage.memory import MemoryStorage
-from tests.switch.list_rig import Rig
+from tests.switch.list_rig import BLIND, Rig
 
 
 def test_records_are_added_found_and_shown_with_their_attempts(tmp_path: Path) -> None:
     async def main() -> None:
         rig = Rig(tmp_path)
-        await rig.do(lists.AddDnc(numbers=("13500135000",)))
+        await rig.do(dnc.AddDnc(numbers=("13500135000",)))
         rig.told.clear()
         added = await rig.do(
             lists.AddRecords(
@@ -96,6 +99,7 @@ def test_records_are_added_found_and_shown_with_their_attempts(tmp_path: Path) -
 
 
 async def one_record(rig: Rig, *numbers: str) -> str:
+    rig.now += 1
     command = lists.AddRecords(campaign="spring", records=(NewRecord(numbers=numbers, name="王"),), list_name="l")
     (record_id,) = (await rig.do(command)).record_ids
     rig.told.clear()
@@ -180,20 +184,20 @@ def test_xout_04_numbers_are_barred_and_allowed(tmp_path: Path) -> None:
     async def main() -> None:
         rig = Rig(tmp_path)
         book = rig.lists.dnc
-        done = await rig.do(lists.AddDnc(numbers=("138 0013 8000", "10086", "call me"), reason="asked us"))
+        done = await rig.do(dnc.AddDnc(numbers=("138 0013 8000", "10086", "call me"), reason="asked us"))
         assert done.n_added == 2
         assert [(each.row, each.reason) for each in done.rejections] == [(3, "not_a_number")]
         assert rig.told == [NumberBarred(number="+8613800138000"), NumberBarred(number="10086")]
         assert book.is_barred("+8613800138000", "fall", rig.now)
-        await rig.do(lists.AddDnc(numbers=("+86571*", "x"), is_prefix=True))
-        await rig.do(lists.AddDnc(numbers=("13900139000",), campaign="fall", expires_utc=rig.now + 9))
+        await rig.do(dnc.AddDnc(numbers=("+86571*", "x"), is_prefix=True))
+        await rig.do(dnc.AddDnc(numbers=("13900139000",), campaign="fall", expires_utc=rig.now + 9))
         assert book.is_barred("+8657100000", "fall", rig.now)
         assert [book.is_barred("+8613900139000", "fall", rig.now + at) for at in (8.0, 9.0)] == [True, False]
         assert not book.is_barred("+8613900139000", "spring", rig.now)
         # Neither can be said by a message of a number: the dialler looks them up in the book.
         assert len(rig.told) == 2
-        page = await rig.do(lists.FindDnc(limit=3))
-        rest = await rig.do(lists.FindDnc(cursor=page.cursor))
+        page = await rig.do(dnc.FindDnc(limit=3))
+        rest = await rig.do(dnc.FindDnc(cursor=page.cursor))
         entries = [*page.entries, *rest.entries]
         assert [(each.number, each.campaign, each.is_prefix) for each in entries] == [
             ("+8613800138000", "", False),
@@ -202,28 +206,28 @@ def test_xout_04_numbers_are_barred_and_allowed(tmp_path: Path) -> None:
             ("10086", "", False),
         ]
         assert (entries[0].reason, entries[0].added_by, entries[0].source) == ("asked us", "ann", "api")
-        assert len((await rig.do(lists.FindDnc(campaign="fall", number="+86139", text="139"))).entries) == 1
+        assert len((await rig.do(dnc.FindDnc(campaign="fall", number="+86139", text="139"))).entries) == 1
         rig.told.clear()
         # Said once more, the last word holds.
-        await rig.do(lists.AddDnc(numbers=("10086",), expires_utc=rig.now + 5))
+        await rig.do(dnc.AddDnc(numbers=("10086",), expires_utc=rig.now + 5))
         assert [book.is_barred("10086", "fall", rig.now + at) for at in (4.0, 5.0)] == [True, False]
         # After a restart they are all there, and nobody needs to be told.
         later = Rig(tmp_path, rig.storage)
         await later.lists.load()
         assert len(later.lists.dnc) == len(book) == 4
         assert later.told == []
-        await rig.do(lists.RemoveDnc(number="13800138000"))
+        await rig.do(dnc.RemoveDnc(number="13800138000"))
         assert rig.told == [NumberAllowed(number="+8613800138000")]
         assert not book.is_barred("+8613800138000", "fall", rig.now)
-        await rig.do(lists.RemoveDnc(number="+86571*", is_prefix=True))
+        await rig.do(dnc.RemoveDnc(number="+86571*", is_prefix=True))
         assert not book.is_barred("+8657100000", "fall", rig.now)
         for command, error in (
-            (lists.RemoveDnc(number="13800138000"), errors.InvalidValue),
-            (lists.RemoveDnc(number="nobody"), errors.InvalidValue),
-            (lists.RemoveDnc(number="13900139000"), errors.InvalidValue),
-            (lists.AddDnc(numbers=("1",), campaign="winter"), errors.NoSuchCampaign),
-            (lists.AddDnc(numbers=("1",), expires_utc=rig.now), errors.InvalidValue),
-            (lists.FindDnc(cursor="x"), errors.InvalidValue),
+            (dnc.RemoveDnc(number="13800138000"), errors.InvalidValue),
+            (dnc.RemoveDnc(number="nobody"), errors.InvalidValue),
+            (dnc.RemoveDnc(number="13900139000"), errors.InvalidValue),
+            (dnc.AddDnc(numbers=("1",), campaign="winter"), errors.NoSuchCampaign),
+            (dnc.AddDnc(numbers=("1",), expires_utc=rig.now), errors.InvalidValue),
+            (dnc.FindDnc(cursor="x"), errors.InvalidValue),
         ):
             with pytest.raises(error):
                 await rig.do(command)
@@ -298,6 +302,50 @@ def test_customers_are_created_changed_found_tagged_and_deleted(tmp_path: Path) 
                 await rig.do(command)
         assert (await rig.do(customers.DeleteCustomers(customer_ids=(*both, "c9")))).n_records == 2
         assert (await rig.do(customers.FindCustomers())).customers == []
+        await rig.stop()
+
+    asyncio.run(main())
+
+
+def test_xrbac_05_who_may_not_see_whole_numbers_does_not(tmp_path: Path) -> None:
+    async def main() -> None:
+        rig = Rig(tmp_path)
+        new = NewRecord(numbers=("13800138000", "12345"))
+        added = await rig.do(lists.AddRecords(campaign="spring", records=(new,)), BLIND)
+        assert [each.value for each in added.rejections] == ["***45"]
+        (record_id,) = added.record_ids
+        record = await rig.storage.records.get(record_id)
+        record.last_number = "+8613800138000"
+        await rig.storage.records.update(record)
+        attempt = Attempt(
+            attempt_id="a1",
+            campaign="spring",
+            record_id=record_id,
+            number="+8613800138000",
+            mode="power",
+            started_utc=1.0,
+            ended_utc=2.0,
+        )
+        rig.storage.attempts.store_outcome(attempt, record)
+        customer = await rig.do(customers.CreateCustomer(numbers=("13800138000",)), BLIND)
+        rejected = await rig.bring_in(b"tel\n13800138000\n")
+        shown = (
+            customer,
+            await rig.do(customers.GetCustomer(customer_id=customer.customer_id), BLIND),
+            await rig.do(customers.FindCustomers(), BLIND),
+            await rig.do(customers.UpdateCustomer(customer_id=customer.customer_id, name="x"), BLIND),
+            await rig.do(lists.FindRecords(), BLIND),
+            await rig.do(lists.GetRecord(record_id=record_id), BLIND),
+            await rig.do(lists.UpdateRecord(record_id=record_id, name="x"), BLIND),
+            await rig.do(imports.FindRejected(import_id=rejected.import_id), BLIND),
+        )
+        for each in shown:
+            text = msgspec.json.encode(each).decode()
+            assert "+861******8000" in text, text
+            assert "138001" not in text
+        assert (await rig.storage.records.get(record_id)).numbers[0].number == "+8613800138000"
+        with pytest.raises(errors.PermissionDenied):
+            await rig.do(dnc.FindDnc(), BLIND)
         await rig.stop()
 
     asyncio.run(main())
