@@ -152,7 +152,8 @@ class ListNumbers(Command, frozen=True, kw_only=True):
     """Last result of the record."""
     list_name: OptionalText = ""
     number: NumberPart = ""
-    """The whole number, or ("*8000") its end."""
+    is_suffix: bool = False
+    """`number` is the end of one."""
     limit: Limit = 100
     cursor: Cursor = ""
     """From the page before."""
@@ -180,7 +181,8 @@ class ListAttempts(Command, frozen=True, kw_only=True):
     record_id: OptionalId = ""
     agent_id: OptionalId = ""
     number: NumberPart = ""
-    """The whole number, or ("*8000") its end."""
+    is_suffix: bool = False
+    """`number` is the end of one."""
     results: Results = field(default_factory=list)
     is_dropped: bool | None = None
     """Only abandoned ones; false: only others."""

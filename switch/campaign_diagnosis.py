@@ -13,8 +13,9 @@ from storage.campaign_records import RecordFilter
 from storage.campaign_rows import OPEN
 from storage.errors import UnavailableError
 from switch import blocker_words as words
+from switch.campaign_calls import as_dialed
 from switch.config_trunks import Route
-from switch.directory import Directory
+from switch.environment import Environment
 from switch.routing import Origin, order_ways
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class CampaignDiagnosis:
         except UnavailableError as error:
             found = found or [words.database(str(error))]
         if is_called_for:
-            found += ways_blocked(self._directory, campaign, number, wall)
+            found += ways_blocked(self._app.core.env, campaign, number, wall)
         return CampaignDiagnosed(
             campaign=campaign.name, state=live.state, at_utc=wall, blockers=_in_order([*found, *of_dialler])
         )
@@ -74,9 +75,9 @@ class CampaignDiagnosis:
         return number, [*words.waiting(deferred), *words.over(counts)]
 
 
-def ways_blocked(directory: Directory, campaign: Campaign, number: str, wall: float) -> Iterator[BlockerView]:
+def ways_blocked(env: Environment, campaign: Campaign, number: str, wall: float) -> Iterator[BlockerView]:
     """The trunks by which it would call `number` that cannot take a call now."""
-    dialed = campaign.dial_prefix + number
+    directory, dialed = env.directory, as_dialed(campaign, number, env)
     if campaign.trunks and dialed not in directory.extensions:
         route: Route | None = Route(name=campaign.name, pattern="X.", trunks=campaign.trunks)
     elif not number or dialed in directory.extensions:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from switch.app import App
 
 _HOUR_S = 3600.0
-_SUFFIX = "*"
 
 
 class CampaignLookup:
@@ -42,8 +41,8 @@ class CampaignLookup:
             statuses=tuple(command.statuses),
             results=tuple(command.results),
             list_name=command.list_name,
-            number=command.number.lstrip(_SUFFIX),
-            is_suffix=command.number.startswith(_SUFFIX),
+            number=command.number,
+            is_suffix=command.is_suffix,
         )
         with readable():
             page = await self._storage.records.find(criteria, after=command.cursor, limit=command.limit)
@@ -56,8 +55,8 @@ class CampaignLookup:
             campaign=command.campaign,
             record_id=command.record_id,
             agent_id=command.agent_id,
-            number=command.number.lstrip(_SUFFIX),
-            is_suffix=command.number.startswith(_SUFFIX),
+            number=command.number,
+            is_suffix=command.is_suffix,
             results=tuple(command.results),
             is_dropped=command.is_dropped,
             start_utc=command.start_utc,

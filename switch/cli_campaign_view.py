@@ -20,7 +20,8 @@ Since = Annotated[str, typer.Option(help="From this instant on: 2026-11-22 or 20
 Until = Annotated[str, typer.Option(help="Before this instant.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")]
 CursorOption = Annotated[str, typer.Option(help="The page after this one.")]
-NumberOption = Annotated[str, typer.Option(help='Only this number, or ("*8000") those that end so.')]
+NumberOption = Annotated[str, typer.Option(help="Only this number, as it is stored.")]
+SuffixOption = Annotated[bool, typer.Option("--suffix", help="The number given is the end of one.")]
 ResultOption = Annotated[
     list[str] | None, typer.Option("--result", help="Only with this last result; may be repeated.")
 ]
@@ -70,6 +71,7 @@ def numbers(
     result: ResultOption = None,
     list_name: Annotated[str, typer.Option("--list", help="Only of this list.")] = "",
     number: NumberOption = "",
+    suffix: SuffixOption = False,
     limit: Limit = 100,
     cursor: CursorOption = "",
     as_json: AsJson = False,
@@ -83,6 +85,7 @@ def numbers(
         "results": result or [],
         "list_name": list_name,
         "number": number,
+        "is_suffix": suffix,
         "limit": limit,
         "cursor": cursor,
     }
@@ -93,6 +96,7 @@ def attempts(
     campaign: Annotated[str, typer.Argument(help="Empty: all.")] = "",
     result: ResultOption = None,
     number: NumberOption = "",
+    suffix: SuffixOption = False,
     agent: Annotated[str, typer.Option(help="Only what this agent had.")] = "",
     record: Annotated[str, typer.Option(help="Only to this record.")] = "",
     dropped: Annotated[bool, typer.Option("--dropped", help="Only those who found no agent in time.")] = False,
@@ -109,6 +113,7 @@ def attempts(
         "campaign": campaign,
         "results": result or [],
         "number": number,
+        "is_suffix": suffix,
         "agent_id": agent,
         "record_id": record,
         "is_dropped": True if dropped else None,

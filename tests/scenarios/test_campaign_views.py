@@ -146,7 +146,19 @@ def test_a_number_without_a_route_is_named():
         assert (first.reason, first.text) == ("no_way", "no route leads to 93800000001")
         await finish(centre)
 
+    async def international():
+        centre = Campaigns()
+        await centre.begin("+8613800000001")
+        await asyncio.sleep(1.0)
+        trunk = centre.switch.core.directory.trunks["carrier"]
+        assert [reason for reason, _ in await reasons(centre)] == ["no_agents"]
+        flows, trunk.flows = trunk.flows, []
+        assert [reason for reason, _ in await reasons(centre)] == ["trunk_down", "no_agents"]
+        trunk.flows = flows
+        await finish(centre)
+
     run_virtual(main())
+    run_virtual(international())
 
 
 def test_trunk_trouble_and_the_limit_of_abandoned_calls():
@@ -242,7 +254,7 @@ def test_every_number_is_shown_as_it_is_now_to_who_may_see_it():
         (busy,) = await numbers(centre, results=["busy"])
         assert (busy.number, busy.status, busy.deferred, busy.n_attempts) == ("13800000002", "retry_wait", "retry", 1)
         assert busy.next_utc == pytest.approx(busy.last_utc + 600.0)
-        assert [each.number for each in await numbers(centre, number="*011")] == ["13800000011"]
+        assert [each.number for each in await numbers(centre, number="011", is_suffix=True)] == ["13800000011"]
         (talks,) = await numbers(centre, statuses=["dialing"])
         assert (talks.number, talks.is_calling) == ("13800000011", True)
         first = await centre.app.do(ListNumbers(campaign="spring", limit=2))
@@ -266,7 +278,7 @@ def test_attempts_and_decisions_are_searched():
         await asyncio.sleep(60.0)
         (busy,) = (await centre.app.do(ListAttempts(results=["busy"]))).attempts
         assert busy.number == "13800000002"
-        assert (await centre.app.do(ListAttempts(number="*001"))).attempts[0].result == "human"
+        assert (await centre.app.do(ListAttempts(number="001", is_suffix=True))).attempts[0].result == "human"
         assert not (await centre.app.do(ListAttempts(is_dropped=True))).attempts
         with pytest.raises(InvalidValue):
             await centre.app.do(ListAttempts(cursor="nonsense"))

@@ -31,13 +31,14 @@ SENT = [
     ),
     ("campaign numbers spring", ListNumbers(campaign="spring"), "more: --cursor r1"),
     (
-        "campaign numbers spring --status new --status done --result busy --list may --number *01 --limit 5",
+        "campaign numbers spring --status new --status done --result busy --list may --number 01 --suffix --limit 5",
         ListNumbers(
             campaign="spring",
             statuses=["new", "done"],
             results=["busy"],
             list_name="may",
-            number="*01",
+            number="01",
+            is_suffix=True,
             limit=5,
         ),
         "retry_wait",
