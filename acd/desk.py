@@ -76,6 +76,8 @@ _HANDLERS: dict[type, Callable[[DeskState, Any, float], list[Told]]] = {
     desk_inputs.OfferRings: desk_calls.offer_rings,
     desk_inputs.OfferEnds: desk_calls.offer_ends,
     desk_inputs.ServedCall: desk_calls.served_call,
+    desk_inputs.CampaignCall: desk_calls.campaign_call,
+    desk_inputs.ResultGiven: desk_calls.result_given,
     desk_inputs.Activity: desk_calls.activity,
     desk_inputs.CallOver: desk_calls.call_over,
     desk_inputs.EndAcw: desk_calls.end_acw,

@@ -1,6 +1,17 @@
 """Offers and calls of an agent, and the work after them (AGT-15/16, AGT-29, XAGT-02/03)."""
 
-from acd.desk_inputs import Activity, CallOver, EndAcw, ExtendAcw, OfferBegins, OfferEnds, OfferRings, ServedCall
+from acd.desk_inputs import (
+    Activity,
+    CallOver,
+    CampaignCall,
+    EndAcw,
+    ExtendAcw,
+    OfferBegins,
+    OfferEnds,
+    OfferRings,
+    ResultGiven,
+    ServedCall,
+)
 from acd.desk_presence import acw_ended, apply_pending, force
 from acd.desk_room import Told, arm, find, settle
 from acd.desk_state import DeskAgent, DeskState, Served
@@ -64,6 +75,35 @@ def served_call(state: DeskState, told: ServedCall, now: float) -> list[Told]:
     return settle(desk, "system", now, out)
 
 
+def campaign_call(state: DeskState, told: CampaignCall, now: float) -> list[Told]:
+    """Nothing when he has left the call meanwhile."""
+    desk = state.agents.get(told.agent_id)
+    if desk is None or told.call_id not in (desk.call_id, desk.served.call_id if desk.served is not None else ""):
+        return []
+    out: list[Told] = []
+    if desk.served is None or desk.served.call_id != told.call_id:
+        if desk.acw_since is not None:
+            out.append(acw_ended(desk, "", "", now))
+        desk.served = Served(entry_id="", call_id=told.call_id, queue="", wrap_up=told.wrap_up)
+    desk.served.wrap_up, desk.served.is_result_due = told.wrap_up, told.is_result_due
+    return settle(desk, "system", now, out)
+
+
+def result_given(state: DeskState, told: ResultGiven, now: float) -> list[Told]:
+    """Nothing when he does something else by now."""
+    desk = state.agents.get(told.agent_id)
+    if desk is None or desk.served is None or desk.served.call_id != told.call_id:
+        return []
+    desk.served.code = told.code
+    if desk.acw_since is None:
+        return []
+    out: list[Told] = [acw_ended(desk, told.code, told.note, now)]
+    by = told.by
+    if not desk.is_engaged and desk.pending is not None:
+        by = apply_pending(state, desk, now)
+    return settle(desk, by, now, out)
+
+
 def activity(state: DeskState, told: Activity, now: float) -> list[Told]:
     desk = state.agents.get(told.agent_id)
     if desk is None or (desk.doing, desk.call_id) == (told.doing, told.call_id):
@@ -85,14 +125,15 @@ def call_over(state: DeskState, told: CallOver, now: float) -> list[Told]:
         return []
     served = desk.served if desk.served is not None and desk.served.call_id == told.call_id else None
     is_served = served is not None and desk.acw_call_id != told.call_id
+    entry_id = served.entry_id if served is not None and is_served else ""
     out: list[Told] = [
         AgentCallEnded(
             call_id=told.call_id,
             agent_id=desk.agent_id,
             group=desk.agent.group,
             queue=served.queue if served is not None and is_served else "",
-            entry_id=served.entry_id if served is not None and is_served else "",
-            call_type="queue" if is_served else told.call_type,
+            entry_id=entry_id,
+            call_type="queue" if entry_id else told.call_type,
             ring_s=told.ring_s,
             talk_s=told.talk_s,
             hold_s=told.hold_s,
@@ -106,11 +147,12 @@ def call_over(state: DeskState, told: CallOver, now: float) -> list[Told]:
         if not desk.is_engaged and desk.acw_since is None:
             apply_pending(state, desk, now)
         return settle(desk, "system", now, out)
-    out.append(ServiceEnds(served.entry_id, told.talk_s))
-    # With the conversation the routing core takes him for not ready.
-    desk.told = "acw"
+    if entry_id:
+        out.append(ServiceEnds(entry_id, told.talk_s))
+        # With the conversation the routing core takes him for not ready.
+        desk.told = "acw"
     post_call = desk.agent.post_call or served.wrap_up.post_call
-    if post_call == "acw":
+    if post_call == "acw" or served.is_result_due:
         desk.acw_since, desk.acw_call_id = now, told.call_id
         if served.wrap_up.max_s:
             desk.acw_until = now + served.wrap_up.max_s
@@ -127,8 +169,9 @@ def end_acw(state: DeskState, told: EndAcw, now: float) -> list[Told]:
     desk = find(state, told.agent_id)
     if desk.acw_since is None:
         raise WrongState(f"agent {told.agent_id} does no after-call work")
-    wrap_up = desk.served.wrap_up if desk.served is not None else None
-    if wrap_up is not None and wrap_up.is_code_required and not told.code:
+    served = desk.served
+    wrap_up = served.wrap_up if served is not None else None
+    if served is not None and served.owes_code and not told.code:
         raise InvalidValue("a wrap-up code is needed", field="code")
     if wrap_up is not None and wrap_up.codes and told.code and told.code not in wrap_up.codes:
         raise InvalidValue(f"code {told.code!r} is none of {', '.join(wrap_up.codes)}", field="code")
@@ -152,7 +195,8 @@ def extend_acw(state: DeskState, told: ExtendAcw, now: float) -> list[Told]:
 def acw_over(state: DeskState, desk: DeskAgent, epoch: int, now: float) -> list[Told]:
     if desk.acw_until is None or now < desk.acw_until - 1e-6:
         return []
-    out: list[Told] = [acw_ended(desk, ACW_TIMEOUT, "", now)]
+    code = desk.served.code if desk.served is not None else ""
+    out: list[Told] = [acw_ended(desk, code or ACW_TIMEOUT, "", now)]
     if not desk.is_engaged:
         apply_pending(state, desk, now)
     return settle(desk, "system", now, out)

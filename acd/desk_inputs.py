@@ -127,6 +127,28 @@ class ServedCall(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     wrap_up: WrapUp
 
 
+class CampaignCall(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The call he is on is a campaign's, whoever dialled: after it he says how it went (XAGT-02). Told once he speaks
+    to the customer."""
+
+    agent_id: str
+    call_id: str
+    wrap_up: WrapUp
+    """In place of that of the queue; its codes are the campaign's dispositions."""
+    is_result_due: bool = False
+    """After-call work begins whatever else is said of him."""
+
+
+class ResultGiven(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """He has said how a campaign's call went. It is the code of its after-call work, which ends with it."""
+
+    agent_id: str
+    call_id: str
+    code: str
+    note: str = ""
+    by: str = ""
+
+
 class Activity(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What his extension does, of all its calls; empty: nothing."""
 
@@ -178,6 +200,8 @@ DeskInput = (
     | OfferRings
     | OfferEnds
     | ServedCall
+    | CampaignCall
+    | ResultGiven
     | Activity
     | CallOver
     | AgentSettingsChange

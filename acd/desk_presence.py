@@ -258,7 +258,7 @@ def _end_acw_by_the_way(desk: DeskAgent, now: float) -> list[Told]:
     """Whoever goes on with something else has finished his after-call work. Raises WrongState when he owes a code."""
     if desk.acw_since is None:
         return []
-    if desk.served is not None and desk.served.wrap_up.is_code_required:
+    if desk.served is not None and desk.served.owes_code:
         raise WrongState("a wrap-up code is due first (agent.end_acw)")
     ended = acw_ended(desk, "", "", now)
     return [ended]
@@ -273,7 +273,7 @@ def acw_ended(desk: DeskAgent, code: str, note: str, now: float) -> AgentAcwEnde
         call_id=desk.acw_call_id,
         queue=desk.served.queue if desk.served is not None else "",
         acw_s=now - desk.acw_since,
-        code=code,
+        code=code or (desk.served.code if desk.served is not None else ""),
         note=note,
     )
     desk.acw_since = desk.acw_until = None

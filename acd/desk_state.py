@@ -11,12 +11,21 @@ LOST = frozenset(("device_unreachable", "link_lost"))
 
 
 class Served(msgspec.Struct, gc=False, kw_only=True):
-    """The queue call he has, or has just had."""
+    """The call of a queue or campaign he has, or has just had."""
 
     entry_id: str
+    """"" = no queue brought it."""
     call_id: str
     queue: str
     wrap_up: WrapUp
+    is_result_due: bool = False
+    """There is after-call work, whatever he is set to do after calls."""
+    code: str = ""
+    """He has given it while he talked."""
+
+    @property
+    def owes_code(self) -> bool:
+        return self.wrap_up.is_code_required and not self.code
 
 
 class DeskAgent(msgspec.Struct, gc=False, kw_only=True):

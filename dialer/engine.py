@@ -12,6 +12,7 @@ from dialer.actions import DialerAction
 from dialer.dnc import DncBook
 from dialer.events import InboundArrived, TalkEnded, WrapEnded
 from dialer.pacing_model import observe
+from dialer.retry import begin_attempt, copy_of
 from dialer.rules import No, Yes, may_call
 from dialer.shown import choose_shown
 from dialer.state import CampaignRun, Core, Floor, Office
@@ -87,6 +88,13 @@ class DialerEngine:
     def may_call(self, record: CampaignRecord, wall: float, *, by_agent: bool = False) -> Yes | No:
         """Raises NoSuchCampaign."""
         return may_call(record, self._core.run_of(record.campaign).book, wall, by_agent=by_agent)
+
+    def as_begun(self, record: CampaignRecord, position: int, wall: float) -> CampaignRecord:
+        """A copy in which an attempt on that number counts: what is stored before an agent's call is placed. Raises
+        NoSuchCampaign."""
+        begun = copy_of(record)
+        begin_attempt(begun, position, self._core.run_of(record.campaign).book, wall)
+        return begun
 
     def choose_shown(self, campaign: str, record: CampaignRecord, position: int) -> str:
         """The number that he is shown, where it is not the agent's own. Raises NoSuchCampaign."""

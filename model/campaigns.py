@@ -204,7 +204,19 @@ class Campaign(Section, frozen=True):
     needs_consent: Annotated[bool, Meta(description="Only records that say that they agree are called.")] = False
     # What agents do.
     dispositions: Annotated[tuple[Disposition, ...], Meta(max_length=200)] = ()
-    is_disposition_required: bool = False
+    is_disposition_required: Annotated[
+        bool, Meta(description="After-call work does not end by hand before the agent says how it went.")
+    ] = False
+    wrap_up_s: Annotated[
+        float,
+        Meta(ge=0, le=86_400, description="Time to say how it went, where no queue gives it; 0: without end."),
+    ] = 60.0
+    may_take_unassigned: Annotated[
+        bool,
+        Meta(
+            description="preview: agents of the queue (without one: all) may take records that are nobody's (OUT-05)."
+        ),
+    ] = False
     script: Annotated[str, Meta(max_length=20_000, description="What agents say: {name} is the record's.")] = ""
     questionnaire: Annotated[Text, Meta(description="Id of the questionnaire agents fill in (OUT-30).")] = ""
     content: Annotated[str, Meta(max_length=20_000, description="What it is about, for agents (OUT-29).")] = ""

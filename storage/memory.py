@@ -76,7 +76,7 @@ class MemoryStorage:
         self.evidence = MemoryEvidence(self, self._outbound.records)
         self.barred = MemoryBarred()
         self.customers = MemoryCustomers()
-        self.appointments = MemoryAppointments()
+        self.appointments = MemoryAppointments(self)
         self.extensions: MemoryEntries[Extension] = MemoryEntries(Extension, wall)
         self.extension_services: MemoryEntries[ExtensionServices] = MemoryEntries(ExtensionServices, wall)
         self.access_numbers: MemoryEntries[AccessNumber] = MemoryEntries(AccessNumber, wall)

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 from model.customers import Appointment, Customer
 from model.dialing import DncEntry
 from storage.appointments import AppointmentFilter, page_of_appointments
+from storage.backlog import Backlog
 from storage.barred import DncFilter, key_of, page_of_barred, parse_key
 from storage.customers import CustomerFilter, page_of_customers
-from storage.errors import DuplicateError, NotFoundError
+from storage.errors import DuplicateError, NotFoundError, UnavailableError
 from storage.event_log import check_limit
 from storage.filters import Page, parse_cursor
 
@@ -82,10 +83,18 @@ class MemoryCustomers:
 
 
 class MemoryAppointments:
-    def __init__(self) -> None:
+    """`backlog` says whether the database is away."""
+
+    def __init__(self, backlog: Backlog) -> None:
         self.rows: dict[str, Appointment] = {}
+        self._backlog = backlog
+
+    def _check(self) -> None:
+        if self._backlog.state.is_failing:
+            raise UnavailableError(self._backlog.state.error)
 
     async def add(self, appointment: Appointment) -> None:
+        self._check()
         self.rows[appointment.appointment_id] = appointment
 
     async def get(self, appointment_id: str) -> Appointment:
@@ -94,6 +103,7 @@ class MemoryAppointments:
         return self.rows[appointment_id]
 
     async def change(self, appointment: Appointment) -> None:
+        self._check()
         await self.get(appointment.appointment_id)
         self.rows[appointment.appointment_id] = appointment
 

@@ -175,6 +175,14 @@ class MemoryRecords:
         mine = [row for row in self._sorted() if (row.campaign, row.owner, row.n_attempts) == (campaign, owner, 0)]
         return [row.record_id for row in mine if row.status in WAITING][:n]
 
+    async def next_of(self, owner: str, campaigns: Sequence[str], wall: float, n: int) -> list[CampaignRecord]:
+        await settle(self._backlog)
+        mine = [row for row in self._sorted() if row.owner == owner and row.campaign in campaigns]
+        due = [row for row in mine if row.status in WAITING and row.next_utc <= wall]
+        promised = sorted((row for row in due if row.status == "callback"), key=lambda row: row.next_utc)
+        others = sorted((row for row in due if row.status != "callback" and owner), key=lambda row: -row.priority)
+        return [copy_record(row) for row in (promised + others)[:n]]
+
     async def assign(self, record_ids: Sequence[str], owner: str, wall: float) -> int:
         found = [self.rows[key] for key in record_ids if key in self.rows]
         for row in found:

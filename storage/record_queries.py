@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, delete, func, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, case, delete, func, literal, literal_column, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from model.dialing import CampaignRecord
@@ -46,6 +46,7 @@ _r = schema.campaign_records.c
 _n = schema.campaign_numbers.c
 _COLUMNS = [_r[name] for name in RECORD_COLUMNS]
 _WAITING = text(schema.WAITING_RECORDS)
+_OWNED: ColumnElement[bool] = literal_column(schema.OWNED)
 _IN_TRANSACTION = 2000
 """Records that are written in one: others wait for it."""
 _AT_ONCE = 250
@@ -260,6 +261,22 @@ class RecordQueries:
         """Ids of an agent's records whom he has not called so far."""
         return await self._ids(_r.campaign == campaign, _r.owner == owner, _r.n_attempts == 0, _WAITING, n=n)
 
+    async def next_of(self, owner: str, campaigns: Sequence[str], wall: float, n: int) -> list[CampaignRecord]:
+        """Whom an agent is to call: promised calls that are due, then by priority, then as they came in. Of nobody's
+        ("") only promised ones."""
+        await settle(self._backlog)
+        # Not by the index of times: a campaign has far more records that are due than an agent has any.
+        mine = [_r.owner == owner, _r.campaign.in_(campaigns), _r.next_utc + 0 <= wall]
+        if owner:
+            mine.append(_OWNED)
+        promised = select(*_COLUMNS).where(*mine, _r.status == "callback").order_by(_r.next_utc, _r.record_id)
+        others = select(*_COLUMNS).where(*mine, _r.status.in_(("new", "retry_wait"))).order_by(_r.urgency, _r.record_id)
+        async with self._database.read() as connection:
+            found = [record_of(row) for row in await connection.execute(promised.limit(n))]
+            if owner and len(found) < n:
+                found += [record_of(row) for row in await connection.execute(others.limit(n - len(found)))]
+        return found
+
     async def assign(self, record_ids: Sequence[str], owner: str, wall: float) -> int:
         """They are that agent's, or ("") nobody's. Returns how many there are."""
         n = 0
@@ -316,6 +333,8 @@ def _clauses(criteria: RecordFilter) -> list[ColumnElement[bool]]:
     ]
     if criteria.owner is not None:
         found.append(_r.owner == criteria.owner)
+        if criteria.owner:
+            found.append(_OWNED)
     if criteria.statuses:
         found.append(_r.status.in_(criteria.statuses))
     if criteria.results:

@@ -102,6 +102,7 @@ class AgentCommands:
         return self._ask(command.agent_id, desk_inputs.ClearNext(command.agent_id))
 
     def end_acw(self, command: agents.EndAcw, caller: Caller) -> agents.AgentView:
+        self._app.campaign_work.check_code(self._agent(command.agent_id).agent_id, command.code)
         told = desk_inputs.EndAcw(agent_id=command.agent_id, code=command.code, note=command.note, by=caller.user)
         return self._ask(command.agent_id, told)
 

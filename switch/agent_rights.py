@@ -20,6 +20,7 @@ class AgentRights:
         self._desk = floor.centre.desk
         directory.outbound.may_dial_external = self.may_dial_external
         directory.may_supervise_by_role = self.may_supervise
+        directory.sees_whole_numbers = self.sees_whole_numbers
 
     def may_dial_external(self, extension: str) -> bool:
         """Whether who sits there may call by trunk (RBAC-07), on top of what the extension may."""
@@ -33,6 +34,11 @@ class AgentRights:
             return False
         reach = self._reaches.reach("extension", extension)
         return self._roles.rights(agent.role).covers("monitor.listen", reach.groups, reach.queues)
+
+    def sees_whole_numbers(self, agent_id: str) -> bool:
+        """Whether telephone numbers of customers are shown to him as they are (XRBAC-05)."""
+        agent = self._directory.agents.get(agent_id)
+        return agent is not None and "phone.view_full" in self._roles.rights(agent.role).permissions
 
     def _at(self, extension: str) -> Agent | None:
         signed_in = self._desk.at(extension)

@@ -33,8 +33,10 @@ from switch.actions import AskDatabase, AskHttp, AskMember, HearCaller, StopHear
 from switch.agent_phone import AgentPhones
 from switch.agent_rights import AgentRights
 from switch.alarms import AlarmWatch
+from switch.appointments_desk import AppointmentsDesk
 from switch.callers_desk import load_callers
 from switch.campaign_board import make_board
+from switch.campaign_work import CampaignWork
 from switch.centre_store import load_centre
 from switch.commands import make_handlers
 from switch.config import Config
@@ -58,6 +60,7 @@ from switch.media_pool import MediaPool, WorkerNotes
 from switch.members import Members
 from switch.metrics import make_metrics, rebuild
 from switch.outbound_history import recall_usage
+from switch.preview_desk import PreviewDesk
 from switch.prometheus import Exporter, samples
 from switch.prompts_desk import load_prompts
 from switch.reach import Reaches
@@ -115,6 +118,9 @@ class App:
     imports: Imports
     voicemail: VoicemailDesk
     dialer_desk: DialerDesk
+    appointments: AppointmentsDesk
+    campaign_work: CampaignWork
+    preview: PreviewDesk
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -193,6 +199,10 @@ class App:
         )
         app.voicemail.mail = mail
         await app.voicemail.load()
+        app.appointments = AppointmentsDesk(core, app.storage, app.hub.publish, app._own)
+        await app.appointments.load()
+        app.campaign_work = CampaignWork(core, app.storage, app.appointments, app.hub.publish, app._own)
+        app.preview = PreviewDesk(core, app.storage, app.campaign_work)
         app.hub.publish(CentreStarted(version=VERSION))
         await recall_seats(app.storage, core.floor, config, time.time())
         app.trunks.resolve_literals()

@@ -392,6 +392,13 @@ class Call(Ringing, msgspec.Struct, gc=False, kw_only=True):
     n_statistics_due: int = 0
     """Legs whose last statistics the media worker has not sent yet."""
 
+    @property
+    def agent_id(self) -> str:
+        """Who had it by a queue, or dialled it in a campaign."""
+        if self.stay is not None:
+            return self.stay.agent_id
+        return self.dialing.agent_id if self.dialing is not None else ""
+
     def other(self, leg_id: str) -> Leg | None:
         """The leg that `leg_id` is connected with; None when it is alone or there are several."""
         leg = self.legs.get(leg_id)

@@ -135,6 +135,9 @@ def result_of(call: Call) -> tuple[AttemptResult, bool]:
         return ("machine" if dialing.verdict == "machine" else "fax"), False
     if call.answered_utc:
         return ("dropped" if dialing.is_dropped else "human"), False
+    if dialing.agent_id and (not call.a or call.hangup_side == "caller"):
+        # The agent's own phone did not pick up, or he gave up.
+        return "cancelled", False
     return result_of_cause(cause, is_given_up=dialing.is_given_up)
 
 

@@ -24,7 +24,7 @@ def call_record(call: Call) -> CallRecord:
         dialed=call.dialed,
         access_number=call.access_number,
         extension=call.extension,
-        agent_id=call.stay.agent_id if call.stay is not None else "",
+        agent_id=call.agent_id,
         trunk=call.trunk,
         route=call.route,
         created_utc=call.created_utc,

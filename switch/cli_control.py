@@ -12,9 +12,10 @@ from switch import cli_tables as tables
 from switch.cli_access import add_access
 from switch.cli_agent import add_agents
 from switch.cli_alarms import add_alarms
+from switch.cli_appointments import add_appointments
 from switch.cli_audit import add_audit
 from switch.cli_callers import add_callers
-from switch.cli_campaign import add_campaigns
+from switch.cli_campaign import add_campaigns, campaign_app
 from switch.cli_campaign_view import add_campaign_views
 from switch.cli_client import DEFAULT_SERVER, AsJson, Server, Token, ask, connected, utc_of
 from switch.cli_conference import add_conferences
@@ -25,9 +26,10 @@ from switch.cli_members import add_members
 from switch.cli_metrics import add_metrics
 from switch.cli_originate import call_originate
 from switch.cli_parking import add_parking
+from switch.cli_preview import add_preview
 from switch.cli_prompts import add_prompts
 from switch.cli_queue import add_queues
-from switch.cli_records import add_records
+from switch.cli_records import add_records, record_app
 from switch.cli_roles import add_roles
 from switch.cli_security import add_security
 from switch.cli_services import add_services
@@ -59,6 +61,8 @@ add_access(app)
 add_queues(app)
 add_campaigns(app)
 add_campaign_views()
+add_preview(campaign_app, record_app)
+add_appointments(app)
 add_callers(app)
 add_prompts(app)
 add_alarms(app)

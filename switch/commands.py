@@ -16,6 +16,7 @@ from switch import (
     access_desk,
     agent_commands,
     alarms,
+    appointment_commands,
     audio_commands,
     audit_commands,
     callers_desk,
@@ -31,6 +32,7 @@ from switch import (
     metrics,
     metrics_history,
     parking_commands,
+    preview_commands,
     prompts_desk,
     queue_commands,
     records_desk,
@@ -115,6 +117,8 @@ def make_handlers(app: "App") -> dict[type[Command], Callable[[Any, Caller], Awa
         **imports_desk.make_handlers(app),
         **dnc_desk.make_handlers(app),
         **customers_desk.make_handlers(app),
+        **preview_commands.make_handlers(app),
+        **appointment_commands.make_handlers(app),
     }
 
 

@@ -43,6 +43,8 @@ def campaign_problem(
     codes = [each.code for each in campaign.dispositions]
     if twice := next((code for code in codes if codes.count(code) > 1), ""):
         return ["dispositions"], f'"{twice}" is there twice'
+    if campaign.is_disposition_required and not campaign.dispositions:
+        return ["dispositions"], "are needed where is_disposition_required is set"
     for key in ("abandon_message", "machine_message"):
         for source in getattr(campaign, key):
             if problem := source_problem(source):

@@ -41,6 +41,7 @@ from model.campaign_views import CampaignLive
 from model.campaigns import Campaign, CampaignState
 from model.causes import HangupCause
 from model.declare import ApiError, Event
+from model.dialing import CampaignRecord
 from model.errors import NoSuchCampaign
 from switch.call import Call, Leg
 from switch.campaign_calls import make_call, result_of, result_of_cause
@@ -77,6 +78,8 @@ class _Followed(msgspec.Struct, gc=False):
     """A call of a campaign, and what has been told of it."""
 
     call: Call
+    record: CampaignRecord
+    """As it was when it was dialled."""
     has_rung: bool = False
     is_answered: bool = False
     verdict: str = ""
@@ -105,6 +108,8 @@ class Dialer:
         self._watch = FloorWatch(floor)
         self.followed: dict[str, _Followed] = {}
         """By call."""
+        self.connected: list[Callable[[Call, CampaignRecord, str, float], None]] = []
+        """Told (call, record, agent id, instant) when an agent has a customer, whoever dialled."""
         self._inbox: deque[DialerInput] = deque()
         self._is_busy = False
         self._look_at: float | None = None
@@ -192,9 +197,9 @@ class Dialer:
     def now(self) -> float:
         return self._runtime.outside.clock()
 
-    def follow(self, call: Call) -> None:
+    def follow(self, call: Call, record: CampaignRecord) -> None:
         """An agent placed it himself: what becomes of it is told as of others. Its attempt is known to the engine."""
-        self.followed[call.call_id] = _Followed(call)
+        self.followed[call.call_id] = _Followed(call, record)
 
     # -- carrying out --------------------------------------------------------------------------------------------------
 
@@ -252,7 +257,7 @@ class Dialer:
         if refused is not None:
             self._not_placed(attempt.attempt_id, refused, now)
             return
-        self.followed[call.call_id] = _Followed(call)
+        self.followed[call.call_id] = _Followed(call, action.record)
         self._runtime.perform(self._runtime.calls.begin(call, now), now)
         # One that failed at once is seen here, too.
         self._calls_touched((call.call_id,), now)
@@ -306,6 +311,8 @@ class Dialer:
             followed.is_connected = True
             agent_id = dialing.agent_id or (call.stay.agent_id if call.stay is not None else "")
             self.tell(AttemptConnected(attempt_id=attempt_id, agent_id=agent_id), now)
+            for told in self.connected if agent_id else ():
+                told(call, followed.record, agent_id, now)
         if dialing.is_dropped and not followed.is_dropped:
             followed.is_dropped = True
             self.tell(AttemptDropped(attempt_id), now)

@@ -101,6 +101,8 @@ class Directory:
         self.agents: dict[str, Agent] = {agent.agent_id: agent for agent in config.agent}
         self.may_supervise_by_role: Callable[[str, str], bool] = lambda seat, extension: False
         """Whether the role of who sits at one extension lets him supervise another (switch.agent_rights)."""
+        self.sees_whole_numbers: Callable[[str], bool] = lambda agent_id: True
+        """Whether the role of an agent lets him see telephone numbers (switch.agent_rights)."""
         self.caller_lists = CallerLists(config.numbering.region)
         self.regions = Regions(config.numbering.region)
         self.last_agents = LastAgents(config.numbering.region, config.acd.last_agent_days * 86_400.0)

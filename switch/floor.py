@@ -77,6 +77,7 @@ class Floor:
         """Told the queue of each caller who has come to one."""
         self.on_change: Callable[[], None] = lambda: None
         """Told whenever agents or queues may be other than before (switch.dialer)."""
+        self._watchers: list[Callable[[Event, float], None]] = []
         self._activity = AgentActivity(self, env)
         self._midnight = self._next_midnight(runtime.outside.clock())
         runtime.also_perform(TellCentre, lambda action, now: self.tell(action.told, now))
@@ -130,6 +131,10 @@ class Floor:
         now = self._runtime.outside.clock()
         self._do(lambda: self.centre.handle(told, now), now)
         self._runtime.rearm(now)
+
+    def watch(self, on_event: Callable[[Event, float], None]) -> None:
+        """Also told, with its instant, every event of agents and queues once it is published."""
+        self._watchers.append(on_event)
 
     @property
     def calls(self) -> dict[str, Call]:
@@ -306,6 +311,8 @@ class Floor:
                     self._dispatch(CallbackOver(call_id, "", HangupCause.NO_ANSWER), now)
             case Event():
                 self._runtime.outside.publish(action)
+                for on_event in self._watchers:
+                    on_event(action, now)
             case _:
                 raise AssertionError(f"nobody performs {action}")
 

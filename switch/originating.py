@@ -4,6 +4,7 @@ from model.causes import HangupCause
 from switch.call import Call
 from switch.environment import Environment
 from switch.parties import party_number, plan_parties
+from switch.preview_calls import plan_customer
 from switch.ring_plan import OriginateOptions
 from switch.routing import Origin
 
@@ -64,6 +65,9 @@ def make_call(
 
 def plan_second(call: Call, origin: Origin, now: float, env: Environment) -> HangupCause | None:
     """The first party answered: where the second is, or why nowhere."""
+    if call.dialing is not None:
+        campaign = env.directory.campaigns.get(call.dialing.campaign)
+        return plan_customer(call, campaign, now, env) if campaign is not None else HangupCause.ORIGINATOR_CANCEL
     options = call.options
     if options is None:
         return plan_parties(call, (call.originate_to,), "serial", origin, now, env)

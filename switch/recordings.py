@@ -66,7 +66,7 @@ def start(
             caller=call.caller,
             dialed=call.dialed,
             extension=call.extension,
-            agent_id=call.stay.agent_id if call.stay is not None else "",
+            agent_id=call.agent_id,
             trunk=call.trunk,
             format=form,
         ),

@@ -298,8 +298,9 @@ def _answered(call: Call, ringing: Ringing, leg: Leg, now: float, env: Environme
     ways.note_reached(call, leg, env)
     actions = _end_all(call, ringing, HangupCause.ANSWERED_ELSEWHERE, now, env)
     _forget(call, ringing)
-    # Who has answered a campaign speaks already: not a word of his may be lost.
-    if leg.auto_answer and leg.is_configured and call.dialing is None:
+    # Who has answered a campaign speaks already, unless its agent is rung first: not a word of his may be lost.
+    is_awaited = call.dialing is not None and not call.dialing.agent_id
+    if leg.auto_answer and leg.is_configured and not is_awaited:
         # Its user did nothing, and must know that he is heard now.
         actions.append(media.Play(session=call.call_id, leg=leg.leg_id, play_id="zip", sources=env.zip))
     return Standing(actions, answered=leg)

@@ -60,7 +60,9 @@ def enter(call: Call, now: float, env: Environment) -> Outcome:
     call.plan = []
     a, b = call.legs[call.a], call.legs[call.b]
     # The customer is who is outside; between extensions it is who calls.
-    a.role, b.role = ("agent", "customer") if b.kind == "trunk" and a.kind != "trunk" else ("customer", "agent")
+    is_dialed = call.dialing is not None and call.dialing.agent_id != ""
+    is_outward = is_dialed or (b.kind == "trunk" and a.kind != "trunk")
+    a.role, b.role = ("agent", "customer") if is_outward else ("customer", "agent")
     for leg in (a, b):
         leg.bridged_utc = wall
         leg.room = MAIN

@@ -118,5 +118,7 @@ def _answered(call: Call, leg: Leg, actions: list[Action], now: float, env: Envi
         caller.sip_status = 200
         actions.append(AnswerLeg(call.call_id, call.a))
     call.answered_utc = wall
+    if call.dialing is not None:
+        call.dialing.connected_utc = wall
     actions.append(events.CallAnswered(call_id=call.call_id, leg_id=leg.leg_id))
     return to_phase("bridged", actions)

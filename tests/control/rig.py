@@ -37,6 +37,7 @@ from model.records import CallRecord, LegRecord, RecordingRecord
 from tests.control.campaign_samples import CAMPAIGN_SAMPLES
 from tests.control.campaign_view_samples import CAMPAIGN_VIEW_SAMPLES
 from tests.control.centre_samples import CENTRE_SAMPLES
+from tests.control.preview_samples import PREVIEW_SAMPLES
 
 PATIENCE_S = 30.0
 TOKENS = {role: new_token() for role in ("viewer", "operator", "administrator")}
@@ -208,6 +209,7 @@ SAMPLES: dict[Any, Any] = {
     **CENTRE_SAMPLES,
     **CAMPAIGN_SAMPLES,
     **CAMPAIGN_VIEW_SAMPLES,
+    **PREVIEW_SAMPLES,
 }
 
 

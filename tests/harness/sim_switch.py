@@ -20,6 +20,8 @@ from storage.memory import MemoryStorage
 from switch.actions import AskMember
 from switch.addresses import parse_listen
 from switch.agent_phone import AgentPhones
+from switch.appointments_desk import AppointmentsDesk
+from switch.campaign_work import CampaignWork
 from switch.config_file import parse_config
 from switch.core import assemble
 from switch.dialer_desk import DialerDesk
@@ -30,6 +32,7 @@ from switch.lists import Lists
 from switch.media_pool import MediaPool
 from switch.members import Members
 from switch.pins import check_pin, hash_keyed
+from switch.preview_desk import PreviewDesk
 from switch.runtime import Outside
 from switch.security_events import SecurityEvent
 from switch.services_desk import ServicesDesk
@@ -245,6 +248,9 @@ class SimSwitch:
         self.removed: list[str] = []
         """Files that were deleted."""
         self.voicemail = VoicemailDesk(self.core, self.storage, self.events.append, self._own, _verify, self._remove)
+        self.appointments = AppointmentsDesk(self.core, self.storage, self.events.append, self._own)
+        self.campaign_work = CampaignWork(self.core, self.storage, self.appointments, self.events.append, self._own)
+        self.preview = PreviewDesk(self.core, self.storage, self.campaign_work)
         self.dialer_desk = DialerDesk(self.core.dialer, directory.campaigns, self.storage, self._own, self.wall, 31)
         self.core.trunks.resolve_literals()
         self.transports = net.attach(self.core.runtime, *((one.transport, one.host, one.port) for one in listeners))

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from model import declare, errors
+from model.campaigns import Disposition
 from model.catalogue import our_commands, our_events
 from model.causes import HangupCause
 from model.declare import COMMANDS, ERRORS, ApiError, Command, Event, command, error, event
@@ -167,6 +168,7 @@ def test_event_survives_json(spec) -> None:
         dict[str, int]: {"on_call": 7},
         dict[str, str]: {"name": "x"},
         list[str]: ["x", "y"],
+        list[Disposition]: [Disposition(code="x")],
         HangupCause: HangupCause.USER_BUSY,
     }
     made = spec.params(**{field.name: samples[field.type] for field in msgspec.structs.fields(spec.params)})

@@ -34,6 +34,9 @@ class SimApp:
         self.storage = switch.storage
         self.services = switch.services
         self.voicemail = switch.voicemail
+        self.appointments = switch.appointments
+        self.campaign_work = switch.campaign_work
+        self.preview = switch.preview
         self.hub = self
         self.roles = RoleBook(switch.config.role, USERS, self.core.directory.agent_roles)
         reaches = Reaches(self.runtime.calls, self.core.directory, self.core.floor)

@@ -367,3 +367,37 @@ def test_both_storages_take_the_same(tmp_path_factory: Any, rows: list[Any], n: 
         await database.close()
 
     asyncio.run(scenario(tmp_path_factory.mktemp("db")))
+
+
+def test_the_next_records_of_an_agent(run: Callable[[Scenario], None]) -> None:
+    async def scenario(storage: AnyStorage) -> None:
+        promised = {"status": "callback", "owner": "ann"}
+        await storage.records.add(
+            [
+                make("r1", owner="ann"),
+                make("r2", owner="ann", priority=3),
+                make("r3", owner="ann", status="retry_wait", next_utc=500.0, priority=9),
+                make("r4", owner="ann", status="retry_wait", next_utc=90.0, priority=3),
+                make("r5", **promised, next_utc=80.0, callback_utc=80.0),
+                make("r6", **promised, next_utc=70.0, callback_utc=70.0),
+                make("r7", **promised, next_utc=200.0, callback_utc=200.0),
+                make("r8", owner="bea", priority=9),
+                make("r9", owner="ann", campaign="autumn", priority=1),
+                make("r10", owner="ann", status="done", priority=9),
+                make("r11"),
+                make("r12", status="callback", next_utc=60.0, callback_utc=60.0),
+                make("r13", owner="ann", status="queued", priority=9),
+            ]
+        )
+
+        async def next_of(owner: str, *campaigns: str, n: int = 20) -> list[str]:
+            found = await storage.records.next_of(owner, campaigns, 100.0, n)
+            return [record.record_id for record in found]
+
+        assert await next_of("ann", "spring") == ["r6", "r5", "r2", "r4", "r1"]
+        assert await next_of("ann", "spring", "autumn") == ["r6", "r5", "r2", "r4", "r9", "r1"]
+        assert await next_of("ann", "spring", n=3) == ["r6", "r5", "r2"]
+        assert await next_of("ann") == []
+        assert await next_of("", "spring") == ["r12"]
+
+    run(scenario)

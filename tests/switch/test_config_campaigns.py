@@ -41,6 +41,7 @@ def test_a_good_campaign_has_no_problem() -> None:
         ({"starts_utc": 20, "ends_utc": 10}, "ends_utc: must come after starts_utc"),
         ({"abandon_message": ["/etc/passwd"]}, 'abandon_message: "/etc/passwd" is no source'),
         ({"dispositions": [{"code": "sale"}, {"code": "sale"}]}, 'dispositions: "sale" is there twice'),
+        ({"is_disposition_required": True}, "dispositions: are needed where is_disposition_required is set"),
         ({"retries": [{"outcome": "busy", "after_s": 1}] * 2}, 'retries: "busy" is there twice'),
     ],
 )
