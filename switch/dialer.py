@@ -56,6 +56,8 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.02
 """Changes of agents within this time are looked at together."""
+LOOK_S_PER_AGENT = 50e-6
+"""… and so much longer with every agent, so that looking stays a small part of the work."""
 BREATH_S = 1.0
 """Agents are looked at at least so often while a campaign may dial: ages grow."""
 
@@ -326,7 +328,7 @@ class Dialer:
         return [each.queue for each in self._directory.campaigns.values() if each.queue and each.mode != "preview"]
 
     def _floor_changed(self) -> None:
-        soon = self.now() + LOOK_S
+        soon = self.now() + LOOK_S + LOOK_S_PER_AGENT * len(self._floor.centre.desk.state.agents)
         self._look_at = soon if self._look_at is None else min(self._look_at, soon)
 
     def _entered(self, queue: str) -> None:

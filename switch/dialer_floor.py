@@ -11,15 +11,19 @@ import msgspec
 from acd.desk_state import DeskAgent
 from acd.state import AgentState
 from dialer.inputs import AgentTalked, AgentWrapped, DialerInput, FloorSeen
+from model.agents import Membership
 from switch.floor import Floor
 
 Doing = Literal["", "talk", "wrap"]
 
 
 class _Agent(msgspec.Struct, gc=False):
+    memberships: tuple[Membership, ...] = ()
+    """Of which `queues` was made."""
+    queues: tuple[str, ...] = ()
+    """Those that campaigns call for."""
     doing: Doing = ""
     since: float = 0.0
-    queues: tuple[str, ...] = ()
 
 
 class FloorWatch:
@@ -29,29 +33,38 @@ class FloorWatch:
         self._floor = floor
         self._agents: dict[str, _Agent] = {}
         self._seen: dict[str, FloorSeen] = {}
+        self._queues: frozenset[str] = frozenset()
 
     def look(self, queues: Iterable[str], now: float) -> list[DialerInput]:
         """Ended conversations and after-call work first, then each queue that looks other than before, or where
         somebody talks: ages grow."""
         told: list[DialerInput] = []
-        by_queue: dict[str, list[tuple[AgentState, DeskAgent]]] = {queue: [] for queue in queues}
-        state, desks = self._floor.centre.engine.state, self._floor.centre.desk.state.agents
-        gone = self._agents.keys() - desks.keys()
-        for agent_id in gone:
-            self._changed(agent_id, "", now, (), told)
-            del self._agents[agent_id]
+        by_queue: dict[str, list[tuple[AgentState, DeskAgent, _Agent]]] = {queue: [] for queue in queues}
+        if by_queue.keys() != self._queues:
+            self._queues = frozenset(by_queue)
+            for mine in self._agents.values():
+                mine.memberships = ()
+        agents, desks = self._floor.centre.engine.state.agents, self._floor.centre.desk.state.agents
+        for agent_id in self._agents.keys() - desks.keys():
+            _becomes(self._agents.pop(agent_id), "", now, told)
         for agent_id, desk in desks.items():
-            agent = state.agents.get(agent_id)
-            served = tuple(each.queue for each in agent.queues if each.queue in by_queue) if agent is not None else ()
-            if agent is None or not served:
+            agent = agents.get(agent_id)
+            if agent is None:
                 continue
+            known = self._agents.get(agent_id)
+            if known is None:
+                known = self._agents[agent_id] = _Agent(since=now)
+            if known.memberships is not agent.queues:
+                known.memberships = agent.queues
+                known.queues = tuple(each.queue for each in agent.queues if each.queue in by_queue)
             doing: Doing = "talk" if desk.doing or desk.offer_id else "wrap" if desk.acw_since is not None else ""
-            self._changed(agent_id, doing, now, served, told)
-            if takes_outbound(agent, desk):
-                for queue in served:
-                    by_queue[queue].append((agent, desk))
-        for queue, agents in by_queue.items():
-            seen = self._see(queue, agents, now)
+            if known.doing != doing:
+                _becomes(known, doing, now, told)
+            if known.queues and takes_outbound(agent, desk):
+                for queue in known.queues:
+                    by_queue[queue].append((agent, desk, known))
+        for queue, found in by_queue.items():
+            seen = self._see(queue, found, now)
             if seen.talking_s or seen.wrapping_s or seen != self._seen.get(queue):
                 self._seen[queue] = seen
                 told.append(seen)
@@ -59,37 +72,22 @@ class FloorWatch:
             del self._seen[queue]
         return told
 
-    def _changed(
-        self, agent_id: str, doing: Doing, now: float, queues: tuple[str, ...], told: list[DialerInput]
-    ) -> None:
-        before = self._agents.setdefault(agent_id, _Agent(since=now, queues=queues))
-        if before.doing != doing:
-            spent = now - before.since
-            if before.doing == "talk":
-                told += [AgentTalked(queue=queue, talk_s=spent) for queue in before.queues]
-                if doing != "wrap":
-                    told += [AgentWrapped(queue=queue, wrap_s=0.0) for queue in before.queues]
-            elif before.doing == "wrap":
-                told += [AgentWrapped(queue=queue, wrap_s=spent) for queue in before.queues]
-            before.doing, before.since = doing, now
-        before.queues = queues
-
-    def _see(self, queue: str, agents: list[tuple[AgentState, DeskAgent]], now: float) -> FloorSeen:
-        idle = [agent for agent, _ in agents if agent.state == "idle"]
+    def _see(self, queue: str, agents: list[tuple[AgentState, DeskAgent, _Agent]], now: float) -> FloorSeen:
+        idle: list[AgentState] = []
         talking: list[float] = []
         wrapping: list[float] = []
-        for agent, _ in agents:
+        for agent, _, known in agents:
             if agent.state == "idle":
-                continue
-            mine = self._agents[agent.agent_id]
-            (wrapping if mine.doing == "wrap" else talking).append(now - mine.since)
+                idle.append(agent)
+            else:
+                (wrapping if known.doing == "wrap" else talking).append(now - known.since)
         return FloorSeen(
             queue=queue,
             n_agents=len(agents),
             n_idle=len(idle) - self._n_kept(queue, idle),
             talking_s=tuple(talking),
             wrapping_s=tuple(wrapping),
-            n_inbound_waiting=self._n_inbound(agents),
+            n_inbound_waiting=self._n_inbound([agent for agent, _, _ in agents]),
         )
 
     def _n_kept(self, queue: str, idle: list[AgentState]) -> int:
@@ -108,18 +106,27 @@ class FloorWatch:
         )
         return min(blended, max(0, reserve - others))
 
-    def _n_inbound(self, agents: list[tuple[AgentState, DeskAgent]]) -> int:
+    def _n_inbound(self, agents: list[AgentState]) -> int:
         """Callers who wait for any of them."""
-        served = {each.queue for agent, _ in agents if agent.takes_inbound for each in agent.queues}
-        if not served:
-            return 0
         state = self._floor.centre.engine.state
-        if not any(state.queues[queue].n_waiting for queue in served if queue in state.queues):
+        if not any(queue.n_waiting for queue in state.queues.values()):
             return 0
+        served = {each.queue for agent in agents if agent.takes_inbound for each in agent.queues}
         return sum(
             entry.queue in served and not entry.is_outbound and entry.state == "waiting"
             for entry in state.entries.values()
         )
+
+
+def _becomes(agent: _Agent, doing: Doing, now: float, told: list[DialerInput]) -> None:
+    spent = now - agent.since
+    if agent.doing == "talk":
+        told += [AgentTalked(queue=queue, talk_s=spent) for queue in agent.queues]
+        if doing != "wrap":
+            told += [AgentWrapped(queue=queue, wrap_s=0.0) for queue in agent.queues]
+    elif agent.doing == "wrap":
+        told += [AgentWrapped(queue=queue, wrap_s=spent) for queue in agent.queues]
+    agent.doing, agent.since = doing, now
 
 
 def takes_outbound(agent: AgentState, desk: DeskAgent) -> bool:
