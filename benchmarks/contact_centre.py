@@ -136,7 +136,7 @@ async def measure(directory: Path, minutes: float, *, seed: int = 11) -> dict[st
         "agent_problems": [problem for person in day.people.values() for problem in person.problems],
         "phones_late_ms_max": round(day.clock.late_s_max * 1000, 1),
         "exit_status": status,
-        "errors_in_log": _errors_in(setting.log),
+        "errors_in_log": errors_in(setting.log),
         **machine(),
     }
 
@@ -158,7 +158,8 @@ async def _judge(day: Day, capture: Capture, callers: Callers, control: ControlC
     return await judge(day.events, wire, capture.n_dropped, callers, day.setting.recordings, control)
 
 
-def _errors_in(log: Path) -> list[str]:
+def errors_in(log: Path) -> list[str]:
+    """The first lines of a switch's log that tell of trouble."""
     words = ("error", "Traceback", "critical")
     return [line for line in log.read_text(errors="replace").splitlines() if any(word in line for word in words)][:20]
 

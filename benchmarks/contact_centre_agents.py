@@ -90,8 +90,18 @@ class OurPhone:
 
     @classmethod
     async def open(
-        cls, number: str, password: str, code: int, server: Flow, host: str, clock: Clock, events: "EventQueue"
+        cls,
+        number: str,
+        password: str,
+        code: int,
+        server: Flow,
+        host: str,
+        clock: Clock,
+        events: "EventQueue",
+        *,
+        answer_after_s: float = -1.0,
     ) -> "OurPhone":
+        """With `answer_after_s` it answers by itself."""
         made = cls(events)
         randomness = random.Random(number)
         payload = bytes((code,)) * 160
@@ -99,7 +109,12 @@ class OurPhone:
         listener = Listener("udp", *sock.getsockname()[:2])
         made.port = listener.port
         settings = AgentSettings(
-            name=number, server=server, domain=server.host, password=password, codecs=("PCMU",), answer_after_s=-1.0
+            name=number,
+            server=server,
+            domain=server.host,
+            password=password,
+            codecs=("PCMU",),
+            answer_after_s=answer_after_s,
         )
         made.agent = Agent(
             settings,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 _RTP_SNAP = 60
 """Ethernet, IP, UDP and RTP headers, and six bytes of what is said."""
@@ -69,7 +70,7 @@ class Capture:
 
     def __init__(self, processes: list[asyncio.subprocess.Process], folder: Path) -> None:
         self._processes = processes
-        self._folder = folder
+        self.folder = folder
 
     @classmethod
     async def start(cls, folder: Path, sip_port: int, rtp_ports: tuple[int, int]) -> "Capture":
@@ -110,15 +111,15 @@ class Capture:
     @property
     def n_dropped(self) -> int:
         """Packets the kernel could not hand over: with any, the counts say nothing."""
-        text = "".join((self._folder / f"tcpdump-{name}.log").read_text() for name in ("sip", "rtp"))
+        text = "".join((self.folder / f"tcpdump-{name}.log").read_text() for name in ("sip", "rtp"))
         return sum(int(n) for n in re.findall(r"(\d+) packets dropped by kernel", text))
 
     def read(self, switch: tuple[str, int], agent_ports: dict[int, str], codes: dict[int, str]) -> "Wire":
         """`agent_ports`: port of an agent's phone → agent id; `codes`: the byte he says → agent id."""
         wire = Wire(switch[1], agent_ports)
-        for at, source, target, data in _sip_datagrams(self._folder / "sip.pcap"):
+        for at, source, target, data in sip_datagrams(self.folder / "sip.pcap"):
             wire.take(at, source, target, data)
-        wire.listen(self._folder / "rtp.pcap", codes)
+        wire.listen(self.folder / "rtp.pcap", codes)
         return wire
 
 
@@ -191,14 +192,7 @@ class Wire:
 
     def listen(self, path: Path, codes: dict[int, str]) -> None:
         """When each caller first heard the agent who served him."""
-        raw = path.read_bytes()[24:]
-        packets = np.frombuffer(raw, dtype=_RTP_RECORD, count=len(raw) // _RTP_RECORD.itemsize)
-        if len(packets) and not (packets["captured"] == _RTP_SNAP).all():
-            raise ValueError(f"{path}: packets of other lengths than {_RTP_SNAP}")
-        said = packets["payload"]
-        steady = (said == said[:, :1]).all(axis=1) & np.isin(said[:, 0], list(codes))
-        at = packets["seconds"][steady] + packets["micros"][steady] / 1e6
-        ports, said_by = packets["target_port"][steady], said[steady, 0]
+        at, ports, said_by = steady_packets(path, list(codes))
         by_port: dict[int, list[WireCall]] = {}
         for call in self.calls.values():
             by_port.setdefault(call.rtp_port, []).append(call)
@@ -225,7 +219,19 @@ class Wire:
         return n
 
 
-def _sip_datagrams(path: Path) -> list[tuple[float, int, int, bytes]]:
+def steady_packets(path: Path, codes: list[int]) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Of all that begins with one of these bytes over and over: (instants, ports it went to, bytes)."""
+    raw = path.read_bytes()[24:]
+    packets = np.frombuffer(raw, dtype=_RTP_RECORD, count=len(raw) // _RTP_RECORD.itemsize)
+    if len(packets) and not (packets["captured"] == _RTP_SNAP).all():
+        raise ValueError(f"{path}: packets of other lengths than {_RTP_SNAP}")
+    said = packets["payload"]
+    steady = (said == said[:, :1]).all(axis=1) & np.isin(said[:, 0], codes)
+    at = packets["seconds"][steady] + packets["micros"][steady] / 1e6
+    return at, packets["target_port"][steady].astype(np.int64), said[steady, 0].astype(np.int64)
+
+
+def sip_datagrams(path: Path) -> list[tuple[float, int, int, bytes]]:
     """(instant, source port, target port, payload) of UDP over IPv4 over Ethernet."""
     raw = path.read_bytes()
     found, position = [], 24

@@ -66,7 +66,8 @@ class InviteTerms:
             from_, contact_user = ANONYMOUS, ""
         else:
             name = f'"{_quoted(target.caller_name)}" ' if target.caller_name else ""
-            from_, contact_user = f"{name}<sip:{user}@{host}>", user
+            # A URI has a user of at least one character, or none.
+            from_, contact_user = f"{name}<sip:{user}@{host}>" if user else f"{name}<sip:{host}>", user
         headers = transfer_lines(target) + (self._auto_answer if target.auto_answer else "")
         if party.trunk is not None:
             headers += identity_lines(party.trunk.identity, user, host, is_private=call.is_private)

@@ -1,7 +1,9 @@
 """The switch under test: `ringback serve` with a configuration of the test's own, in the test's network."""
 
 import json
+import os
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,14 @@ class SwitchProcess:
         """After the switch process was killed."""
         self.control.close()
         self.control = wait_until(self._try_connect, lambda: f"the control API again:\n{self.log[-4000:]}")
+
+    def kill_switch(self) -> None:
+        """SIGKILL to the switch process under the supervisor, which starts another one; back when that answers."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        pid = next(int(pid) for pid in children if b"switch.process" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        self.expected.append("switch died")
+        os.kill(pid, signal.SIGKILL)
+        self.reconnect()
 
     def calls_are_over(self) -> None:
         """Wait until no call is left."""

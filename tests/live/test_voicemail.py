@@ -2,8 +2,6 @@
 still there when the switch was killed while it was spoken."""
 
 import base64
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -73,23 +71,13 @@ def test_a_message_survives_the_death_of_the_switch(bed: Bed) -> None:
     caller.wait_for("CALL_ESTABLISHED")
     path = Path(switch.control.wait_for("recording.started")["path"])
     wait_until(lambda: path.exists() and path.stat().st_size > 25_000, "three seconds of the message")
-    pid = switch_pid(switch)
-    switch.expected.append("switch died")
-    os.kill(pid, signal.SIGKILL)
-    switch.control.close()
-    switch.reconnect()
+    switch.kill_switch()
     left = switch.control.wait_for("voicemail.left", timeout_s=60.0)
     (message,) = messages(switch)
     assert message["message_id"] == left["message_id"]
     wav = Wav(Path(message["path"]))
     assert wav.seconds > 2.5
     assert hears(wav.channels[0][wav.rate // 2 : wav.rate * 2], A_HZ, rate=wav.rate)
-
-
-def switch_pid(switch: SwitchProcess) -> int:
-    """Of the switch process under the supervisor."""
-    children = Path(f"/proc/{switch.pid}/task/{switch.pid}/children").read_text().split()
-    return next(int(pid) for pid in children if b"switch.process" in Path(f"/proc/{pid}/cmdline").read_bytes())
 
 
 def test_the_command_line_lists_and_saves(bed: Bed) -> None:

@@ -72,8 +72,8 @@ contact_hours = ""
 class Campaigns:
     """A switch with agents a1 and a2 at 1001 and 1002, customers behind the carrier, and the campaign spring."""
 
-    def __init__(self, campaign: str = CAMPAIGN, more: str = "", **public: float) -> None:
-        self.switch = SimSwitch(SimNet(), EXTENSIONS + CENTRE + campaign + more)
+    def __init__(self, campaign: str = CAMPAIGN, more: str = "", *, centre: str = CENTRE, **public: float) -> None:
+        self.switch = SimSwitch(SimNet(), EXTENSIONS + centre + campaign + more)
         self.app = SimApp(self.switch)
         self.public = Public(self.switch, **public)
 
@@ -139,7 +139,7 @@ def test_each_idle_agent_has_one_customer_called_and_talks_to_who_answers():
         assert (await centre.app.do(GetAgent(agent_id="a1"))).state == "on_call"
         assert len(centre.switch.worker.of(media.ConnectMatrix)[-1].edges) == 2
         (call,) = centre.switch.core.calls.calls.values()
-        assert call.a not in {play.leg for play in centre.switch.worker.of(media.Play)}, "who is called hears no music"
+        assert not centre.switch.worker.of(media.Play), "who is called hears no music, his agent no tone in his place"
         assert call.variables["campaign"] == "spring"
         assert call.variables["city"] == "Shanghai"
         await phone.wait("ended", within_s=60.0)
@@ -151,6 +151,21 @@ def test_each_idle_agent_has_one_customer_called_and_talks_to_who_answers():
         assert 29.0 < first.talk_s < 31.0
         assert second.started_utc > first.ended_utc, "an agent who talks gets nobody else called"
         assert centre.public.dialed.total() == 2
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_who_is_called_by_no_number_may_hang_up():
+    async def main():
+        campaign, trunk = ('caller_id = "02166660000"\n', 'caller_id = "02188886666"\n')
+        centre = Campaigns(CAMPAIGN.replace(campaign, ""), centre=CENTRE.replace(trunk, ""))
+        await centre.agent("a1", "1001")
+        await centre.begin("13800000001")
+        await centre.public.wait("ended", within_s=60.0)
+        await asyncio.sleep(5.0)
+        assert centre.public.shown == {"13800000001": ""}
+        assert [each.result for each in await centre.attempts()] == ["human"]
         await centre.close()
 
     run_virtual(main())
