@@ -144,13 +144,17 @@ async def measure(directory: Path, n_records: int, limit_s: float, *, seed: int 
             await carrier.stop()
             await capture.stop()
             verdict = await _judge(centre, capture, control, lasted_s)
+            progress = await control.call("campaign.progress", campaign=CAMPAIGN)
     finally:
         for each in held:
             await each.stop()
         await centre.close()
         status = await switch.stop()
+    ledger = next(each for each in progress["live"]["abandoned"] if each["window"] == "life")
     return {
         **verdict.result(),
+        # With the share of machines that is reckoned to be persons (amd_false_rate).
+        "abandon_pct_by_ledger": round(100 * ledger["rate"], 2),
         "is_completed": is_completed,
         "finished_after_s": round(lasted_s, 1),
         "ring_timeout_s": RING_TIMEOUT_S,

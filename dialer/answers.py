@@ -109,7 +109,8 @@ def count_dropped(core: Core, run: CampaignRun, live: Live, wall: float) -> None
         run.ledger.abandoned(wall)
     core.dropped[live.attempt.number] = wall
     run.dropped.add(live.attempt.number)
-    run.is_dirty = True
+    # At once: a crash may forget some of those who were served, and nobody who was not.
+    run.is_dirty, run.stored_at = True, -1e9
 
 
 def count_person(run: CampaignRun, live: Live, wall: float) -> None:

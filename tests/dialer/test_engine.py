@@ -387,6 +387,20 @@ def test_a_document_that_cannot_be_read_leaves_the_state_and_begins_to_count_ane
         assert of(LoadRecords, bench.pass_(1.0))
 
 
+def test_who_was_abandoned_is_stored_at_once() -> None:
+    bench = Bench(campaign_of(), n_idle=3)
+    first, second, _ = bench.dialled(*many(3))
+    for attempt_id in (first, second):
+        bench.tell(inputs.AttemptAnswered(attempt_id))
+        (kept,) = of(StoreCampaign, bench.tell(inputs.AttemptDropped(attempt_id)))
+    other = Bench()
+    assert other.engine.restore(campaign_of(), kept.state, kept.document, other.now, other.wall)
+    life = next(
+        each for each in other.engine.progress("spring", other.now, other.wall).abandoned if each.window == "life"
+    )
+    assert (life.n_answered, life.n_abandoned) == (2.0, 2.0)
+
+
 def test_what_is_learnt_is_stored_now_and_then_and_on_demand() -> None:
     bench = Bench(campaign_of(), n_idle=3)
     first, second, third = bench.dialled(*many(3))

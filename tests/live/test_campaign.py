@@ -39,6 +39,7 @@ def test_out_16_what_becomes_of_forty_customers_is_what_the_carrier_did(tmp_path
     assert result["machines"] > 3, result
     assert result["packets_dropped"] == 0, result
     assert (result["records_without_result"], result["dialled_twice"], result["offered_twice"]) == (0, 0, 0), result
+    assert result["abandon_pct"] == result["abandon_pct_on_wire"], result
     assert (result["unaccounted"], result["calls_lost"], result["not_heard"]) == (0, 0, 0), result
     assert result["results_match"], result
     assert (result["carrier_failed"], result["errors_in_log"], result["exit_status"]) == (0, [], 0), result
@@ -125,6 +126,11 @@ class Centre:
         ended = {each["attempt_id"] for each in self.told("attempt.ended")}
         return [each for each in self.told("attempt.started") if each["attempt_id"] not in ended]
 
+    def counted(self) -> dict[str, float]:
+        """The ledger of abandoned calls, of all times."""
+        windows = self.switch.control.call("campaign.progress", campaign="spring")["live"]["abandoned"]
+        return next(each for each in windows if each["window"] == "life")
+
     def nobody_is_new(self) -> bool:
         return all(each["status"] not in ("new", "queued", "dialing") for each in self.records())
 
@@ -158,6 +164,7 @@ def test_a_switch_that_dies_goes_on_where_it_was_and_dials_nobody_twice(opened: 
     cut_off = centre.under_way()
     before = centre.records()
     centre.switch.kill_switch()
+    assert centre.counted()["n_answered"] > 0, "what was counted is stored every few seconds"
     # Calls that were up are not ours to end: their customers hang up.
     centre.sign_in()
     wait_until(centre.nobody_is_new, lambda: f"the others to be called: {centre.records()}", timeout_s=120)
