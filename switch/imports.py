@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -232,14 +232,20 @@ def _save(folder: Path, made: Import) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{made.import_id}.json"
     part = path.with_suffix(".part")
-    part.write_bytes(msgspec.json.encode(made))
+    with _private(part, os.O_TRUNC) as file:
+        file.write(msgspec.json.encode(made))
     os.replace(part, path)
 
 
 def _append(path: Path, rejected: list[RejectedRow]) -> None:
     lines = b"".join(msgspec.json.encode(_view(each)) + b"\n" for each in rejected)
-    with path.open("ab") as file:
+    with _private(path, os.O_APPEND) as file:
         file.write(lines)
+
+
+def _private(path: Path, how: int) -> BinaryIO:
+    """Opened for writing; it holds telephone numbers, which are nobody else's business on this machine."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, 0o600), "wb")
 
 
 def _view(rejected: RejectedRow) -> Rejection:

@@ -77,6 +77,8 @@ def test_out_08_a_list_becomes_records(tmp_path: Path) -> None:
         assert rig.told == [RecordsChange(campaign="spring")]
         assert rig.files == [".json", ".json", ".rejected"]
         await rig.stop()
+        # Whose numbers these are is nobody else's business on the machine.
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}  # noqa: ASYNC240
 
     asyncio.run(main())
 
