@@ -14,6 +14,7 @@ from model.dialing import CampaignRecord
 from model.events_campaign import CampaignLimitReached
 
 _LOG_EVERY_S = 60.0
+_LOG_AGAIN_S = 1.0
 _BIG = 200
 _REST_S = 0.05
 _LIMIT_TOLD_EVERY_S = 3600.0
@@ -138,9 +139,13 @@ def _tell_limit(core: Core, run: CampaignRun, decision: Decision, now: float, wa
 
 
 def _log(core: Core, run: CampaignRun, snapshot: PacingSnapshot, decision: Decision, now: float) -> None:
-    """When somebody is called, when the reason is another one, and once in a minute."""
-    if not decision.n_dials and decision.reason == run.logged and now < run.logged_at + _LOG_EVERY_S:
+    """When somebody is called or the reason is another one, but once in a second at most, with the calls since; and
+    once in a minute."""
+    run.n_unlogged += decision.n_dials
+    is_news = run.n_unlogged or decision.reason != run.logged
+    if now < run.logged_at + (_LOG_AGAIN_S if is_news else _LOG_EVERY_S):
         return
+    n_dials, run.n_unlogged = run.n_unlogged, 0
     run.logged, run.logged_at = decision.reason, now
     inputs = {
         "idle": float(snapshot.idle_agents),
@@ -159,7 +164,5 @@ def _log(core: Core, run: CampaignRun, snapshot: PacingSnapshot, decision: Decis
         "gate": float(decision.is_gate_open),
     }
     core.out.append(
-        LogPacing(
-            campaign=run.name, at_utc=snapshot.at_utc, n_dials=decision.n_dials, reason=decision.reason, inputs=inputs
-        )
+        LogPacing(campaign=run.name, at_utc=snapshot.at_utc, n_dials=n_dials, reason=decision.reason, inputs=inputs)
     )

@@ -131,6 +131,8 @@ class CampaignRun:
     logged_at: float = -1e9
     logged: str = ""
     """Reason told last."""
+    n_unlogged: int = 0
+    """Calls begun since."""
     is_paused: bool = False
     """By trouble of the trunk; it was told."""
     limit_told_at: float = -1e9
