@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import msgspec
-
 from dialer import hopper, kept
 from dialer.actions import ReviewRecords
 from dialer.contact_hours import ContactHours, closed_days
@@ -11,10 +9,10 @@ from dialer.inputs import CampaignRemoved, RulesChange
 from dialer.ledger import Ledger
 from dialer.limiter import CallLimiter
 from dialer.rules import RuleBook
-from dialer.snapshot import PacingConfig
+from dialer.snapshot import pacing_config
 from dialer.state import CampaignRun, Core
 from model.calendars import Calendar
-from model.campaigns import Campaign, CampaignState, DialerRules
+from model.campaigns import Campaign, CampaignState
 from model.errors import InvalidValue, WrongState
 
 
@@ -22,7 +20,7 @@ def put(core: Core, campaign: Campaign, now: float) -> CampaignRun:
     """It is new, or has other settings. Raises InvalidValue, and then nothing has changed."""
     calendar = _calendar(core, campaign)
     book = _book(core, campaign, calendar)
-    pacing = _pacing(campaign, core.rules)
+    pacing = pacing_config(campaign, core.rules)
     run = core.runs.get(campaign.name)
     if run is None:
         run = core.runs[campaign.name] = CampaignRun(
@@ -79,7 +77,7 @@ def rules_change(core: Core, told: RulesChange) -> None:
     core.rules = told.rules
     core.limiter.set_rate(told.rules.max_calls_per_s)
     for run in core.runs.values():
-        run.pacing = _pacing(run.campaign, told.rules)
+        run.pacing = pacing_config(run.campaign, told.rules)
         core.touch(run)
 
 
@@ -125,23 +123,3 @@ def _ledger(core: Core, campaign: Campaign) -> Ledger:
         return Ledger(campaign.time_zone or core.time_zone or "UTC")
     except ValueError as error:
         raise InvalidValue(f"campaign {campaign.name}: {error}", field="time_zone") from None
-
-
-def _pacing(campaign: Campaign, rules: DialerRules) -> PacingConfig:
-    """A limit above the legal cap, as after that was lowered, is the cap."""
-    cap = rules.max_abandon_rate
-    config = PacingConfig(
-        mode=campaign.mode,
-        max_abandon_rate=min(campaign.max_abandon_rate, cap),
-        hit_rate=max(campaign.hit_rate, 1.0 - cap) if campaign.hit_rate else None,
-        p_override=max(campaign.assumed_answer_rate, 0.01) if campaign.assumed_answer_rate else None,
-        ratio=campaign.power_ratio,
-        max_lines=campaign.max_lines,
-        ring_timeout_s=max(campaign.ring_timeout_s, rules.least_ring_s),
-        patience_s=campaign.patience_s,
-        legal_cap=cap,
-        amd_fp_rate=campaign.amd_false_rate if campaign.detects_machines else 0.0,
-    )
-    if campaign.answered_to.startswith("ivr:"):
-        config = msgspec.structs.replace(config, answered_flow="ivr")
-    return config
