@@ -16,6 +16,8 @@ HORIZONS = 6
 SHARES = tuple((k + 0.5) / HORIZONS for k in range(HORIZONS))
 MIDDLE = HORIZONS // 2
 _NOBODY = 1e-9
+_NEVER = 600.0
+"""Cumulative hazard of an age that nobody reaches, and exp(-600) is still a number to divide by."""
 
 
 @dataclass(slots=True)
@@ -87,9 +89,9 @@ def _free_from_talk(talk: Floats, wrap: Floats, by_s: Floats, reach_s: int) -> F
     """The talk ends in a second to come, and the wrap-up after it within what is left then."""
     left_s = by_s[:, None] - np.arange(reach_s) - 0.5
     wrapped = np.where(left_s > 0, -np.expm1(-_at(wrap, left_s)), 0.0)
-    windows = np.lib.stride_tricks.sliding_window_view(talk, reach_s + 1)[: MAX_AGE_S + 1]
-    still = np.exp(talk[: MAX_AGE_S + 1, None] - windows)
-    free: Floats = (still[:, :-1] - still[:, 1:]) @ wrapped.T
+    still = np.exp(-np.minimum(talk, _NEVER))
+    ending = np.lib.stride_tricks.sliding_window_view(still[:-1] - still[1:], reach_s)[: MAX_AGE_S + 1]
+    free: Floats = (ending @ wrapped.T) / still[: MAX_AGE_S + 1, None]
     return np.clip(free, 0.0, 1.0)
 
 
