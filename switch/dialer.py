@@ -255,7 +255,14 @@ class Dialer:
         if campaign is None:
             self.tell(AttemptEnded(attempt_id=attempt.attempt_id, result="cancelled"), now)
             return
-        call, refused = make_call(attempt, action.record, campaign, action.ring_timeout_s, now, self._env)
+        try:
+            call, refused = make_call(attempt, action.record, campaign, action.ring_timeout_s, now, self._env)
+        except Exception:
+            # The edge of one attempt: what else was decided is carried out.
+            self._runtime.counters.unhandled_errors += 1
+            log.exception("x attempt %s cannot be dialled", attempt.attempt_id)
+            self.tell(AttemptEnded(attempt_id=attempt.attempt_id, result="failed"), now)
+            return
         if refused is not None:
             self._not_placed(attempt.attempt_id, refused, now)
             return
