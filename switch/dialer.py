@@ -311,7 +311,8 @@ class Dialer:
             followed.verdict = dialing.verdict
             verdict = AttemptVerdict(attempt_id=attempt_id, verdict=dialing.verdict, evidence=dialing.evidence)
             self.tell(verdict, now)
-        is_over = call.phase == "releasing"
+        # One that became part of an older call, by a transfer, is never released itself.
+        is_over = call.phase == "releasing" or call.call_id not in self._runtime.calls.calls
         is_led = dialing.connected_utc and not followed.is_connected
         if is_led or is_over or (dialing.is_dropped and not followed.is_dropped):
             # An agent who has him is not idle any more.
@@ -327,7 +328,7 @@ class Dialer:
             self.tell(AttemptDropped(attempt_id), now)
         if is_over:
             del self.followed[call.call_id]
-            self.tell(_ended(call), now)
+            self.tell(_ended(call, self._env.wall(now)), now)
 
     # -- agents and callers --------------------------------------------------------------------------------------------
 
@@ -353,7 +354,7 @@ def _is_customer_there(call: Call) -> bool:
     return any(leg.answered_utc for leg in _customers(call))
 
 
-def _ended(call: Call) -> AttemptEnded:
+def _ended(call: Call, wall: float) -> AttemptEnded:
     result, is_ours = result_of(call)
     dialing, customers = call.dialing, _customers(call)
     assert dialing is not None
@@ -362,7 +363,7 @@ def _ended(call: Call) -> AttemptEnded:
         result=result,
         cause=call.hangup_cause.value if call.hangup_cause else "",
         sip_status=customers[-1].sip_status if customers else 0,
-        talk_s=max(0.0, call.ended_utc - dialing.connected_utc) if dialing.connected_utc else 0.0,
+        talk_s=max(0.0, (call.ended_utc or wall) - dialing.connected_utc) if dialing.connected_utc else 0.0,
         message_utc=dialing.message_utc,
         is_trunk_trouble=is_ours,
     )

@@ -413,6 +413,36 @@ def _given(**settings):
     return msgspec.convert(settings, CampaignSettings)
 
 
+def test_a_campaigns_call_that_becomes_part_of_an_older_one_has_a_result():
+    async def main():
+        centre = Campaigns(talks_s=300.0)
+        phone = await centre.agent("a1", "1001")
+        expert = await centre.switch.phone("1002", answer_after_s=1.0)
+        await centre.begin("13800000001")
+        await phone.wait("answered", within_s=20.0)
+        (call,) = centre.switch.core.calls.calls.values()
+        mine = phone.the_call.id
+        phone.agent.hold(mine)
+        await phone.wait("held")
+        second = phone.call("1002")
+        await expert.wait("answered")
+        await asyncio.sleep(1.0)
+        other = next(each for each in centre.switch.core.calls.calls.values() if each is not call)
+        # As a call that was up before he signed in.
+        other.created_utc = call.created_utc - 10.0
+        phone.agent.transfer(mine, "sip:1002@10.0.0.1", replacing=second.id)
+        await asyncio.sleep(3.0)
+        assert list(centre.switch.core.calls.calls) == [other.call_id]
+        (only,) = await centre.attempts()
+        assert (only.result, only.agent_id) == ("human", "a1")
+        assert 2.0 < only.talk_s < 10.0
+        expert.agent.hang_up(expert.the_call.id)
+        await asyncio.sleep(5.0)
+        await centre.close()
+
+    run_virtual(main())
+
+
 def test_outside_its_hours_a_campaign_rests_and_goes_on_by_itself():
     async def main():
         hours = '[[calendar]]\nname = "office"\ntime_zone = "UTC"\nhours = "thu 00:01-00:03; thu 00:05-23:00"\n'
