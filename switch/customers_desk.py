@@ -14,10 +14,11 @@ from model.customers import Customer, CustomerNumber
 from model.declare import Command
 from storage.customers import CustomerFilter
 from storage.errors import NotFoundError
+from switch.asking import asked
 from switch.hidden_numbers import HiddenNumbers
 from switch.list_rows import MAX_TAGS
 from switch.list_takers import row_id
-from switch.lists import Lists, stored
+from switch.lists import Lists
 from switch.records_desk import read_numbers, zone_named
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class CustomersDesk:
             created_utc=wall,
             updated_utc=wall,
         )
-        await stored(self._customers.add([customer]))
+        await asked(self._customers.add([customer]))
         return self._shown(customer, caller)
 
     async def update(self, command: customers.UpdateCustomer, caller: Caller) -> Customer:
@@ -94,16 +95,16 @@ class CustomersDesk:
     async def find(self, command: customers.FindCustomers, caller: Caller) -> customers.CustomerPage:
         names = ("number", "is_suffix", "text", "tag", "owner", "area", "level", "source")
         criteria = CustomerFilter(**{name: getattr(command, name) for name in names})
-        page = await stored(self._customers.find(criteria, after=command.cursor, limit=command.limit))
+        page = await asked(self._customers.find(criteria, after=command.cursor, limit=command.limit))
         return customers.CustomerPage(customers=self._hidden.customers(page.items, caller), cursor=page.after)
 
     async def delete(self, command: customers.DeleteCustomers, caller: Caller) -> RecordsTouched:
-        return RecordsTouched(n_records=await stored(self._customers.delete(command.customer_ids)))
+        return RecordsTouched(n_records=await asked(self._customers.delete(command.customer_ids)))
 
     async def tag(self, command: customers.TagCustomers, caller: Caller) -> RecordsTouched:
         n = 0
         wall = self._lists.wall()
-        for customer in (await stored(self._customers.get_many(command.customer_ids))).values():
+        for customer in (await asked(self._customers.get_many(command.customer_ids))).values():
             tags = [tag for tag in dict.fromkeys((*customer.tags, *command.add)) if tag not in command.remove]
             if len(tags) > MAX_TAGS:
                 raise errors.InvalidValue(
@@ -120,13 +121,13 @@ class CustomersDesk:
 
     async def _customer(self, customer_id: str) -> Customer:
         try:
-            return await stored(self._customers.get(customer_id))
+            return await asked(self._customers.get(customer_id))
         except NotFoundError:
             raise errors.NoSuchCustomer(f"no customer {customer_id}") from None
 
     async def _store(self, customer: Customer) -> Customer:
         try:
-            return await stored(self._customers.update(customer))
+            return await asked(self._customers.update(customer))
         except NotFoundError:
             raise errors.NoSuchCustomer(f"no customer {customer.customer_id}") from None
 
@@ -136,5 +137,5 @@ class CustomersDesk:
         return [CustomerNumber(number=each.number, zone=each.zone, area=each.area) for each in read]
 
     async def _check_unknown(self, numbers: list[str]) -> None:
-        if known := await stored(self._customers.known_numbers(numbers)):
+        if known := await asked(self._customers.known_numbers(numbers)):
             raise errors.InvalidValue(f"{min(known)} is another customer's", field="numbers")

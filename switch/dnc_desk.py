@@ -10,12 +10,13 @@ from model.declare import Command
 from model.dialing import DncEntry
 from storage.barred import DncFilter
 from storage.errors import NotFoundError
+from switch.asking import asked
 from switch.hidden_numbers import HiddenNumbers
 from switch.imports import rejections_of
 from switch.list_cells import CellError, number_of
 from switch.list_rows import ListOptions, RejectedRow
 from switch.list_takers import rejection_of
-from switch.lists import Lists, stored
+from switch.lists import Lists
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -51,14 +52,14 @@ class DncDesk:
             )
             for number in numbers
         ]
-        n_added = await stored(self._lists.storage.barred.add(entries))
+        n_added = await asked(self._lists.storage.barred.add(entries))
         self._lists.bar(entries)
         return dnc.DncAdded(n_added=n_added, rejections=self._hidden.rejections(rejections_of(rejected), caller))
 
     async def remove(self, command: dnc.RemoveDnc, caller: Caller) -> views.Done:
         for number in _written(command.number, self._lists.options("dnc"), is_prefix=command.is_prefix):
             try:
-                await stored(self._lists.storage.barred.remove(number, command.campaign, is_prefix=command.is_prefix))
+                await asked(self._lists.storage.barred.remove(number, command.campaign, is_prefix=command.is_prefix))
             except NotFoundError:
                 continue
             self._lists.allow(number, command.campaign, is_prefix=command.is_prefix)
@@ -69,7 +70,7 @@ class DncDesk:
         if not self._hidden.are_shown_to(caller):
             raise errors.PermissionDenied("who may not see whole telephone numbers may not see lists of them")
         criteria = DncFilter(number=command.number, campaign=command.campaign, text=command.text, source=command.source)
-        page = await stored(self._lists.storage.barred.find(criteria, after=command.cursor, limit=command.limit))
+        page = await asked(self._lists.storage.barred.find(criteria, after=command.cursor, limit=command.limit))
         return dnc.DncPage(entries=page.items, cursor=page.after)
 
 

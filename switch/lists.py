@@ -13,7 +13,7 @@ from model import errors
 from model.campaigns import Campaign
 from model.dialing import DncEntry
 from model.ids import IdSource
-from storage.errors import CursorError, UnavailableError
+from storage.errors import UnavailableError
 from storage.interface import AnyStorage
 from switch.directory import Directory
 from switch.list_rows import ListOptions, make_area_of
@@ -104,13 +104,3 @@ class Lists:
                         self.allow(entry.number, entry.campaign, is_prefix=entry.is_prefix)
             except UnavailableError:
                 continue
-
-
-async def stored(query: Awaitable[T]) -> T:
-    """Awaits a query; what the database cannot do becomes the API's error."""
-    try:
-        return await query
-    except UnavailableError as error:
-        raise errors.StorageUnavailable(str(error)) from None
-    except CursorError as error:
-        raise errors.InvalidValue(str(error), field="cursor") from None

@@ -15,12 +15,13 @@ from model.dialing import CampaignRecord, RecordNumber
 from storage.campaign_records import RecordFilter
 from storage.campaign_rows import status_out_of_hopper
 from storage.errors import InUseError, NotFoundError
+from switch.asking import asked
 from switch.hidden_numbers import HiddenNumbers
 from switch.imports import rejections_of
 from switch.list_cells import CellError, number_of, zone_of_cell
 from switch.list_rows import ListOptions, ReadyRow, RejectedRow, RowNumber, zone_of_number
 from switch.list_takers import CampaignTaker, Origin, rejection_of
-from switch.lists import Lists, stored
+from switch.lists import Lists
 
 if TYPE_CHECKING:
     from switch.app import App
@@ -59,7 +60,7 @@ class RecordsDesk:
             campaign=command.campaign,
             customer_ids={row: record.customer_id for row, record in enumerate(command.records, 1)},
         )
-        taken = await stored(CampaignTaker(self._lists, origin).take(rows))
+        taken = await asked(CampaignTaker(self._lists, origin).take(rows))
         if taken.ids:
             self._lists.tell(RecordsChange(campaign=command.campaign))
         told = sorted([*rejected, *taken.rejected], key=lambda each: each.row)
@@ -76,12 +77,12 @@ class RecordsDesk:
             is_suffix=command.is_suffix,
             text=command.text,
         )
-        page = await stored(self._records.find(criteria, after=command.cursor, limit=command.limit))
+        page = await asked(self._records.find(criteria, after=command.cursor, limit=command.limit))
         return lists.RecordPage(records=self._hidden.records(page.items, caller), cursor=page.after)
 
     async def get(self, command: lists.GetRecord, caller: Caller) -> lists.RecordDetail:
         record = await self._record(command.record_id)
-        attempts = await stored(self._lists.storage.attempts.of_record(record.record_id))
+        attempts = await asked(self._lists.storage.attempts.of_record(record.record_id))
         (shown,) = self._hidden.records([record], caller)
         return lists.RecordDetail(record=shown, attempts=self._hidden.attempts(attempts, caller))
 
@@ -106,7 +107,7 @@ class RecordsDesk:
             changes["status"] = status_out_of_hopper(record)
         changed = replace(record, **changes, updated_utc=self._lists.wall())
         try:
-            changed = await stored(self._records.update(changed))
+            changed = await asked(self._records.update(changed))
         except NotFoundError:
             raise errors.NoSuchRecord(f"no record {command.record_id}") from None
         except InUseError:
@@ -116,12 +117,12 @@ class RecordsDesk:
         return shown
 
     async def reset(self, command: lists.ResetRecords, caller: Caller) -> lists.RecordsTouched:
-        found = await stored(self._records.get_many(command.record_ids))
+        found = await asked(self._records.get_many(command.record_ids))
         touched: dict[str, list[str]] = {}
         for record in found.values():
             if record.status not in ("dialing", "connected"):
                 try:
-                    await stored(self._records.update(as_new(record, self._lists.wall())))
+                    await asked(self._records.update(as_new(record, self._lists.wall())))
                 except (NotFoundError, InUseError):
                     continue
                 touched.setdefault(record.campaign, []).append(record.record_id)
@@ -129,17 +130,17 @@ class RecordsDesk:
         return lists.RecordsTouched(n_records=sum(map(len, touched.values())))
 
     async def remove(self, command: lists.RemoveRecords, caller: Caller) -> lists.RecordsTouched:
-        found = await stored(self._records.get_many(command.record_ids))
+        found = await asked(self._records.get_many(command.record_ids))
         touched: dict[str, list[str]] = {}
         for record in found.values():
             touched.setdefault(record.campaign, []).append(record.record_id)
-        n = await stored(self._records.remove([*found]))
+        n = await asked(self._records.remove([*found]))
         self._tell(touched)
         return lists.RecordsTouched(n_records=n)
 
     async def list_lists(self, command: lists.ListLists, caller: Caller) -> lists.Lists:
         self._lists.campaign(command.campaign)
-        found = await stored(self._records.lists(command.campaign))
+        found = await asked(self._records.lists(command.campaign))
         shown = [
             lists.ListView(**{name: getattr(each, name) for name in lists.ListView.__struct_fields__}) for each in found
         ]
@@ -147,14 +148,14 @@ class RecordsDesk:
 
     async def remove_list(self, command: lists.RemoveList, caller: Caller) -> lists.RecordsTouched:
         self._lists.campaign(command.campaign)
-        n = await stored(self._records.remove_list(command.campaign, command.list_name))
+        n = await asked(self._records.remove_list(command.campaign, command.list_name))
         if n:
             self._lists.tell(RecordsChange(campaign=command.campaign))
         return lists.RecordsTouched(n_records=n)
 
     async def _record(self, record_id: str) -> CampaignRecord:
         try:
-            return await stored(self._records.get(record_id))
+            return await asked(self._records.get(record_id))
         except NotFoundError:
             raise errors.NoSuchRecord(f"no record {record_id}") from None
 
@@ -166,7 +167,7 @@ class RecordsDesk:
         read = await self._lists.in_thread(read_numbers, numbers, options, self._lists.area_of)
         there = {each.number: each for each in record.numbers}
         new = [each.number for each in read if each.number not in there]
-        if known := await stored(self._records.known_numbers(record.campaign, new)):
+        if known := await asked(self._records.known_numbers(record.campaign, new)):
             raise errors.InvalidValue(f"{min(known)} is another record's of the campaign", field="numbers")
         return [
             there.get(each.number) or RecordNumber(number=each.number, zone=each.zone, area=each.area) for each in read
