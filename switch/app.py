@@ -190,6 +190,7 @@ class App:
         app.services = ServicesDesk(core.runtime, app.storage, app.hub.publish, app._own, core.notifier.dnd_changed)
         await app.services.load()
         AgentPhones(core, app._own)
+        core.dialer.check_room = app.check_room
         app.dialer_desk = DialerDesk(
             core.dialer, directory.campaigns, app.storage, app._own, time.time, config.dialer.pacing_log_days
         )
@@ -500,7 +501,7 @@ class App:
         """No new calls; ends when the last one has, or after `timeout_s` (0 = whenever that is)."""
         if not self.is_draining:
             log.info("= draining, %d calls", len(self.runtime.calls.calls))
-            self.is_draining = self.core.door.is_draining = True
+            self.is_draining = self.core.door.is_draining = self.core.dialer.is_draining = True
             self.hub.publish(events.SystemDraining(n_calls=len(self.runtime.calls.calls), deadline_s=timeout_s))
             self._own(self._wait_until_idle())
         if self._drain_timer is not None:

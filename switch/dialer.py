@@ -107,6 +107,10 @@ class Dialer:
         )
         self.store: Store | None = None
         """None: nothing is dialled."""
+        self.is_draining = False
+        """Nobody new is called: the switch is about to end. Who was chosen is in the hopper to the database."""
+        self.check_room: Callable[[], None] = lambda: None
+        """Raises the API error that says why no new call can be taken."""
         self._watch = FloorWatch(floor)
         self.followed: dict[str, _Followed] = {}
         """By call."""
@@ -234,6 +238,8 @@ class Dialer:
                 store.put_back(action)
             case ReviewRecords():
                 store.review(action)
+            case StoreAttempt() if self.is_draining:
+                log.info("= attempt %s is not begun: draining", action.attempt.attempt_id)
             case StoreAttempt():
                 store.store_attempt(action)
             case StoreOutcome():
@@ -254,6 +260,12 @@ class Dialer:
         campaign = self._directory.campaigns.get(attempt.campaign)
         if campaign is None:
             self.tell(AttemptEnded(attempt_id=attempt.attempt_id, result="cancelled"), now)
+            return
+        try:
+            self.check_room()
+        except ApiError as full:
+            log.warning("! attempt %s is not dialled: %s", attempt.attempt_id, full.message)
+            self._not_placed(attempt.attempt_id, HangupCause.SWITCH_CONGESTION, now)
             return
         try:
             call, refused = make_call(attempt, action.record, campaign, action.ring_timeout_s, now, self._env)

@@ -25,7 +25,7 @@ from model.commands_campaign import (
 from model.commands_dnc import AddDnc
 from model.commands_lists import AddRecords, NewRecord
 from model.dialing import CampaignRecord, RecordNumber
-from model.errors import AlreadyExists, InvalidValue, NoSuchCampaign, WrongState
+from model.errors import AlreadyExists, Congested, InvalidValue, NoSuchCampaign, WrongState
 from model.events_campaign import CampaignPaused, CampaignStateChanged
 from storage.attempts import AttemptFilter
 from storage.campaign_records import RecordFilter
@@ -438,6 +438,42 @@ def test_a_campaigns_call_that_becomes_part_of_an_older_one_has_a_result():
         assert 2.0 < only.talk_s < 10.0
         expert.agent.hang_up(expert.the_call.id)
         await asyncio.sleep(5.0)
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_a_switch_that_drains_calls_nobody_new():
+    async def main():
+        centre = Campaigns()
+        await centre.agent("a1", "1001")
+        await centre.begin("13800000001", "13800000011", "13800000021")
+        await centre.public.wait("answered", within_s=20.0)
+        centre.switch.core.dialer.is_draining = True
+        await asyncio.sleep(120.0)
+        assert centre.public.dialed.total() == 1
+        assert len(await centre.attempts()) == 1
+        assert (await centre.record("13800000011")).n_attempts == 0
+        await centre.close()
+
+    run_virtual(main())
+
+
+def test_without_room_for_a_call_nobody_is_dialled_and_no_record_pays_for_it():
+    async def main():
+        def full() -> None:
+            raise Congested("calls.max_calls is reached")
+
+        centre = Campaigns()
+        await centre.agent("a1", "1001")
+        centre.switch.core.dialer.check_room = full
+        await centre.begin("13800000001")
+        await asyncio.sleep(20.0)
+        assert not centre.public.dialed
+        assert (await centre.record("13800000001")).n_attempts == 0
+        centre.switch.core.dialer.check_room = lambda: None
+        await asyncio.sleep(400.0)
+        assert centre.public.dialed.total() == 1
         await centre.close()
 
     run_virtual(main())
